@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional, Sequence, Union
 
+import numpy as np
+import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor
+
+from .errors import ConfigError
 
 
 class ImageFeatures(NamedTuple):
@@ -67,6 +71,46 @@ class RetrievalDataSample(BaseDataElement):
         image_embed: (D,) float32 tensor.
         text_embed: (K, D) float32 tensor.
     """
+
+
+class CaptionBatch(NamedTuple):
+    """The captions of B samples, one after another.
+
+    Attributes:
+        tokens: (M, T) int64.
+        image_ids: (B,) int64.
+        caption_image_ids: (M,) int64, the image of each caption.
+        caption_keys: (M,) int64, equal for equal texts.
+        object_counts: (B, O) float32, or None where the pipeline does not count.
+    """
+    tokens: Tensor
+    image_ids: Tensor
+    caption_image_ids: Tensor
+    caption_keys: Tensor
+    object_counts: Optional[Tensor]
+
+
+def collate_captions(samples: Sequence[RetrievalDataSample], device: torch.device) -> CaptionBatch:
+    """Join the captions of a batch of samples on ``device``.
+
+    Raises:
+        ConfigError: there are no samples.
+    """
+    if not samples:
+        raise ConfigError('the batch has no data_samples; end the pipeline with PackRetrievalInputs')
+    image_ids = [sample.image_id for sample in samples]
+    counts = [len(sample.caption_ids) for sample in samples]
+    objects = np.stack([s.object_counts for s in samples]) if all('object_counts' in s for s in samples) else None
+
+    def join(key: str) -> Tensor:
+        return torch.from_numpy(np.concatenate([sample.get(key) for sample in samples])).to(device)
+
+    return CaptionBatch(
+        tokens=join('tokens'),
+        image_ids=torch.tensor(image_ids, device=device),
+        caption_image_ids=torch.tensor(np.repeat(image_ids, counts), device=device),
+        caption_keys=join('caption_keys'),
+        object_counts=None if objects is None else torch.from_numpy(objects).to(device))
 
 
 def as_image_features(output: Union[ImageFeatures, Tensor, Sequence[Tensor]]) -> ImageFeatures:

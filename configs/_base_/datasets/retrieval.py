@@ -1,0 +1,44 @@
+"""Pipelines and loaders that all sets share: CLIP's tokens, 224 px. A set's own file names its type and folder."""
+image_size = 224
+tokenizer = dict(type='OpenCLIPTokenizer', model='ViT-B-32')
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmpretrain.RandomResizedCrop', scale=image_size, crop_ratio_range=(0.5, 1.0), interpolation='bicubic'),
+    dict(type='RandomFlip', prob=[0.25, 0.25], direction=['horizontal', 'vertical']),
+    dict(type='RandomRotate90'),
+    dict(type='CountObjects'),
+    dict(type='SampleCaptions', num=1),
+    dict(type='TokenizeCaptions', tokenizer=tokenizer),
+    dict(type='PackRetrievalInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(image_size, image_size), interpolation='bicubic'),
+    dict(type='TokenizeCaptions', tokenizer=tokenizer),
+    dict(type='PackRetrievalInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=256,  # ours: the largest that one 24 GiB card trains with frozen towers
+    num_workers=4,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(split='train', pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=64,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(split='val', test_mode=True, pipeline=test_pipeline))
+test_dataloader = dict(
+    batch_size=64,
+    num_workers=4,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(split='test', test_mode=True, pipeline=test_pipeline))
+val_evaluator = dict(type='ImageTextRecall')
+test_evaluator = dict(type='ImageTextRecall')

@@ -1,0 +1,278 @@
+"""Object categories of remote-sensing imagery, and which of them a caption names."""
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from ...errors import ConfigError, DataError
+from .words import PHRASE_BREAK, noun_forms, split_words, with_article
+
+_DEFAULT_FILE = Path(__file__).with_name('remote_sensing.json')
+_EXACT = '='
+_LAYOUT = '{"categories": {"tree": ["palm", ...], ...}}, optionally with "name", "ignored" and "mass_nouns"'
+_IGNORED = -1
+
+
+class Lexicon:
+    """Canonical categories with their surface forms, and a matcher of captions.
+
+    A caption is split into words (`split_words`) and read from left to right; at each word the longest surface form
+    wins and its words are used up. *Parking lot* is therefore never a *park*, *football field* never a *field*, and
+    *port* is not seen in *airport* since words are compared whole. Nothing else is done to the words of a caption: they
+    are not lemmatised, hence *parked* and *planted* name no object.
+
+    A surface form stands for itself, for singular and plural of its last word, and for the same words written together
+    (``baseball field``: *baseball fields*, *baseballfield*, *baseballfields*). A form with a leading ``=`` stands for
+    exactly the words that follow (``=flats``: not the adjective *flat*). A form that is listed wins over one that is
+    derived from another category's form. The canonical name is a surface form itself.
+
+    Instances are immutable and can be pickled. The order of ``categories`` is that of the mapping: index o of every
+    (O,) array is ``categories[o]``.
+
+    Args:
+        categories: canonical name -> surface forms (synonyms, phrases, misspellings); may be empty lists.
+        name: shown by ``repr`` only.
+        ignored: phrases that look like objects and are not (``in the center``, ``tire track``), matched like forms.
+        mass_nouns: categories whose name takes no article in a prompt (``farmland``).
+
+    Raises:
+        DataError: no category, a name or form that is no phrase of words, a form listed for two categories (or ignored
+            as well), a form derived from two categories, or a mass noun that is no category.
+
+    Example:
+        >>> Lexicon({'car': ['automobile'], 'parking lot': ['car park']}).find('Cars and trucks on two car parks.')
+        ('car', 'parking lot')
+    """
+
+    def __init__(self, categories: Mapping[str, Sequence[str]], *, name: str = 'custom', ignored: Sequence[str] = (),
+                 mass_nouns: Sequence[str] = ()) -> None:
+        if not isinstance(categories, Mapping) or not categories:
+            raise DataError('categories must be a mapping of at least one canonical name to its surface forms')
+        self._name = name
+        self._categories = tuple(categories)
+        self._mass_nouns = frozenset(_strings('mass_nouns', mass_nouns))
+        unknown = sorted(self._mass_nouns.difference(self._categories))
+        if unknown:
+            raise DataError(f'mass_nouns names {unknown[0]!r}, which is no category; correct the spelling or remove it')
+        self._table = self._build_table(categories, _strings('ignored', ignored))
+        self._lengths = _phrase_lengths(self._table)
+
+    @classmethod
+    def default(cls) -> Lexicon:
+        """The shipped lexicon (``remote_sensing.json``): 100 categories, from tree to golf bunker.
+
+        They are the classes of RSITMD, RSICD (AID), UCM, NWPU-RESISC45, DOTA, DIOR and xView, some of them merged, and
+        the frequent object nouns of the training captions of RSICD and UCM-Captions, with the misspellings met there.
+        Interpretation: the choice of categories and synonyms is ours, no list has been published with the method.
+        """
+        return _default()
+
+    @classmethod
+    def from_file(cls, path: Union[str, Path]) -> Lexicon:
+        """Read a lexicon from a JSON file.
+
+        The layout is ``{"categories": {"tree": ["palm", "tress"], ...}}``; ``name``, ``ignored`` and ``mass_nouns`` are
+        optional and mean what they mean in the constructor.
+
+        Raises:
+            DataError: the file is missing, is not JSON, has another layout, or the constructor refuses its content.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding='utf-8'), object_pairs_hook=_object_without_repeats)
+        except FileNotFoundError:
+            raise DataError(f'lexicon file {path} does not exist; correct the path, or leave it out for the shipped '
+                            'lexicon') from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f'lexicon file {path} cannot be read ({error}); it must be a UTF-8 text file') from error
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise DataError(f'lexicon file {path} is not JSON ({error}); correct it at that place') from error
+        except DataError as error:
+            raise DataError(f'lexicon file {path}: {error}') from None
+        if not isinstance(content, dict) or not isinstance(content.get('categories'), dict):
+            raise DataError(f"lexicon file {path} lacks the key 'categories' with a mapping; the layout is {_LAYOUT}")
+        unknown = sorted(set(content) - {'categories', 'name', 'ignored', 'mass_nouns'})
+        if unknown:
+            raise DataError(f'lexicon file {path} has the unknown key {unknown[0]!r}; the layout is {_LAYOUT}')
+        if not isinstance(content.setdefault('name', Path(path).stem), str):
+            raise DataError(f"lexicon file {path}: 'name' must be a string, got {content['name']!r}; put it in quotes")
+        try:
+            return cls(**content)
+        except DataError as error:
+            raise DataError(f'lexicon file {path}: {error}') from None
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Canonical names (O,), in the order of every array and prompt."""
+        return self._categories
+
+    @property
+    def forms(self) -> Mapping[str, str]:
+        """Every spelling that is matched, derived ones included -> canonical name. Read-only."""
+        return MappingProxyType({phrase: self._categories[o] for phrase, o in self._table.items() if o != _IGNORED})
+
+    @property
+    def ignored(self) -> frozenset[str]:
+        """Every spelling that is used up without naming an object, derived ones included."""
+        return frozenset(phrase for phrase, o in self._table.items() if o == _IGNORED)
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of what decides counts and prompts: categories in order, matched spellings, mass nouns.
+
+        The order of synonyms, repeated synonyms and the name of the lexicon do not enter.
+        """
+        content = [self._categories, sorted(self._table.items()), sorted(self._mass_nouns)]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def find(self, caption: str) -> tuple[str, ...]:
+        """Categories that a caption names, in order of first occurrence, each once.
+
+        Raises:
+            TypeError: ``caption`` is not a string.
+        """
+        return tuple(self._categories[o] for o in self._find(caption))
+
+    def count(self, captions: Sequence[str]) -> np.ndarray:
+        """How many of the captions name each category.
+
+        A caption counts once for a category, however often it names it; equal captions count each. Priors must be
+        counted on training captions alone: which captions come here is the caller's choice.
+
+        Returns:
+            (O,) int64.
+
+        Raises:
+            TypeError: ``captions`` is one string, or holds something else than strings.
+        """
+        if isinstance(captions, str):
+            raise TypeError('captions must be a sequence of strings, got one string; use [caption]')
+        counts = np.zeros(len(self), dtype=np.int64)
+        for caption, times in Counter(captions).items():
+            counts[self._find(caption)] += times
+        return counts
+
+    def prompts(self, template: str = 'a remote sensing image of {}') -> list[str]:
+        """One prompt a category, length O.
+
+        ``{}`` takes the name with its indefinite article: *a remote sensing image of a tree*, *... of an airport*, but
+        *... of farmland* for mass nouns. ``{name}`` takes the bare name, for a template that has its own article
+        (``'the {name} from above'``). Interpretation: the article is ours, since a prompt that reads like a caption is
+        what a text tower has seen.
+
+        Raises:
+            ConfigError: the template has no place for the name, or places for something else.
+        """
+        mark = '\0'
+        try:
+            fits = mark in template.format(mark, name=mark)
+        except (AttributeError, IndexError, KeyError, ValueError):
+            fits = False
+        if not fits:
+            raise ConfigError(f'prompt template {template!r} cannot take a category; give it one {{}} (name with '
+                              'article) or one {name} (name alone)')
+        return [template.format(name if name in self._mass_nouns else with_article(name), name=name)
+                for name in self._categories]
+
+    def __len__(self) -> int:
+        return len(self._categories)
+
+    def __repr__(self) -> str:
+        return f'Lexicon(name={self._name!r}, categories={len(self)}, forms={len(self.forms)})'
+
+    def _find(self, caption: str) -> list[int]:
+        """Indices of the categories in order of first occurrence."""
+        if not isinstance(caption, str):
+            raise TypeError(f'a caption must be a string, got {type(caption).__name__}')
+        words, start = split_words(caption), 0
+        found: dict[int, None] = {}
+        while start < len(words):
+            for length in self._lengths.get(words[start], ()):
+                category = self._table.get(' '.join(words[start:start + length]))
+                if category is not None and start + length <= len(words):
+                    found[category] = None
+                    start += length
+                    break
+            else:
+                start += 1
+        found.pop(_IGNORED, None)
+        return list(found)
+
+    def _build_table(self, categories: Mapping[str, Sequence[str]], ignored: Sequence[str]) -> dict[str, int]:
+        """Matched phrase -> index of its category, or `_IGNORED`."""
+        listed: dict[str, int] = {}
+        derived: dict[str, Optional[int]] = {}
+        for index, (name, forms) in enumerate(categories.items()):
+            if not isinstance(name, str):
+                raise DataError(f'category {name!r} must be a string, got {type(name).__name__}; quote it')
+            where = f'category {name!r}'
+            for form in (name, *_strings(where, forms)):
+                self._add(form, where, index, listed, derived)
+        for form in ignored:
+            self._add(form, 'ignored', _IGNORED, listed, derived)
+        table = dict(listed)
+        for phrase, owner in derived.items():
+            if phrase in listed:
+                continue
+            if owner is None:
+                raise DataError(f'{phrase!r} is a singular, plural or joined spelling of forms of two categories; list '
+                                'it under one of them')
+            table[phrase] = owner
+        return table
+
+    def _add(self, form: str, where: str, index: int, listed: dict[str, int],
+             derived: dict[str, Optional[int]]) -> None:
+        """Enter a form into ``listed`` and its other spellings into ``derived`` (None marks a conflict)."""
+        exact = form.startswith(_EXACT)
+        words = split_words(form[len(_EXACT):] if exact else form)
+        if not words or PHRASE_BREAK in words:
+            raise DataError(f'{where} has the form {form!r}, which is not one phrase of words; remove its punctuation '
+                            'or the form')
+        phrase = ' '.join(words)
+        owner = listed.setdefault(phrase, index)
+        if owner != index:
+            owners = ' and '.join('ignored' if o == _IGNORED else repr(self._categories[o]) for o in (owner, index))
+            raise DataError(f'the form {phrase!r} is listed for both {owners}; keep it in one of them')
+        if not exact:
+            for last in noun_forms(words[-1]):
+                for spelling in (' '.join((*words[:-1], last)), ''.join((*words[:-1], last))):
+                    derived[spelling] = index if derived.get(spelling, index) == index else None
+
+
+def _strings(where: str, values: Sequence[str]) -> tuple[str, ...]:
+    """The values as a tuple, if they are a sequence of strings."""
+    if isinstance(values, str) or not isinstance(values, (Sequence, set, frozenset)):
+        raise DataError(f'{where} must have a list of strings, got {values!r}; write it in brackets')
+    for value in values:
+        if not isinstance(value, str):
+            raise DataError(f'{where} must have a list of strings, got the element {value!r}; quote or remove it')
+    return tuple(values)
+
+
+def _phrase_lengths(phrases: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """First word -> numbers of words of the phrases that begin with it, longest first."""
+    lengths: dict[str, set[int]] = {}
+    for phrase in phrases:
+        words = phrase.split(' ')
+        lengths.setdefault(words[0], set()).add(len(words))
+    return {first: tuple(sorted(found, reverse=True)) for first, found in lengths.items()}
+
+
+def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; a key that comes twice is an error instead of a silent loss."""
+    repeated = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
+    if repeated:
+        raise DataError(f'the key {repeated[0]!r} comes twice in one object; merge the two')
+    return dict(pairs)
+
+
+@cache
+def _default() -> Lexicon:
+    return Lexicon.from_file(_DEFAULT_FILE)

@@ -1,0 +1,176 @@
+"""Seed -> Scene (picture, captions, facts); a folder of them in the Karpathy layout of caption data sets."""
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from osdpm_plugin.errors import DataError
+
+from .canvas import SIDE, Box, Canvas
+from .captions import Facts, write_captions
+from .kinds import KINDS, compose
+from .textures import warm_up
+
+GENERATOR_VERSION = 1  # raise it whenever a picture or a caption of some seed changes
+SPLITS = ('train', 'val', 'test')
+_NAME = 'procedural_scenes'
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture with its captions.
+
+    image: (H, W, 3) uint8 RGB. kind: name of the scene kind. main: key of the main thing in `vocabulary.NOUNS`.
+    captions: five different sentences; caption_facts: what each states; facts: all that is true of the scene, as
+    (key, attribute, value). boxes: what was drawn, in pixels of the image (objects may reach over its edge).
+    """
+
+    image: np.ndarray
+    kind: str
+    main: str
+    captions: tuple[str, ...]
+    caption_facts: tuple[Facts, ...]
+    facts: Facts
+    boxes: tuple[Box, ...]
+
+
+def render_scene(seed: int | Sequence[int], image_size: int = 256) -> Scene:
+    """Draw the scene of a seed, or of a sequence of non-negative seeds; equal seeds give equal scenes.
+
+    Neither content nor captions depend on `image_size` (pixels a side, at least 64; ValueError below).
+    """
+    if image_size < 64:
+        raise ValueError(f'image_size must be at least 64 pixels, got {image_size}')
+    rng = np.random.default_rng(seed)
+    kind = str(rng.choice(list(KINDS)))
+    canvas = Canvas(rng)
+    description = compose(canvas, kind)
+    image = canvas.finish(image_size)
+    captions, stated = write_captions(rng, description)
+    scale = image_size / SIDE
+    boxes = tuple(Box(key, colour, *(scale * v for v in bounds)) for key, colour, bounds in canvas.objects if key)
+    return Scene(image, kind, description.main.key, captions, stated, description.facts, boxes)
+
+
+def tokenize(caption: str) -> list[str]:
+    """Lower-case words and numbers of a caption."""
+    return re.findall(r'[a-z0-9]+', caption.lower())
+
+
+def _write_one(job: tuple[str, int, str], *, folder: str, seed: int, image_size: int, quality: int
+               ) -> tuple[str, tuple[str, ...]]:
+    split, index, filename = job
+    scene = render_scene((seed, SPLITS.index(split), index), image_size)
+    done, data = cv2.imencode('.jpg', scene.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise RuntimeError(f'{filename} could not be encoded')
+    Path(folder, filename).write_bytes(data.tobytes())
+    return scene.kind, scene.captions
+
+
+def _results(jobs: list, write, num_workers: int) -> list[tuple[str, tuple[str, ...]]]:
+    """`write` of each job in order; in forked workers (which share the tiles) where that is possible."""
+    bar = partial(tqdm, total=len(jobs), desc='drawing scenes', unit='image', mininterval=0.5)
+    if num_workers == 1:
+        return list(bar(map(write, jobs)))
+    context = multiprocessing.get_context('fork' if 'fork' in multiprocessing.get_all_start_methods() else None)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', DeprecationWarning)  # Python 3.12+ warns of forks beside idle threads
+        pool = context.Pool(num_workers)
+    with pool:
+        return list(bar(pool.imap(write, jobs, chunksize=8)))
+
+
+def _check_existing(root: Path, block: dict[str, Any]) -> bool:
+    """True when `root` already holds this very set; DataError when it holds something else."""
+    annotation = root / 'dataset.json'
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return False
+    try:
+        found = json.loads(annotation.read_text(encoding='utf-8'))
+        ours = found['dataset'] == _NAME
+        same = ours and found['generator'] == block
+    except (OSError, ValueError, KeyError, TypeError):
+        ours = same = False
+    if same:
+        return True
+    what = 'procedural scenes of other parameters' if ours else 'files that are not procedural scenes'
+    raise DataError(f'{root} holds {what}; delete this folder or give another one')
+
+
+def write_scenes(root: str | os.PathLike, *, num_train: int, num_val: int, num_test: int, seed: int = 0,
+                 image_size: int = 256, quality: int = 92, num_workers: int | None = None) -> Path:
+    """Write `root/dataset.json` and `root/images/*.jpg`; return `root`.
+
+    The i-th picture of a split depends on (seed, split, i) alone, so a larger set starts with the smaller one. The set
+    is drawn in a temporary folder beside `root` and renamed, so that `root` is complete whenever it exists. A root that
+    already holds the same set is kept as it is.
+
+    Args:
+        num_train, num_val, num_test: pictures of each split, from 0; not all 0.
+        seed: from 0.
+        image_size: pixels a side, at least 64.
+        quality: of the JPEG files, 1 to 100.
+        num_workers: processes; None takes one for each core.
+
+    Raises:
+        ValueError: an argument is out of its range.
+        DataError: `root` holds other files or scenes of other parameters.
+    """
+    counts = dict(zip(SPLITS, (num_train, num_val, num_test)))
+    for name, value, least in (*((f'num_{s}', n, 0) for s, n in counts.items()), ('seed', seed, 0),
+                               ('image_size', image_size, 64), ('quality', quality, 1),
+                               ('num_workers', num_workers, 1)):
+        if value is not None and value < least:
+            raise ValueError(f'{name} must be at least {least}, got {value}')
+    if not any(counts.values()):
+        raise ValueError('num_train, num_val and num_test are all 0; ask for at least one scene')
+    if quality > 100:
+        raise ValueError(f'quality must be at most 100, got {quality}')
+    root = Path(root)
+    block = {'version': GENERATOR_VERSION, 'seed': seed, 'image_size': image_size, 'quality': quality, 'counts': counts}
+    if _check_existing(root, block):
+        return root
+    root.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f'.{root.name}.', dir=root.parent))
+    threads = cv2.getNumThreads()
+    try:
+        (temporary / 'images').mkdir()
+        jobs = [(split, i, f'{split}_{i + 1:05d}.jpg') for split in SPLITS for i in range(counts[split])]
+        warm_up()
+        cv2.setNumThreads(0)  # one process a core; idle threads of OpenCV would not survive a fork
+        write = partial(_write_one, folder=str(temporary / 'images'), seed=seed, image_size=image_size, quality=quality)
+        results = _results(jobs, write, min(num_workers or os.cpu_count() or 1, len(jobs)))
+        images, sentid = [], 0
+        for imgid, ((split, _, filename), (kind, captions)) in enumerate(zip(jobs, results)):
+            sentences = [{'raw': text, 'tokens': tokenize(text), 'imgid': imgid, 'sentid': sentid + k}
+                         for k, text in enumerate(captions)]
+            sentid += len(sentences)
+            images.append({'filename': filename, 'imgid': imgid, 'split': split, 'class': kind,
+                           'sentids': [s['sentid'] for s in sentences], 'sentences': sentences})
+        record = {'dataset': _NAME, 'generator': block, 'images': images}
+        (temporary / 'dataset.json').write_text(json.dumps(record), encoding='utf-8')
+        temporary.chmod(0o755)
+        try:
+            os.replace(temporary, root)
+        except OSError:  # another process was faster; its set must be the same
+            if not _check_existing(root, block):
+                raise
+    finally:
+        cv2.setNumThreads(threads)
+        shutil.rmtree(temporary, ignore_errors=True)
+    return root

@@ -1,0 +1,14 @@
+"""One item of a data set -> tensors and a `RetrievalDataSample`.
+
+Loading, resizing, cropping and flipping are mmcv's and mmpretrain's (``LoadImageFromFile``,
+``mmpretrain.RandomResizedCrop``, ``RandomFlip``); here is what they lack.
+"""
+import mmcv.transforms  # noqa: F401  (registers LoadImageFromFile, Resize, RandomFlip ...)
+
+from .count_objects import CountObjects
+from .pack import PackRetrievalInputs
+from .random_rotate90 import RandomRotate90
+from .sample_captions import SampleCaptions
+from .tokenize_captions import TokenizeCaptions
+
+__all__ = ['CountObjects', 'PackRetrievalInputs', 'RandomRotate90', 'SampleCaptions', 'TokenizeCaptions']

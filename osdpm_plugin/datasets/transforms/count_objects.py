@@ -1,0 +1,33 @@
+"""How many of an image's captions name each object category."""
+from __future__ import annotations
+
+from typing import Optional
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from ...registry import TRANSFORMS
+from ..lexicon import Lexicon
+
+
+@TRANSFORMS.register_module()
+class CountObjects(BaseTransform):
+    """Add ``object_counts`` (O,) float32: the share of the image's captions that name each category of the lexicon.
+
+    It reads ``captions``, so it stands before `SampleCaptions` to count over all captions of the image, and in training
+    pipelines alone. Each image is counted once and remembered.
+
+    Args:
+        lexicon: path of a lexicon file; the shipped one when None.
+    """
+
+    def __init__(self, *, lexicon: Optional[str] = None) -> None:
+        self.lexicon = Lexicon.default() if lexicon is None else Lexicon.from_file(lexicon)
+        self._shares: dict[tuple[str, ...], np.ndarray] = {}
+
+    def transform(self, results: dict) -> dict:
+        """Add ``object_counts``."""
+        captions = tuple(results['captions'])
+        if captions not in self._shares:
+            self._shares[captions] = self.lexicon.count(captions).astype(np.float32) / len(captions)
+        return {**results, 'object_counts': self._shares[captions]}

@@ -1,0 +1,28 @@
+"""The end of every pipeline: an image tensor and a `RetrievalDataSample`."""
+from __future__ import annotations
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+
+from ...registry import TRANSFORMS
+from ...structures import RetrievalDataSample
+from ..caption_text import caption_key
+
+
+@TRANSFORMS.register_module()
+class PackRetrievalInputs(BaseTransform):
+    """Return ``dict(inputs=(3, H, W) uint8 tensor, data_samples=RetrievalDataSample)``; see there for the fields."""
+
+    def transform(self, results: dict) -> dict:
+        """Pack ``img`` (H, W, 3) uint8, the captions, their ids and tokens, and object counts where there are any."""
+        captions = list(results['captions'])
+        sample = RetrievalDataSample(metainfo=dict(img_path=results['img_path'], captions=captions))
+        sample.image_id = int(results['image_id'])
+        sample.caption_ids = np.asarray(results['caption_ids'], dtype=np.int64)
+        sample.caption_keys = np.asarray([caption_key(c) for c in captions], dtype=np.int64)
+        sample.tokens = results['tokens']
+        if 'object_counts' in results:
+            sample.object_counts = results['object_counts']
+        image = torch.from_numpy(np.ascontiguousarray(results['img'].transpose(2, 0, 1)))  # (3, H, W)
+        return dict(inputs=image, data_samples=sample)

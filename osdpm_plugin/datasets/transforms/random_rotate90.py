@@ -1,0 +1,35 @@
+"""Turn the image by a multiple of 90 degrees: aerial images have no up."""
+from __future__ import annotations
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+
+from ...errors import ConfigError
+from ...registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class RandomRotate90(BaseTransform):
+    """With probability ``prob`` turn ``img`` (H, W, C) by 90, 180 or 270 degrees, each as likely; no pixel is interpolated.
+
+    Args:
+        prob: probability of a turn.
+
+    Raises:
+        ConfigError: ``prob`` is no probability.
+    """
+
+    def __init__(self, *, prob: float = 0.75) -> None:
+        if not 0 <= prob <= 1:
+            raise ConfigError(f'RandomRotate90: prob must lie in [0, 1], got {prob}')
+        self.prob = prob
+
+    @cache_randomness
+    def _quarter_turns(self) -> int:
+        return int(np.random.randint(1, 4)) if np.random.rand() < self.prob else 0
+
+    def transform(self, results: dict) -> dict:
+        """Modify ``img`` and ``img_shape``."""
+        image = np.ascontiguousarray(np.rot90(results['img'], self._quarter_turns()))
+        return {**results, 'img': image, 'img_shape': image.shape[:2]}

@@ -1,0 +1,13 @@
+"""What mmengine lacks around a training run: safe loading, saves that survive a full disk, a check of the work folder.
+
+Importing this package registers safe loading (see `checkpoint`), which changes nothing for files that mmengine wrote.
+"""
+from .atomic_backend import AtomicLocalBackend
+from .checkpoint import load_from_local, register_safe_loading
+from .checkpoint_compatibility_hook import CheckpointCompatibilityHook
+from .checkpoint_hook import SafeCheckpointHook
+from .object_frequency_hook import ObjectFrequencyHook
+from .work_dir import check_work_dir
+
+__all__ = ['AtomicLocalBackend', 'CheckpointCompatibilityHook', 'ObjectFrequencyHook', 'SafeCheckpointHook', 'check_work_dir',
+           'load_from_local', 'register_safe_loading']

@@ -1,0 +1,132 @@
+"""Training state -> checkpoint files, of which one that loads is there at every moment."""
+from __future__ import annotations
+
+import errno
+from contextlib import contextmanager
+from typing import Iterator, Optional
+
+from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend, get_file_backend
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
+from ..errors import CheckpointError
+from ..registry import HOOKS
+from .atomic_backend import AtomicLocalBackend
+
+REMEDIES = {
+    errno.ENOSPC: 'free disk space',
+    errno.EDQUOT: 'free disk space',
+    errno.EACCES: 'make the folder writable',
+    errno.EPERM: 'make the folder writable',
+    errno.EROFS: 'make the folder writable',
+}
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """mmengine's `CheckpointHook` that survives a full disk and a kill in the middle of a save.
+
+    The original removes what ``max_keep_ckpts`` or a new best score makes obsolete first, then writes the new file in
+    place, then ``last_checkpoint`` in place; a failure in between leaves none that loads. Here the order is
+
+        write new file -> give it its name -> point ``last_checkpoint`` to it -> remove what is obsolete
+
+    where each arrow is one step of the file system. It takes space for one more checkpoint. All arguments are those of
+    `CheckpointHook`; the order holds for every storage backend, the atomic write for local folders.
+
+    Raises:
+        CheckpointError: a save failed; it names the file, the reason, and the checkpoint that is left.
+    """
+
+    _saved: Optional[str] = None  # newest complete checkpoint of this run
+
+    def before_train(self, runner: Runner) -> None:
+        """See `CheckpointHook`; chooses the atomic backend for local folders."""
+        if self.file_client_args is None and self.backend_args is None:
+            backend = get_file_backend(str(self.out_dir or runner.work_dir))
+            if type(backend) is LocalBackend:
+                self.backend_args = dict(backend='atomic_local')
+        super().before_train(runner)
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        """Save, then remove what ``max_keep_ckpts`` makes obsolete (the original: the other way round)."""
+        outdated = None
+        if self.max_keep_ckpts > 0 and not (self.keep_ckpt_ids and self.keep_ckpt_ids[-1] == step):
+            if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
+                outdated = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(self.keep_ckpt_ids[0]))
+            self.keep_ckpt_ids.append(step)  # a deque with maxlen: drops the first
+            runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+        filename = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+
+        with self._explain(self.last_ckpt):
+            runner.save_checkpoint(
+                self.out_dir,
+                filename,
+                self.file_client_args,
+                save_optimizer=self.save_optimizer,
+                save_param_scheduler=self.save_param_scheduler,
+                meta=meta,
+                by_epoch=self.by_epoch,
+                backend_args=self.backend_args,
+                **self.args)
+        if not is_main_process():
+            return
+        pointer = AtomicLocalBackend().join_path(runner.work_dir, 'last_checkpoint')
+        with self._explain(pointer):
+            AtomicLocalBackend().put_text(str(self.last_ckpt), pointer)
+        self._saved = str(self.last_ckpt)
+        if outdated is not None and outdated != self.last_ckpt:
+            _remove(self.file_backend, outdated)
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        """Save, then remove the previous best (the original: the other way round)."""
+        backend = self.file_backend
+        self.file_backend = deferred = _DeferredRemoval(backend)
+        try:
+            with self._explain('the best checkpoint'):
+                super()._save_best_checkpoint(runner, metrics)
+        finally:
+            self.file_backend = backend
+        kept = {self.last_ckpt, getattr(self, 'best_ckpt_path', None), *getattr(self, 'best_ckpt_path_dict', {}).values()}
+        for path in deferred.obsolete:
+            if path not in kept:
+                _remove(backend, path)
+
+    @contextmanager
+    def _explain(self, path: object) -> Iterator[None]:
+        """Turn a failed write into one sentence."""
+        try:
+            yield
+        except OSError as error:
+            remedy = REMEDIES.get(error.errno or 0, 'mend that')
+            left = f'{self._saved} is complete, ' if self._saved else ''
+            raise CheckpointError(f'{path} could not be saved: {error.strerror or error}; {left}'
+                                  f'{remedy} and go on with --resume') from error
+
+
+class _DeferredRemoval:
+    """A storage backend that notes removals instead of doing them."""
+
+    def __init__(self, backend: LocalBackend) -> None:
+        self._backend = backend
+        self.obsolete: list[str] = []
+
+    def remove(self, path: str) -> None:
+        """Note a file."""
+        self.obsolete.append(path)
+
+    rmtree = remove
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._backend, name)
+
+
+def _remove(backend: LocalBackend, path: str) -> None:
+    """Remove a checkpoint: a file, or a folder (DeepSpeed)."""
+    if backend.isfile(path):
+        backend.remove(path)
+    elif backend.isdir(path):
+        backend.rmtree(path)

@@ -1,0 +1,46 @@
+"""Before training: tell the OSFCM head how often the training captions name each object."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+
+from ..datasets.lexicon import Lexicon
+from ..registry import HOOKS
+
+
+def object_frequency(dataset: Any, lexicon: Lexicon) -> np.ndarray:
+    """Share of a data set's images whose captions name each category: (O,) float64.
+
+    Args:
+        dataset: mmengine data set (or a concatenation) whose items carry ``captions``.
+        lexicon: the categories.
+    """
+    named = np.zeros(len(lexicon), dtype=np.int64)
+    for index in range(len(dataset)):
+        named += lexicon.count(dataset.get_data_info(index)['captions']) > 0
+    return named / len(dataset)
+
+
+@HOOKS.register_module()
+class ObjectFrequencyHook(Hook):
+    """Count objects in the captions of the training data loader's set; no other split is ever read.
+
+    It does nothing for heads without ``set_object_frequency``.
+    """
+
+    def before_train(self, runner: Any) -> None:
+        """Set the frequencies, the same on every process."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        head = getattr(model, 'head', None)
+        if not hasattr(head, 'set_object_frequency'):
+            return
+        frequency = object_frequency(runner.train_dataloader.dataset, head.lexicon)
+        head.set_object_frequency(torch.as_tensor(frequency, dtype=torch.float32))
+        top = ', '.join(f'{head.lexicon.categories[i]} {100 * frequency[i]:.0f} %' for i in np.argsort(-frequency)[:8])
+        print_log(f'Objects named in training captions: {int((frequency > 0).sum())} of {len(frequency)} categories; most images '
+                  f'name {top}', logger='current')

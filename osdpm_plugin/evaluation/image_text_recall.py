@@ -1,0 +1,186 @@
+"""`ImageTextRecall`: predictions with ids, of any number of processes in any order -> recall both ways."""
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import numpy as np
+import torch
+from mmengine.dist import broadcast_object_list, collect_results, is_main_process
+from mmengine.evaluator import BaseMetric
+
+from ..errors import ConfigError, OSDPMError
+from ..registry import METRICS
+from .exact_scores import score_matrix
+from .files import write_atomically
+from .ranking import CHUNK_SIZE, RetrievalRanks, check_chunk_size, ranks_from_embeddings
+from .recall import TIE_POLICIES, check_ties, check_topk, summarise
+from .records import Gallery, ImageRecord, gallery_of, merge_records, record_of
+
+
+@METRICS.register_module()
+class ImageTextRecall(BaseMetric):
+    """R@K of images to texts and texts to images, by dot products of embeddings.
+
+    ::
+
+        process (each rank)          evaluate (rank 0)
+        data samples -> records ──>  all records, none cut off -> one per image id, all ids there?
+                                     -> exact counts -> recall under three rules for ties -> every rank
+
+    It needs one item per image, each with all captions of the image, from mmengine's own ``ValLoop`` or ``TestLoop``
+    with a ``DefaultSampler(shuffle=False, round_up=True)``. Repeated items are dropped by image id. The numbers are the
+    same bits for any number of processes, order of items and chunk size.
+
+    Metrics under ``prefix``: ``i2t_R@K``, ``t2i_R@K`` (percent), ``i2t_medr``, ``t2i_medr`` (rank from 1), ``Rsum``,
+    ``mR`` by the rule ``ties``, and ``Rsum_<rule>`` for the two other rules. Save the best by
+    ``save_best='retrieval/Rsum', rule='greater'``.
+
+    Args:
+        topk: the K of R@K.
+        ties: 'expected', 'optimistic' or 'pessimistic', see `osdpm_plugin.evaluation.recall`.
+        out_file: JSON with the numbers of all rules, written by rank 0.
+        scores_file: npz of ``scores`` (N, M) float32, ``image_ids`` (N,), ``caption_ids`` (M,), ``caption_image_ids``
+            (M,) int64, sorted by id, written by rank 0. The scores are those that were ranked.
+        tolerance: largest distance of two embeddings that count as the same, as a share of their norm: of an image
+            that was predicted twice, and of captions of equal tokens, which then share one embedding.  # ours: bfloat16
+            rounding stays below it, different images do not
+        chunk_size: images and captions per block of scores; changes speed and memory, never a number.
+        collect_device: 'cpu' (through files) or 'gpu', how records travel to rank 0.
+        collect_dir: folder shared by all ranks for ``collect_device='cpu'``; default ``.dist_test``.
+        prefix: of the names of metrics; None is 'retrieval'.
+
+    Raises:
+        ConfigError: a value does not fit.
+    """
+
+    default_prefix = 'retrieval'
+
+    def __init__(self,
+                 *,
+                 topk: Sequence[int] = (1, 5, 10),
+                 ties: str = 'expected',
+                 out_file: Optional[str] = None,
+                 scores_file: Optional[str] = None,
+                 tolerance: float = 1e-2,
+                 chunk_size: int = CHUNK_SIZE,
+                 collect_device: str = 'cpu',
+                 collect_dir: Optional[str] = None,
+                 prefix: Optional[str] = None) -> None:
+        self.topk = check_topk(topk)
+        check_ties(ties)
+        check_chunk_size(chunk_size)
+        if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)) or not 0 <= tolerance < 1:
+            raise ConfigError(f'tolerance={tolerance!r} must be a share of the norm in [0, 1), e.g. 0.01')
+        if collect_device not in ('cpu', 'gpu'):
+            raise ConfigError(f"collect_device={collect_device!r} must be 'cpu' or 'gpu'")
+        if collect_dir is not None and collect_device != 'cpu':
+            raise ConfigError(f"collect_dir={collect_dir!r} serves collect_device='cpu' only; leave it out")
+        if prefix is not None and (not isinstance(prefix, str) or not prefix.strip() or prefix != prefix.strip('/ ')):
+            raise ConfigError(f"prefix={prefix!r} must be a name such as 'retrieval', or None for that")
+        for key, path in (('out_file', out_file), ('scores_file', scores_file)):
+            if path is not None and (not isinstance(path, str) or not path):
+                raise ConfigError(f'{key}={path!r} must be the path of a file, or None')
+        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        self.results: list[ImageRecord] = []
+        self.ties = ties
+        self.out_file = out_file
+        self.scores_file = scores_file
+        self.tolerance = tolerance
+        self.chunk_size = chunk_size
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep ids and embeddings of a batch, on the CPU in float32.
+
+        Args:
+            data_batch: not used.
+            data_samples: `RetrievalDataSample.to_dict()` of each image, completed by `predict`.
+
+        Raises:
+            MetricError: a sample is incomplete or its shapes do not fit each other.
+        """
+        self.results.extend(record_of(sample) for sample in data_samples)
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Numbers of the whole data set, the same on every rank.
+
+        An error on rank 0 is raised on every rank, so that none waits for another.
+
+        Args:
+            size: number of images of the data set.
+
+        Raises:
+            MetricError: predictions are missing, contradictory or not finite.
+            ConfigError: a result file cannot be written.
+        """
+        error: Optional[Exception] = None
+        outcome: list[Any] = [None]
+        try:
+            # No limit: BaseMetric cuts the gathered list to `size`, which may cut off images and keep repeated ones.
+            records = collect_results(self.results, sys.maxsize, self.collect_device, self.collect_dir)
+            if is_main_process():
+                outcome = [self._compute(records, size)]
+        except Exception as caught:  # told to the other ranks first, raised below
+            error = caught
+            outcome = [_Failure(type(caught) if isinstance(caught, OSDPMError) else RuntimeError, str(caught))]
+        finally:
+            self.results.clear()
+        broadcast_object_list(outcome)
+        if error is not None:
+            raise error
+        if isinstance(outcome[0], _Failure):
+            raise outcome[0].kind(outcome[0].message)
+        return {f'{self.prefix}/{name}': value for name, value in outcome[0].items()}
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Numbers of the records of a complete data set, without prefix.
+
+        Args:
+            results: list of `ImageRecord`; repeated image ids are dropped.
+
+        Raises:
+            MetricError: see `evaluate`.
+            ConfigError: a result file cannot be written.
+        """
+        return self._compute(results, len({record.image_id for record in results}))
+
+    def _compute(self, records: Sequence[ImageRecord], size: int) -> dict[str, float]:
+        gallery = gallery_of(merge_records(records, size, self.tolerance), self.tolerance)
+        ranks = ranks_from_embeddings(gallery.image_embed, gallery.text_embed, gallery.image_ids,
+                                      gallery.caption_image_ids, caption_ids=gallery.caption_ids,
+                                      chunk_size=self.chunk_size)
+        summary = summarise(ranks, self.topk)
+        if self.out_file is not None:
+            write_atomically(self.out_file, lambda file: file.write(self._report(ranks, summary)), 'out_file')
+        if self.scores_file is not None:
+            write_atomically(self.scores_file, lambda file: self._save_scores(file, gallery), 'scores_file')
+        others = {f'Rsum_{ties}': summary[ties]['Rsum'] for ties in TIE_POLICIES if ties != self.ties}
+        return {**summary[self.ties], **others}
+
+    def _report(self, ranks: RetrievalRanks, summary: dict[str, dict[str, float]]) -> bytes:
+        tied = {way: int((part.tied > part.pos).sum()) for way, part in ranks._asdict().items()}
+        report = {
+            'images': len(ranks.i2t.above),
+            'captions': len(ranks.t2i.above),
+            'topk': list(self.topk),
+            'ties': self.ties,
+            'queries_tied_with_negatives': tied,
+            'metrics': summary,
+        }
+        return (json.dumps(report, indent=2, allow_nan=False) + '\n').encode()
+
+    def _save_scores(self, file: Any, gallery: Gallery) -> None:
+        scores = score_matrix(torch.from_numpy(gallery.image_embed), torch.from_numpy(gallery.text_embed),
+                              chunk_size=self.chunk_size)
+        np.savez(file, scores=scores.numpy(), image_ids=gallery.image_ids, caption_ids=gallery.caption_ids,
+                 caption_image_ids=gallery.caption_image_ids)
+
+
+class _Failure:
+    """An error of rank 0 on its way to the other ranks."""
+
+    def __init__(self, kind: type[Exception], message: str) -> None:
+        self.kind = kind
+        self.message = message

@@ -1,0 +1,161 @@
+"""`pretrained` of a CLIP tower -> weights in the tower, and the pixel statistics that they want."""
+from __future__ import annotations
+
+import json
+import os
+from types import SimpleNamespace
+from typing import Callable, Optional
+
+import open_clip
+from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
+from torch import Tensor, nn
+
+from osdpm_plugin.errors import CheckpointError
+
+from .clip_architecture import ClipArchitecture, matching_models, sibling_with, weight_facts
+from .clip_checkpoint import load_strictly, read_clip_weights
+
+_HALVES = {'visual': 'image', 'text': 'text'}
+
+
+def load_half(module: nn.Module, half: str, architecture: ClipArchitecture, pretrained: str, *, uses_gelu: bool,
+              adapt: Optional[Callable[[dict], dict]] = None) -> None:
+    """Load one half of a CLIP model from an open_clip tag or a local file.
+
+    Args:
+        module: the half, as open_clip builds it.
+        half: 'visual' or 'text'.
+        architecture: what ``module`` was built from.
+        pretrained: a tag of open_clip's registry ('openai', 'laion2b_s34b_b79k'), or the path of a file.
+        uses_gelu: whether the activation of the architecture matters to this half (a ResNet has none).
+        adapt: changes the state dict before it is loaded (resized position tables).
+
+    Raises:
+        CheckpointError: no such tag or file, a failed download, weights of another architecture, or weights that were
+            trained with the other activation.
+    """
+    tag_cfg = _tag_cfg(architecture, pretrained)
+    if tag_cfg:
+        # The registry leaves quick_gelu out for some tags whose own architecture has it.
+        wants = bool(tag_cfg.get('quick_gelu', False)) or architecture.native_quick_gelu
+        if uses_gelu and wants != architecture.quick_gelu:
+            raise CheckpointError(_activation_message(f'open_clip tag {pretrained!r}', architecture, wants))
+        path = _download(architecture, pretrained, tag_cfg)
+    else:
+        path = pretrained
+        _require_file(architecture, pretrained)
+
+    weights = read_clip_weights(path)
+    state = weights.half(half)
+    what = f'the {_HALVES[half]} half of the open_clip model {architecture.label}'
+    if not state:
+        raise CheckpointError(f'{path} holds no {_HALVES[half]} half: all of its {len(weights.state)} CLIP weights '
+                              'belong to the other one; give a file of the whole model')
+    if uses_gelu and weights.openai and not architecture.quick_gelu:
+        raise CheckpointError(_activation_message(f"{path}, a file of OpenAI's format,", architecture, True))
+    load_strictly(module, adapt(state) if adapt else state, path=path, what=what,
+                  remedy=_fitting(weights.state, openai=weights.openai))
+
+
+def pixel_statistics(architecture: ClipArchitecture, pretrained: Optional[str]) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of the pixels that weights were trained with, RGB in 0-255 units.
+
+    In order: the tag's own; an ``open_clip_config.json`` beside a local file; what all tags of the architecture agree
+    on; OpenAI's.
+
+    Returns:
+        Three means and three standard deviations.
+    """
+    cfg = _tag_cfg(architecture, pretrained) if pretrained else {}
+    if not cfg and pretrained and os.path.isfile(pretrained):
+        beside = os.path.join(os.path.dirname(os.path.abspath(pretrained)), 'open_clip_config.json')
+        if os.path.isfile(beside):
+            try:
+                with open(beside, encoding='utf-8') as file:
+                    cfg = json.load(file).get('preprocess_cfg', {})
+            except (ValueError, AttributeError) as error:
+                raise CheckpointError(f'{beside}, which says how pixels are normalised for the weights beside it, is '
+                                      f'no open_clip config: {error}; repair or remove it') from error
+    if not cfg and architecture.name:
+        every = [get_pretrained_cfg(architecture.name, tag) for tag in list_pretrained_tags_by_model(architecture.name)]
+        if len({(tuple(item['mean']), tuple(item['std'])) for item in every if 'mean' in item and 'std' in item}) == 1:
+            cfg = every[0]
+    mean = cfg.get('mean', open_clip.OPENAI_DATASET_MEAN)
+    std = cfg.get('std', open_clip.OPENAI_DATASET_STD)
+    return [255.0 * value for value in mean], [255.0 * value for value in std]
+
+
+def resized_positions(state: dict[str, Tensor], key: str, grid_size: tuple[int, int]) -> dict[str, Tensor]:
+    """A copy of an image half's state dict with its position table interpolated to another grid.
+
+    The interpolation is open_clip's (bicubic, antialiased), which takes the stored grid to be square.
+
+    Args:
+        state: image half without prefix.
+        key: name of the table (1 + h w, C), whose first row belongs to the class token.
+        grid_size: new (h, w).
+    """
+    if key not in state:
+        return state
+    table = {'visual.positional_embedding': state[key].float()}
+    open_clip.model.resize_pos_embed(table, SimpleNamespace(visual=SimpleNamespace(grid_size=grid_size)))
+    return dict(state, **{key: table['visual.positional_embedding']})
+
+
+def _tag_cfg(architecture: ClipArchitecture, pretrained: str) -> dict:
+    """open_clip's entry of a tag, or {} for a file and for an architecture without a name."""
+    if architecture.name is None or os.path.isfile(pretrained):
+        return {}
+    return get_pretrained_cfg(architecture.name, pretrained) or {}
+
+
+def _download(architecture: ClipArchitecture, tag: str, tag_cfg: dict) -> str:
+    """Fetch the file of a tag, or find it in the cache."""
+    try:
+        path = download_pretrained(tag_cfg)
+    except Exception as error:  # noqa: BLE001, the hub client raises a dozen types
+        raise CheckpointError(
+            f'open_clip tag {tag!r} of {architecture.label} is not in the cache and could not be downloaded '
+            f'({type(error).__name__}); download its file where there is a network and give the path as pretrained'
+        ) from error
+    if not path:
+        raise CheckpointError(f'open_clip tag {tag!r} of {architecture.label} has no file to download; '
+                              'give the path of a local file as pretrained')
+    return path
+
+
+def _require_file(architecture: ClipArchitecture, pretrained: str) -> None:
+    """Say what is wrong with a value that is neither a tag nor a file."""
+    if os.path.isfile(pretrained):
+        return
+    if os.sep in pretrained or os.path.splitext(pretrained)[1] in ('.pt', '.pth', '.bin', '.safetensors', '.ckpt'):
+        raise CheckpointError(f'pretrained={pretrained!r} is not a file; check the path, or give an open_clip tag')
+    if architecture.name is None:
+        raise CheckpointError(f'pretrained={pretrained!r} is not a file, and an architecture given as a dict has no '
+                              'tags; give the path of a file')
+    tags = list_pretrained_tags_by_model(architecture.name)
+    if architecture.native_quick_gelu and pretrained in list_pretrained_tags_by_model(
+            architecture.name.replace('-quickgelu', '')):
+        raise CheckpointError(_activation_message(f'open_clip tag {pretrained!r}', architecture, False))
+    known = f'its tags are {", ".join(tags)}' if tags else 'it has no tags'
+    raise CheckpointError(f'pretrained={pretrained!r} is neither a file nor an open_clip tag of {architecture.label}; '
+                          f'{known}')
+
+
+def _activation_message(source: str, architecture: ClipArchitecture, wants_quick_gelu: bool) -> str:
+    """The weights and the architecture disagree about the activation."""
+    names = ('QuickGELU', 'GELU') if wants_quick_gelu else ('GELU', 'QuickGELU')
+    return (f'the weights of {source} were trained with {names[0]} but the architecture {architecture.label} has '
+            f'{names[1]}, which would give wrong features without any sign of it; set '
+            f'{sibling_with(architecture.name, quick_gelu=wants_quick_gelu)} in both towers')
+
+
+def _fitting(state: dict[str, Tensor], *, openai: bool) -> str:
+    """Last part of the message about weights that do not fit: what they are, and which model fits."""
+    facts = weight_facts(state)
+    if not facts:
+        return 'Its architecture cannot be told from the shapes; check `model`.'
+    parts = [f'{half}: {", ".join(f"{key} {value}" for key, value in found.items())}' for half, found in facts.items()]
+    names = matching_models(state, quick_gelu=True if openai else None)[:4]
+    remedy = f'set model={" or ".join(map(repr, names))}' if names else 'no architecture of open_clip has these numbers'
+    return f'The file holds {" | ".join(parts)}; {remedy}.'

@@ -1,0 +1,220 @@
+"""Any encoder of `transformers` as a text tower."""
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from typing import Optional, Union
+
+from torch import Tensor, nn
+
+from osdpm_plugin.errors import CheckpointError, ConfigError
+from osdpm_plugin.registry import MODELS
+from osdpm_plugin.structures import TextFeatures
+
+from .freezing import FreezableTower, check_freezing
+
+
+@MODELS.register_module()
+class HFTextTower(FreezableTower):
+    """Tokens -> word features and their mean, from an encoder of `transformers` (BERT, RoBERTa, MPNet, MiniLM, ...).
+
+    Columns that hold padding in every row are cut off before the forward pass: a batch of captions of at most 20
+    tokens costs 20 columns, however far the tokenizer padded it. ``words`` and ``mask`` come back at the cut length
+    T' <= T; ``pooled`` is the same with or without the cut.
+
+    Args:
+        name_or_path: a folder with ``config.json`` and weights, or a name on the Hugging Face hub.
+        config: in the place of ``name_or_path``, the architecture as a dict, with random weights:
+            ``dict(model_type='bert', hidden_size=32, ...)``.
+        pretrained: False builds the architecture of ``name_or_path`` with random weights.
+        pooling: 'mean' over the caption's tokens, or 'cls', the first token.
+        padding_idx: id of the padding token; None takes the model's own.
+        frozen: train nothing: eval mode always, no gradients.
+        trainable_layers: train only the last n layers (and a final norm, where there is one).
+        grad_checkpointing: recompute activations in the backward pass to save memory.
+        precision: 'fp32', or 'bf16' / 'fp16' to run this tower under autocast; outputs stay float32.
+        init_cfg: mmengine's; not needed.
+
+    Attributes:
+        embed_dim, width: C, the model's hidden size.
+        context_length: greatest T, or None when the model has no limit.
+
+    Raises:
+        ConfigError: an option does not fit the model.
+        CheckpointError: the folder or the hub has no such model, or its weights are incomplete.
+    """
+
+    def __init__(self, *, name_or_path: Optional[str] = None, config: Optional[dict] = None, pretrained: bool = True,
+                 pooling: str = 'mean', padding_idx: Optional[int] = None, frozen: bool = False,
+                 trainable_layers: Optional[int] = None, grad_checkpointing: bool = False, precision: str = 'fp32',
+                 init_cfg: Union[dict, list, None] = None) -> None:
+        super().__init__(frozen=frozen, precision=precision, init_cfg=init_cfg)
+        if (name_or_path is None) == (config is None):
+            raise ConfigError('HFTextTower takes either name_or_path or config')
+        if pooling not in ('mean', 'cls'):
+            raise ConfigError(f'pooling={pooling!r} of HFTextTower must be "mean" or "cls"')
+        self.pooling = pooling
+        self.encoder = _random(config) if name_or_path is None else _load(name_or_path, pretrained)
+        if getattr(self.encoder, 'pooler', None) is not None:
+            self.encoder.pooler = None  # its weights would never get a gradient
+        settings = self.encoder.config
+        if settings.is_encoder_decoder or not getattr(settings, 'hidden_size', None):
+            raise ConfigError(f'HFTextTower takes encoders such as BERT; {type(self.encoder).__name__} of '
+                              f'{name_or_path or config} is none')
+        self.width: int = settings.hidden_size
+        self.embed_dim: int = self.width
+        self.padding_idx = padding_idx if padding_idx is not None else getattr(settings, 'pad_token_id', None)
+        if self.padding_idx is None:
+            raise ConfigError(f'{name_or_path or config} does not say which token is padding; give padding_idx')
+        self.context_length: Optional[int] = _context_length(self.encoder)
+        layers = self._layers()
+        check_freezing(type(self).__name__, frozen=frozen, keep=trainable_layers, keep_name='trainable_layers',
+                       available=len(layers), grad_checkpointing=grad_checkpointing)
+        if grad_checkpointing:
+            self.encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs=dict(use_reentrant=False))
+        if frozen:
+            self.freeze()
+        elif trainable_layers is not None:
+            norms = [m for name, m in self.encoder.named_children() if 'norm' in name.lower()]
+            self.freeze_all_but(layers[len(layers) - trainable_layers:] + norms)
+
+    def forward(self, tokens: Tensor) -> TextFeatures:
+        """Encode captions.
+
+        Args:
+            tokens: (M, T) int64, padded with ``padding_idx``.
+
+        Returns:
+            words (M, T', C), mask (M, T') true on tokens that are not padding, pooled (M, C); T' is the length of
+            the longest caption. A row of nothing but padding has pooled zeros.
+
+        Raises:
+            ConfigError: a caption is longer than the model allows.
+        """
+        mask = tokens != self.padding_idx
+        used = mask.any(dim=0).nonzero()
+        length = int(used[-1]) + 1 if len(used) else 1
+        tokens, mask = tokens[:, :length], mask[:, :length]
+        if self.context_length is not None and length > self.context_length:
+            raise ConfigError(f'{type(self.encoder).__name__} takes at most {self.context_length} tokens, got {length};'
+                              f' set context_length={self.context_length} in the tokenizer')
+        attended = mask.clone()
+        attended[:, 0] |= ~mask.any(dim=1)  # attention over nothing is NaN
+        with self.running(tokens.device):
+            words = self.encoder(input_ids=tokens, attention_mask=attended.long(), return_dict=True).last_hidden_state
+        words = self.as_output(words)
+        return TextFeatures(words=words, mask=mask, pooled=self._pool(words, mask))
+
+    def _pool(self, words: Tensor, mask: Tensor) -> Tensor:
+        """(M, T, C), (M, T) -> (M, C)."""
+        if self.pooling == 'cls':
+            return words[:, 0] * mask.any(dim=1, keepdim=True)
+        return masked_mean(words, mask)
+
+    def _layers(self) -> list[nn.Module]:
+        """The layers that ``trainable_layers`` counts, first to last; none for models that share one."""
+        count = getattr(self.encoder.config, 'num_hidden_layers', None)
+        for module in self.encoder.modules():
+            if isinstance(module, nn.ModuleList) and len(module) == count:
+                return list(module)
+        return []
+
+
+def masked_mean(words: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the true tokens of each row; zeros for a row without any.
+
+    Args:
+        words: (M, T, C).
+        mask: (M, T) bool.
+
+    Returns:
+        (M, C).
+    """
+    weights = mask.unsqueeze(-1).to(words.dtype)  # (M, T, 1)
+    return (words * weights).sum(dim=1) / weights.sum(dim=1).clamp_min(1)
+
+
+@contextlib.contextmanager
+def quiet_transformers():
+    """Silence the progress bars and loading reports of `transformers`, and restore its settings."""
+    from transformers.utils import logging
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def local_or_hub(name_or_path: str, what: str) -> bool:
+    """True for an existing folder, False for what can be a name on the hub.
+
+    Raises:
+        CheckpointError: a path without a folder.
+    """
+    if os.path.isdir(name_or_path):
+        return True
+    if name_or_path.startswith(('.', '~', os.sep)) or name_or_path.count('/') > 1 or not name_or_path:
+        raise CheckpointError(f'{what}: {name_or_path!r} is not a folder; check the path, or give a name on the hub')
+    return False
+
+
+def hub_error(name: str, what: str, local: bool, error: Exception) -> CheckpointError:
+    """One sentence about a model or tokenizer that could not be loaded."""
+    if local:
+        return CheckpointError(f'{what}: the folder {name} does not hold one that transformers can load '
+                               f'({type(error).__name__}: {" ".join(str(error).split())[:160]}); fetch it again')
+    return CheckpointError(f'{what}: {name!r} is neither in the cache nor could it be fetched from the hub '
+                           f'({type(error).__name__}); download the folder where there is a network and give its path')
+
+
+def _load(name_or_path: str, pretrained: bool) -> nn.Module:
+    """Load a model, or only its architecture."""
+    from transformers import AutoConfig, AutoModel
+    local = local_or_hub(name_or_path, 'text model')
+    common = dict(local_files_only=local, trust_remote_code=False)
+    with quiet_transformers():
+        try:
+            if not pretrained:
+                return AutoModel.from_config(AutoConfig.from_pretrained(name_or_path, **common)).float()
+            model, report = AutoModel.from_pretrained(name_or_path, weights_only=True,
+                                                      output_loading_info=True, **common)
+        except Exception as error:  # noqa: BLE001, damaged files raise many types
+            raise hub_error(name_or_path, 'text model', local, error) from error
+    missing = sorted(str(key) for key in report['missing_keys'] if 'pooler' not in str(key))
+    mismatched = sorted(str(key) for key in report.get('mismatched_keys', ()))
+    if missing or mismatched:
+        raise CheckpointError(f'text model {name_or_path}: {len(missing)} weights are missing and {len(mismatched)} of '
+                              f'another shape, such as {(missing + mismatched)[0]}; its config.json and its weights do '
+                              'not belong together: fetch it again')
+    return model.float()
+
+
+def _random(config: dict) -> nn.Module:
+    """Build a model with random weights from a config dict."""
+    from transformers import AutoConfig, AutoModel
+    if not isinstance(config, Mapping) or 'model_type' not in config:
+        raise ConfigError(f'config={config!r} of HFTextTower must be a dict with model_type, such as '
+                          'dict(model_type="bert")')
+    try:
+        with quiet_transformers():
+            return AutoModel.from_config(AutoConfig.for_model(**config)).float()
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f'transformers cannot build a text model from config={config!r}: {error}') from error
+
+
+def _context_length(encoder: nn.Module) -> Optional[int]:
+    """Number of learned positions that tokens can take; models after RoBERTa number them from padding_idx + 1."""
+    positions = getattr(encoder.config, 'max_position_embeddings', None)
+    table = getattr(getattr(encoder, 'embeddings', None), 'position_embeddings', None)
+    if positions is None or table is None:
+        return positions
+    offset = 0 if getattr(table, 'padding_idx', None) is None else table.padding_idx + 1
+    return positions - offset
+
+
+__all__ = ['HFTextTower', 'hub_error', 'local_or_hub', 'masked_mean', 'quiet_transformers']

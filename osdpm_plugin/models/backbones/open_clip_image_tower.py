@@ -1,0 +1,266 @@
+"""The image half of any open_clip model."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional, Union
+
+from open_clip.model import CLIPVisionCfg, _build_vision_tower
+from open_clip.modified_resnet import ModifiedResNet
+from open_clip.timm_model import TimmModel
+from open_clip.transformer import VisionTransformer
+from torch import Tensor, nn
+
+from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.registry import MODELS
+from osdpm_plugin.structures import ImageFeatures
+
+from .clip_architecture import ClipArchitecture, resolve_architecture
+from .clip_pretrained import load_half, pixel_statistics, resized_positions
+from .freezing import FreezableTower, check_freezing
+
+
+@MODELS.register_module()
+class OpenCLIPImageTower(FreezableTower):
+    """Images -> dense features and the vector of the joint space, from one pass through open_clip's image half.
+
+    ::
+
+        images (B,3,H,W) ─> ViT: blocks ─> ln_post ─┬─ patch tokens ────────────────> maps[0] (B, width, H/p, W/p)
+                                                    └─ class token ─> projection ───> pooled  (B, D)
+                         ─> ModifiedResNet: stages ─┬─ of `out_stages`, 4 by default > maps    (B, width*2^(s+1), h, w)
+                                                    └─ attention pool ──────────────> pooled  (B, D)
+                         ─> timm trunk ─────────────┬─ forward_features ────────────> maps[0] (B, C, h, w)
+                                                    └─ its head ────────────────────> pooled  (B, D)
+
+    ``pooled`` equals what ``open_clip.create_model(...).encode_image(images)`` returns, not normalised. The text half
+    is never allocated. A ViT that pools by attention over its tokens (CoCa) gives its tokens as they leave the blocks.
+
+    Which activation RemoteCLIP's and GeoRSCLIP's ViT-B-32 files want cannot be read from them. The retrieval script of
+    the first and the inference script of the second fill a model that was built with ``pretrained='openai'``, QuickGELU
+    in the open_clip of that time, so 'ViT-B-32-quickgelu' is what their tables were measured with; RemoteCLIP's README
+    shows plain 'ViT-B-32'.
+
+    Args:
+        model: an open_clip architecture ('ViT-B-32', 'ViT-L-14', 'RN50', 'ViT-B-16-SigLIP', ...), or a dict
+            with an open_clip model config (``embed_dim`` and ``vision_cfg`` suffice).
+        pretrained: an open_clip tag ('openai', 'laion2b_s34b_b79k', ...) or the path of a file in any format of
+            `clip_checkpoint`. None: random weights, to be filled from a checkpoint of the whole retriever.
+        quick_gelu: overrules the activation of ``model``; for local files whose activation you know.
+        image_size: side, or (H, W), of the input when it differs from the architecture's; position tables are
+            interpolated as open_clip does.
+        out_stages: stages of a ModifiedResNet whose maps to return, each 1 to 4, fine to coarse.
+        frozen: train nothing: eval mode always, no gradients.
+        trainable_blocks: train only the last n blocks of a ViT (n <= 4 stages of a ResNet), the final norm and
+            the projection; 0 trains norm and projection alone.
+        grad_checkpointing: recompute activations in the backward pass to save memory; not for ModifiedResNet.
+        precision: 'fp32', or 'bf16' / 'fp16' to run this tower under autocast; outputs stay float32.
+        init_cfg: mmengine's; not needed with ``pretrained``.
+
+    Attributes:
+        feat_channels: width of each map.
+        embed_dim: D.
+        image_size: (H, W) pixels.
+        pixel_mean, pixel_std: three floats each, in 0-255 units, in the order of ``channel_order``.
+        channel_order: 'rgb'.
+
+    Raises:
+        ConfigError: an option does not fit the architecture.
+        CheckpointError: the weights are missing or do not fit.
+    """
+
+    channel_order = 'rgb'
+
+    def __init__(self, *, model: Union[str, dict], pretrained: Optional[str] = None, quick_gelu: Optional[bool] = None,
+                 image_size: Union[int, Sequence[int], None] = None, out_stages: Optional[Sequence[int]] = None,
+                 frozen: bool = False, trainable_blocks: Optional[int] = None, grad_checkpointing: bool = False,
+                 precision: str = 'fp32', init_cfg: Union[dict, list, None] = None) -> None:
+        super().__init__(frozen=frozen, precision=precision, init_cfg=init_cfg)
+        architecture = resolve_architecture(model, half='vision_cfg', quick_gelu=quick_gelu)
+        self.visual = _build(architecture, image_size)
+        self.embed_dim: int = architecture.embed_dim
+        self.image_size: tuple[int, int] = _pair(self.visual.image_size)
+        self.out_stages = self._check_stages(out_stages)
+        self.feat_channels: tuple[int, ...] = self._feat_channels()
+        check_freezing(type(self).__name__, frozen=frozen, keep=trainable_blocks, keep_name='trainable_blocks',
+                       available=len(self._blocks()) if trainable_blocks is not None else 0,
+                       grad_checkpointing=grad_checkpointing)
+        if pretrained is not None:
+            load_half(self.visual, 'visual', architecture, pretrained,
+                      uses_gelu=isinstance(self.visual, VisionTransformer),
+                      adapt=self._resize if image_size is not None else None)
+        if isinstance(self.visual, TimmModel) and image_size is not None:
+            self.visual.set_input_size(self.image_size)
+        self.pixel_mean, self.pixel_std = pixel_statistics(architecture, pretrained)
+        if grad_checkpointing:
+            if isinstance(self.visual, ModifiedResNet):
+                raise ConfigError('grad_checkpointing=True has no effect on a ModifiedResNet; remove it')
+            self.visual.set_grad_checkpointing(True)
+        if frozen:
+            self.freeze()
+        elif trainable_blocks is not None:
+            self.freeze_all_but(self._last_parts(trainable_blocks))
+
+    def forward(self, images: Tensor) -> ImageFeatures:
+        """Encode images.
+
+        Args:
+            images: (B, 3, H, W) float, normalised with ``pixel_mean`` and ``pixel_std``, of size ``image_size``.
+
+        Returns:
+            maps ((B, C, h, w), ...) and pooled (B, D), not normalised.
+
+        Raises:
+            ConfigError: images of another size or of an integer type.
+        """
+        if images.ndim != 4 or tuple(images.shape[-2:]) != self.image_size or not images.is_floating_point():
+            height, width = self.image_size
+            raise ConfigError(
+                f'OpenCLIPImageTower takes normalised float images (B, 3, {height}, {width}), got {images.dtype} '
+                f'{tuple(images.shape)}; resize in the pipeline, or build the tower with image_size={_size(images)}')
+        with self.running(images.device):
+            if isinstance(self.visual, VisionTransformer):
+                maps, pooled = self._forward_vit(images)
+            elif isinstance(self.visual, ModifiedResNet):
+                maps, pooled = self._forward_resnet(images)
+            else:
+                maps, pooled = self._forward_timm(images)
+        return ImageFeatures(maps=tuple(self.as_output(m) for m in maps), pooled=self.as_output(pooled))
+
+    def _forward_vit(self, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        vit = self.visual
+        x = vit.transformer(vit._embeds(images))  # (B, 1 + hw, C)
+        pooled, tokens = vit._pool(x)
+        if vit.attn_pool is not None:
+            tokens = x[:, 1:]
+        elif vit.final_ln_after_pool:
+            tokens = vit.ln_post(tokens)
+        if vit.proj is not None:
+            pooled = pooled @ vit.proj
+        return (tokens.mT.unflatten(-1, vit.grid_size), ), pooled  # (B, C, h, w)
+
+    def _forward_resnet(self, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        resnet, maps = self.visual, []
+        x = resnet.stem(images)
+        for stage in range(1, 5):
+            x = getattr(resnet, f'layer{stage}')(x)
+            if stage in self.out_stages:
+                maps.append(x)
+        return tuple(maps), resnet.attnpool(x)
+
+    def _forward_timm(self, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        trunk = self.visual.trunk
+        x = trunk.forward_features(images)
+        pooled = self.visual.head(trunk.forward_head(x))
+        if x.ndim == 4:
+            channels_last = getattr(trunk, 'output_fmt', None) == 'NHWC' or x.shape[1] != trunk.num_features
+            return (x.permute(0, 3, 1, 2) if channels_last else x, ), pooled
+        grid = trunk.patch_embed.grid_size
+        tokens = x[:, getattr(trunk, 'num_prefix_tokens', 0):]
+        if tokens.shape[1] != grid[0] * grid[1]:
+            raise ConfigError(f'the timm trunk {type(trunk).__name__} returns {tokens.shape[1]} tokens, which is no '
+                              f'map of its {grid[0]} x {grid[1]} patches; choose another architecture')
+        return (tokens.mT.unflatten(-1, grid), ), pooled  # (B, C, h, w)
+
+    def _resize(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Fit the position table of the weights to this tower's input size."""
+        if isinstance(self.visual, VisionTransformer):
+            return resized_positions(state, 'positional_embedding', _pair(self.visual.grid_size))
+        if isinstance(self.visual, ModifiedResNet):
+            side = self.image_size[0] // 32
+            return resized_positions(state, 'attnpool.positional_embedding', (side, side))
+        return state  # timm resizes after loading
+
+    def _check_stages(self, out_stages: Optional[Sequence[int]]) -> tuple[int, ...]:
+        if out_stages is None:
+            return (4, )
+        stages = tuple(out_stages)
+        if not isinstance(self.visual, ModifiedResNet):
+            raise ConfigError(f'out_stages={stages} is for ModifiedResNet (RN50, ...) alone; this tower is a '
+                              f'{type(self.visual).__name__}, which has one map: remove out_stages')
+        if not stages or any(s not in (1, 2, 3, 4) for s in stages) or list(stages) != sorted(set(stages)):
+            raise ConfigError(f'out_stages={stages} must be ascending numbers out of 1, 2, 3, 4')
+        return stages
+
+    def _feat_channels(self) -> tuple[int, ...]:
+        if isinstance(self.visual, VisionTransformer):
+            return (self.visual.transformer.width, )
+        if isinstance(self.visual, ModifiedResNet):
+            width = self.visual.conv3.out_channels
+            return tuple(width * 2**(stage + 1) for stage in self.out_stages)
+        return (self.visual.trunk.num_features, )
+
+    def _blocks(self) -> list[nn.Module]:
+        """The blocks that ``trainable_blocks`` counts, first to last."""
+        if isinstance(self.visual, VisionTransformer):
+            return list(self.visual.transformer.resblocks)
+        if isinstance(self.visual, ModifiedResNet):
+            return [getattr(self.visual, f'layer{stage}') for stage in range(1, 5)]
+        for name in ('blocks', 'stages', 'layers'):
+            if isinstance(getattr(self.visual.trunk, name, None), (nn.Sequential, nn.ModuleList)):
+                return list(getattr(self.visual.trunk, name))
+        raise ConfigError(f'trainable_blocks is not supported for the timm trunk {type(self.visual.trunk).__name__}, '
+                          'which has no list of blocks; use frozen=True or train all of it')
+
+    def _last_parts(self, count: int) -> list[Union[nn.Module, nn.Parameter, None]]:
+        """The last blocks and everything after them."""
+        blocks = self._blocks()
+        parts: list = blocks[len(blocks) - count:]
+        if isinstance(self.visual, VisionTransformer):
+            parts += [self.visual.ln_post, self.visual.proj, self.visual.attn_pool]
+            parts.append(getattr(self.visual, 'attn_pool_contrastive', None))
+        elif isinstance(self.visual, ModifiedResNet):
+            parts.append(self.visual.attnpool)
+        else:
+            names = [name for name, _ in self.visual.trunk.named_children()]
+            last = max(names.index(name) for name in ('blocks', 'stages', 'layers') if name in names)
+            parts += [getattr(self.visual.trunk, name) for name in names[last + 1:]] + [self.visual.head]
+        return parts
+
+
+def _build(architecture: ClipArchitecture, image_size: Union[int, Sequence[int], None]) -> nn.Module:
+    """Build open_clip's image half alone, with random weights.
+
+    Raises:
+        ConfigError: the config does not describe one, or describes one without a feature map.
+    """
+    values = dict(architecture.vision_cfg, timm_model_pretrained=False)
+    if image_size is not None:
+        values['image_size'] = image_size if isinstance(image_size, int) else tuple(image_size)
+    for key in ('layers', 'image_size'):
+        if isinstance(values.get(key), list):
+            values[key] = tuple(values[key])
+    try:
+        config = CLIPVisionCfg(**values)
+        resnet = isinstance(config.layers, tuple) and not config.timm_model_name
+        if resnet and not isinstance(config.image_size, int):
+            height, width = config.image_size
+            if height != width:
+                raise ConfigError(f'image_size={config.image_size}: the attention pool of a ModifiedResNet takes '
+                                  'square images only; give one number')
+            config.image_size = height
+        visual = _build_vision_tower(architecture.embed_dim, config, architecture.quick_gelu)
+    except (TypeError, AssertionError, RuntimeError) as error:
+        raise ConfigError(f'open_clip cannot build the image half of the model {architecture.label} from vision_cfg '
+                          f'{architecture.vision_cfg}: {error}') from error
+    if isinstance(visual, VisionTransformer):
+        if config.patch_dropout > 0:
+            raise ConfigError(f'vision_cfg.patch_dropout={config.patch_dropout} leaves holes in the feature map during '
+                              'training; set it to 0')
+        if visual.pool_type == 'none':
+            raise ConfigError('vision_cfg with pool_type="none" has no global vector; set pool_type to "tok" or "avg"')
+        visual.output_tokens = False
+    elif isinstance(visual, TimmModel) and not hasattr(visual.trunk, 'forward_features'):
+        raise ConfigError(f'the timm trunk {config.timm_model_name} has no forward_features and so no feature map; '
+                          'choose another architecture')
+    return visual
+
+
+def _pair(size: Union[int, Sequence[int]]) -> tuple[int, int]:
+    """(H, W) of a side or a pair."""
+    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+
+
+def _size(images: Tensor) -> str:
+    """How to write the size of a batch of images as an option."""
+    height, width = images.shape[-2:] if images.ndim >= 2 else (0, 0)
+    return str(height) if height == width else f'({height}, {width})'

@@ -1,0 +1,100 @@
+"""DAPN, the dual-attention perception network: the image side of OSDPM."""
+from __future__ import annotations
+
+from typing import Optional, Sequence, Union
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ...errors import ConfigError
+from ...registry import MODELS
+from ...structures import ImageFeatures, NeckOutput, as_image_features
+from .global_neck import GlobalNeck
+from .object_saliency import ObjectSaliencyAttention, SaliencyOutput
+from .spatial_channel_attention import SpatialChannelCooperativeAttention
+
+
+@MODELS.register_module()
+class DAPN(BaseModule):
+    """Image embedding from a global vector and two attentions over the feature maps.
+
+    ::
+
+        maps ── 1x1 each, sum on the finest grid ── cooperative attention ── object saliency ── Linear ── x tanh(gate) ─┐
+                                                                               │                                          │
+        pooled vector (or pooled map -> perceptron) ── global vector ──────────┴───────────────────────────────── + ──┴── L2
+
+    The gate starts at ``gate_init`` for each of the D channels. With 0, DAPN is a no-op at first: on a pretrained CLIP pair
+    recall starts at zero-shot CLIP's and training departs from there.
+
+    Interpretation: the paper says that the attentions refine CLIP's features; residual and gate are ours.
+
+    Args:
+        in_channels: C_i of the tower's maps, fine to coarse; one value where the tower gives one map.
+        embed_dims: D of the joint space.
+        pool_channels: C of the last map when the global vector is made of it (`GlobalNeck`, in_channels); None takes the
+            tower's pooled vector.
+        channels: width of the attentions.
+        scales: odd window edges in cells of the finest map.
+        adapter: refine the tower's pooled vector by a `ResidualAdapter` (``pool_channels=None`` only).
+        cooperative: False leaves the spatial-channel attention out (ablation).
+        gate_init: start of the gate, before tanh.
+        hidden_channels: width of the global vector's perceptron.
+        dropout: of that perceptron and of the attended vector.
+        init_cfg: mmengine's.
+    """
+
+    def __init__(self,
+                 *,
+                 in_channels: Sequence[int],
+                 embed_dims: int,
+                 pool_channels: Optional[int] = None,
+                 adapter: bool = False,
+                 channels: int = 512,
+                 scales: Sequence[int] = (1, 3, 5),
+                 cooperative: bool = True,
+                 gate_init: float = 0.0,
+                 hidden_channels: int = 1024,
+                 dropout: float = 0.1,
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.global_neck = GlobalNeck(embed_dims=embed_dims, in_channels=pool_channels, hidden_channels=hidden_channels,
+                                      dropout=dropout, adapter=adapter)
+        self.laterals = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(c, channels, 1), nn.GroupNorm(1, channels)) for c in in_channels)
+        self.cooperative = SpatialChannelCooperativeAttention(channels=channels) if cooperative else nn.Identity()
+        self.object_saliency = ObjectSaliencyAttention(channels=channels, global_channels=embed_dims, scales=scales)
+        self.output = nn.Sequential(nn.LayerNorm(channels), nn.Dropout(dropout), nn.Linear(channels, embed_dims))
+        self.gate = nn.Parameter(torch.full((embed_dims, ), float(gate_init)))
+
+    def merge_maps(self, maps: Sequence[Tensor]) -> Tensor:
+        """The tower's maps (B, C_i, h_i, w_i) -> one map (B, C, h, w) on the finest grid.
+
+        Raises:
+            ConfigError: number or widths of the maps are not ``in_channels``.
+        """
+        want = [lateral[0].in_channels for lateral in self.laterals]
+        have = [m.shape[1] for m in maps]
+        if want != have:
+            raise ConfigError(f'DAPN: in_channels={want}, but the image tower gives maps of widths {have}')
+        size = max((m.shape[-2:] for m in maps), key=lambda s: s[0] * s[1])
+        return torch.stack([_resize(lateral(m), size) for lateral, m in zip(self.laterals, maps)]).sum(dim=0)
+
+    def attend(self, features: ImageFeatures, global_vector: Tensor) -> SaliencyOutput:
+        """The two attentions; for pictures as well, since it returns the saliency of each scale."""
+        return self.object_saliency(self.cooperative(self.merge_maps(features.maps)), global_vector)
+
+    def forward(self, features: Union[ImageFeatures, Sequence[Tensor]]) -> NeckOutput:
+        """ImageFeatures or OpenMMLab's tuple of maps -> NeckOutput."""
+        features = as_image_features(features)
+        global_vector = self.global_neck.project(features)
+        attended = self.attend(features, global_vector)
+        embedding = global_vector + torch.tanh(self.gate) * self.output(attended.objects)
+        return NeckOutput(saliency=attended.saliency, scale_weights=attended.scale_weights,
+                          embedding=F.normalize(embedding, dim=-1))
+
+
+def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
+    return x if tuple(x.shape[-2:]) == tuple(size) else F.interpolate(x, size=tuple(size), mode='bilinear')

@@ -1,0 +1,43 @@
+"""The text side's counterpart of the neck."""
+from __future__ import annotations
+
+from typing import Optional
+
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ...registry import MODELS
+from ...structures import TextFeatures
+from .global_neck import projection
+
+
+@MODELS.register_module()
+class TextProjection(BaseModule):
+    """Pooled text vector -> unit vector of the joint space.
+
+    Args:
+        embed_dims: D of the joint space.
+        in_channels: width of the tower's pooled vector; None where it is in the joint space already (CLIP).
+        hidden_channels: width of the perceptron.
+        dropout: inside the perceptron.
+        adapter: refine a vector that is in the joint space already by a `ResidualAdapter`.
+        init_cfg: mmengine's.
+    """
+
+    def __init__(self,
+                 *,
+                 embed_dims: int,
+                 in_channels: Optional[int] = None,
+                 hidden_channels: int = 1024,
+                 dropout: float = 0.1,
+                 adapter: bool = False,
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.embed_dims = embed_dims
+        self.projection = projection(in_channels, embed_dims, hidden_channels, dropout, adapter, type(self).__name__)
+
+    def forward(self, features: TextFeatures) -> Tensor:
+        """TextFeatures of M captions -> (M, D), L2-normalised."""
+        pooled = features.pooled if self.projection is None else self.projection(features.pooled)
+        return F.normalize(pooled, dim=-1)

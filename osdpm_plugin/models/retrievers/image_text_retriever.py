@@ -1,0 +1,147 @@
+"""The retriever: two towers, their necks, and a head for training."""
+from __future__ import annotations
+
+from typing import Any, Optional, Sequence, Union
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from ...errors import ConfigError
+from ...registry import MODELS
+from ...structures import NeckOutput, RetrievalDataSample, TextFeatures, as_image_features, collate_captions
+
+_DEFAULT_PREPROCESSOR = dict(type='RetrievalDataPreprocessor')
+
+
+@MODELS.register_module()
+class ImageTextRetriever(BaseModel):
+    """Image-text retrieval by dot products of unit vectors.
+
+    ::
+
+        images ── image_tower ── neck ──────┬── image embedding (B, D) ─┐
+        tokens ── text_tower ─── text_neck ─┴── text embedding (M, D) ──┴── head (training only) ── losses
+
+    Args:
+        image_tower: config of ours or of any OpenMMLab backbone, e.g. ``dict(type='mmpretrain.SwinTransformer', ...)``.
+        text_tower: config; tokens (M, T) -> TextFeatures.
+        neck: config; ImageFeatures -> NeckOutput.
+        text_neck: config; TextFeatures -> (M, D).
+        head: config; None for a model that is never trained.
+        data_preprocessor: config; its statistics default to the image tower's own.
+        init_cfg: mmengine's.
+
+    Raises:
+        ConfigError: neither the preprocessor nor the image tower states pixel statistics.
+    """
+
+    def __init__(self,
+                 *,
+                 image_tower: Any,
+                 text_tower: Any,
+                 neck: Any,
+                 text_neck: Any,
+                 head: Any = None,
+                 data_preprocessor: Any = None,
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(data_preprocessor=data_preprocessor or _DEFAULT_PREPROCESSOR, init_cfg=init_cfg)
+        self.image_tower = MODELS.build(image_tower)
+        self.text_tower = MODELS.build(text_tower)
+        self.neck = MODELS.build(neck)
+        self.text_neck = MODELS.build(text_neck)
+        self.head = None if head is None else MODELS.build(head)
+        self._prompt_features: Optional[TextFeatures] = None
+        self._settle_statistics()
+
+    def _settle_statistics(self) -> None:
+        if getattr(self.data_preprocessor, 'has_statistics', True):
+            return
+        if not hasattr(self.image_tower, 'pixel_mean'):
+            raise ConfigError(f'{type(self.image_tower).__name__} does not state its pixel statistics; set data_preprocessor='
+                              "dict(type='RetrievalDataPreprocessor', mean=[...], std=[...], channel_order=...)")
+        self.data_preprocessor.set_statistics(self.image_tower.pixel_mean, self.image_tower.pixel_std,
+                                              self.image_tower.channel_order)
+
+    def train(self, mode: bool = True) -> 'ImageTextRetriever':
+        """As in PyTorch; the features of the prompts are forgotten, since weights may have been loaded."""
+        self._prompt_features = None
+        return super().train(mode)
+
+    def perceive(self, images: Tensor) -> NeckOutput:
+        """Normalised images (B, 3, H, W) -> NeckOutput: embedding, and saliency where the neck has attention."""
+        return self.neck(as_image_features(self.image_tower(images)))
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Normalised images (B, 3, H, W) -> unit vectors (B, D)."""
+        return self.perceive(images).embedding
+
+    def encode_texts(self, tokens: Tensor) -> Tensor:
+        """Tokens (M, T) int64 -> unit vectors (M, D)."""
+        return self.text_neck(self.text_tower(tokens))
+
+    def forward(self,
+                inputs: Tensor,
+                data_samples: Optional[Sequence[RetrievalDataSample]] = None,
+                mode: str = 'tensor') -> Union[dict, list, tuple]:
+        """mmengine's entry.
+
+        Args:
+            inputs: normalised images (B, 3, H, W).
+            data_samples: B samples; may be None in mode ``tensor``.
+            mode: ``loss`` -> dict of losses; ``predict`` -> samples with embeddings; ``tensor`` -> (image embeddings (B, D),
+                text embeddings (M, D) or None).
+
+        Raises:
+            ConfigError: ``mode`` is unknown.
+        """
+        if mode == 'loss':
+            return self.loss(inputs, data_samples or [])
+        if mode == 'predict':
+            return self.predict(inputs, data_samples or [])
+        if mode == 'tensor':
+            texts = None if data_samples is None else self.encode_texts(collate_captions(data_samples, inputs.device).tokens)
+            return self.encode_images(inputs), texts
+        raise ConfigError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
+
+    def loss(self, inputs: Tensor, data_samples: Sequence[RetrievalDataSample]) -> dict[str, Tensor]:
+        """Losses of the head for normalised images (B, 3, H, W) and their B samples.
+
+        Raises:
+            ConfigError: the model was built without a head.
+        """
+        if self.head is None:
+            raise ConfigError('ImageTextRetriever: head is None, so the model cannot be trained; set head in the config')
+        captions = collate_captions(data_samples, inputs.device)
+        return self.head.loss(
+            image_embed=self.encode_images(inputs),
+            text_embed=self.encode_texts(captions.tokens),
+            image_ids=captions.image_ids,
+            caption_image_ids=captions.caption_image_ids,
+            caption_keys=captions.caption_keys,
+            object_counts=captions.object_counts,
+            prompt_embed=self._encode_prompts())
+
+    def predict(self, inputs: Tensor, data_samples: Sequence[RetrievalDataSample]) -> list[RetrievalDataSample]:
+        """Copies of the samples with ``image_embed`` (D,) and ``text_embed`` (K, D), float32."""
+        image_embed = self.encode_images(inputs).float()
+        text_embed = self.encode_texts(collate_captions(data_samples, inputs.device).tokens).float()
+        counts = [len(sample.caption_ids) for sample in data_samples]
+        predictions = []
+        for sample, image, texts in zip(data_samples, image_embed, text_embed.split(counts)):
+            predicted = sample.new()
+            predicted.image_embed, predicted.text_embed = image, texts
+            predictions.append(predicted)
+        return predictions
+
+    def _encode_prompts(self) -> Optional[Tensor]:
+        """Unit vectors (P, D) of the head's prompts; a frozen tower reads them once an epoch."""
+        tokens = self.head.prompt_tokens
+        if tokens is None:
+            return None
+        if any(p.requires_grad for p in self.text_tower.parameters()):
+            return self.text_neck(self.text_tower(tokens))
+        if self._prompt_features is None:
+            with torch.no_grad():
+                self._prompt_features = self.text_tower(tokens)
+        return self.text_neck(self._prompt_features)

@@ -1,0 +1,53 @@
+"""Gather tensors of all processes, with gradient and with row counts that differ."""
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def world_size() -> int:
+    """Number of processes, 1 where nothing is distributed."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def gather_rows(x: Tensor) -> Tensor:
+    """Concatenate the rows of all processes in the order of ranks: (n_r, ...) -> (sum of n_r, ...).
+
+    The number of rows may differ between processes. The gradient of the result flows back to the process that each row
+    came from, summed over the processes: with a loss over all rows on every process and DDP's mean over processes, the
+    gradients of the parameters equal those of one process with the whole batch.
+
+    Args:
+        x: (n_r, ...) of any dtype; trailing shape equal on all processes.
+    """
+    if world_size() == 1:
+        return x
+    counts = [torch.zeros(1, dtype=torch.int64, device=x.device) for _ in range(world_size())]
+    dist.all_gather(counts, torch.tensor([x.shape[0]], device=x.device))
+    sizes = [int(c) for c in counts]
+    padded = torch.cat([x, x.new_zeros(max(sizes) - x.shape[0], *x.shape[1:])])
+    parts = _GatherWithGrad.apply(padded) if x.requires_grad else _all_gather(padded)
+    return torch.cat([part[:n] for part, n in zip(parts, sizes)])
+
+
+def _all_gather(x: Tensor) -> tuple[Tensor, ...]:
+    parts = [torch.empty_like(x) for _ in range(world_size())]
+    dist.all_gather(parts, x.contiguous())
+    return tuple(parts)
+
+
+class _GatherWithGrad(torch.autograd.Function):
+    """all_gather whose backward sums each process's part of the gradient and sends it home."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, ...]:
+        return _all_gather(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        stacked = torch.stack(grads)  # (world, n, ...)
+        dist.all_reduce(stacked)
+        return stacked[dist.get_rank()]

@@ -1,0 +1,64 @@
+"""Transforms against hand-worked cases."""
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from osdpm_plugin.datasets.caption_text import caption_key
+from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.registry import TRANSFORMS
+
+ITEM = dict(image_id=3, img_path='x.jpg', captions=['two planes', 'a plane beside trees', 'a park'], caption_ids=[15, 16, 17])
+
+
+def test_rotation_moves_pixels_as_worked_by_hand():
+    """[[1, 2], [3, 4]] turned by 90 degrees against the clock is [[2, 4], [1, 3]], and so on; nothing is interpolated."""
+    image = np.array([[1, 2], [3, 4]], dtype=np.uint8)[..., None].repeat(3, axis=2)
+    turns = {(1, 2, 3, 4): 0, (2, 4, 1, 3): 1, (4, 3, 2, 1): 2, (3, 1, 4, 2): 3}
+    np.random.seed(0)
+    rotate = TRANSFORMS.build(dict(type='RandomRotate90', prob=0.75))
+    seen = Counter(turns[tuple(rotate(dict(img=image))['img'][..., 0].ravel().tolist())] for _ in range(4000))
+    assert all(abs(seen[k] - 1000) < 110 for k in range(4))  # 4 standard deviations of a binomial(4000, 1/4)
+    assert image[0, 0, 0] == 1
+    still = TRANSFORMS.build(dict(type='RandomRotate90', prob=0.0))
+    np.testing.assert_array_equal(still(dict(img=image))['img'], image)
+    tall = TRANSFORMS.build(dict(type='RandomRotate90', prob=1.0))(dict(img=np.zeros((4, 6, 3), np.uint8)))
+    assert tall['img_shape'] in ((4, 6), (6, 4)) and tall['img'].flags.c_contiguous
+
+
+def test_sampled_captions_keep_their_ids_and_are_all_drawn():
+    np.random.seed(0)
+    sample = TRANSFORMS.build(dict(type='SampleCaptions', num=2))
+    seen = Counter()
+    for _ in range(300):
+        out = sample(ITEM)
+        assert [ITEM['captions'][i - 15] for i in out['caption_ids']] == out['captions'] and len(set(out['caption_ids'])) == 2
+        seen.update(out['caption_ids'])
+    assert all(abs(seen[i] - 200) < 40 for i in (15, 16, 17))
+    assert TRANSFORMS.build(dict(type='SampleCaptions', num=9))(ITEM)['caption_ids'].__len__() == 3
+    assert len(ITEM['captions']) == 3
+
+
+def test_object_counts_are_shares_of_all_captions():
+    count = TRANSFORMS.build(dict(type='CountObjects'))
+    out = count(ITEM)
+    categories = count.lexicon.categories
+    shares = {categories[i]: out['object_counts'][i] for i in np.flatnonzero(out['object_counts'])}
+    assert shares == pytest.approx({'plane': 2 / 3, 'tree': 1 / 3, 'park': 1 / 3})
+
+
+def test_pack_carries_everything():
+    item = dict(ITEM, img=np.arange(24, dtype=np.uint8).reshape(2, 4, 3), tokens=np.ones((3, 5), np.int64),
+                object_counts=np.array([0.5, 0], np.float32))
+    packed = TRANSFORMS.build(dict(type='PackRetrievalInputs'))(item)
+    assert packed['inputs'].shape == (3, 2, 4) and packed['inputs'][1, 0].tolist() == [1, 4, 7, 10]
+    sample = packed['data_samples']
+    assert sample.image_id == 3 and sample.caption_ids.tolist() == [15, 16, 17] and sample.img_path == 'x.jpg'
+    assert sample.caption_keys.tolist() == [caption_key(c) for c in ITEM['captions']]
+    assert sample.object_counts.tolist() == [0.5, 0]
+
+
+@pytest.mark.parametrize('cfg', [dict(type='RandomRotate90', prob=1.5), dict(type='SampleCaptions', num=0)])
+def test_arguments_out_of_range(cfg):
+    with pytest.raises(ConfigError, match=cfg['type']):
+        TRANSFORMS.build(cfg)

@@ -1,0 +1,66 @@
+"""Count the objects that the captions of an annotation file name.
+
+Example:
+    python tools/object_stats.py data/RSICD/dataset_rsicd.json --split train --json objects.json
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional
+
+from osdpm_plugin.datasets.annotations import read_karpathy_json
+from osdpm_plugin.datasets.lexicon import Lexicon, format_statistics, object_statistics
+from osdpm_plugin.errors import DataError, OSDPMError
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """Command line -> options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('ann_file', type=Path, help='annotation file in the Karpathy layout')
+    parser.add_argument('--split', default='train', help='split to count; priors must be counted on train (default)')
+    parser.add_argument('--lexicon', type=Path, help='lexicon file (JSON); default: the shipped lexicon')
+    parser.add_argument('--top', type=int, default=30, help='rows of each table (default: 30)')
+    parser.add_argument('--json', type=Path, metavar='OUT', help='also write all numbers to this file')
+    args = parser.parse_args(argv)
+    if args.top < 1:
+        parser.error(f'--top must be at least 1, got {args.top}')
+    return args
+
+
+def run(args: argparse.Namespace) -> None:
+    """Count, print, and write the numbers if asked for."""
+    lexicon = Lexicon.default() if args.lexicon is None else Lexicon.from_file(args.lexicon)
+    records = read_karpathy_json(args.ann_file, blank_captions='drop')
+    captions = [record.captions for record in records if record.split == args.split]
+    if not captions:
+        splits = ', '.join(sorted({record.split for record in records}))
+        raise DataError(f'annotation file {args.ann_file} has no image in the split {args.split!r}; choose --split '
+                        f'from {splits}')
+    statistics = object_statistics(captions, lexicon)
+    print(format_statistics(statistics, top=args.top))
+    if args.json is not None:
+        source = dict(ann_file=str(args.ann_file), split=args.split, lexicon_digest=lexicon.digest)
+        try:
+            args.json.write_text(json.dumps({**source, **statistics.as_dict()}, indent=2) + '\n', encoding='utf-8')
+        except OSError as error:
+            raise DataError(f'--json: {args.json} cannot be written ({error.strerror}); choose a file in an existing, '
+                            'writable folder') from error
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Return the exit code: 0, or 2 after one sentence on what the user can put right."""
+    args = parse_args(argv)
+    try:
+        run(args)
+    except OSDPMError as error:
+        print(f'object_stats: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

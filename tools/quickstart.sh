@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# From a fresh checkout to a recall table and a gallery, with nothing to download but packages:
+#
+#     bash tools/quickstart.sh
+#
+# Installs, trains on the procedural scenes, evaluates, draws. Run it again after an interruption: it goes on where it
+# stopped, and a finished training is reused.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source tools/environment.sh
+
+config=configs/osdpm_scenes.py
+work_dir=work_dirs/osdpm_scenes
+finished=$work_dir/finished
+
+best_checkpoint() {
+    find "$work_dir" -maxdepth 1 -name 'best_*.pth' -exec ls -t {} + 2>/dev/null | head -n 1
+}
+
+echo '[1/4] environment'
+osdpm_environment
+
+echo '[2/4] training'
+best=$(best_checkpoint)
+if [ -f "$finished" ] && [ -n "$best" ]; then
+    echo "training: $best is finished and reused; remove $work_dir to train again"
+else
+    resume=()
+    if [ -f "$work_dir/last_checkpoint" ]; then
+        echo "training: goes on from $(cat "$work_dir/last_checkpoint")"
+        resume=(--resume)
+    fi
+    "$OSDPM_PYTHON" -u tools/train.py "$config" --work-dir "$work_dir" ${resume[@]+"${resume[@]}"}
+    best=$(best_checkpoint)
+    if [ -z "$best" ]; then
+        echo "training ended without a best_*.pth in $work_dir; its log says why" >&2
+        exit 1
+    fi
+    touch "$finished"
+fi
+
+echo "[3/4] evaluation of $best"
+"$OSDPM_PYTHON" -u tools/test.py "$config" "$best"
+
+echo '[4/4] gallery'
+"$OSDPM_PYTHON" -u tools/visualize/gallery.py "$config" "$best" --out "$work_dir/gallery.png"
+echo "done: checkpoint $best, pictures $work_dir/gallery.png"

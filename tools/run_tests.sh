@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Run the tests; makes the environment if there is none.
+#
+#     bash tools/run_tests.sh [pytest arguments]                      the default stack, without slow tests
+#     bash tools/run_tests.sh -m slow                                 the slow ones
+#     STACK=openmmlab bash tools/run_tests.sh -m stack                what depends on the stack, on the other one
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source tools/environment.sh
+osdpm_environment "${STACK:-onedl}"
+exec "$OSDPM_PYTHON" -m pytest "$@"

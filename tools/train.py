@@ -1,0 +1,42 @@
+"""Train a model: ``python tools/train.py configs/osdpm_rsitmd.py``."""
+from __future__ import annotations
+
+import argparse
+
+from osdpm_plugin.engine.launch import add_common_arguments, build_runner, explain, load_config, run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Train a retrieval model.')
+    add_common_arguments(parser)
+    parser.add_argument('--resume', nargs='?', const='auto',
+                        help='go on from the given checkpoint, or from the newest one in work_dir')
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument('--auto-scale-lr', action='store_true',
+                        help='scale the learning rate by actual batch size / auto_scale_lr.base_batch_size')
+    parser.add_argument('--no-validate', action='store_true', help='train without validation')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args)
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.amp:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.auto_scale_lr:
+        cfg.auto_scale_lr.enable = True
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    runner = build_runner(cfg)
+    try:
+        runner.train()
+    except (TypeError, KeyError) as error:  # loops build the data sets lazily
+        raise explain(error) from error
+
+
+if __name__ == '__main__':
+    run_tool(main)
