@@ -1,8 +1,7 @@
 """Which OpenMMLab stack is installed, read from package metadata: nothing of the stack is imported.
 
 Two distributions provide each of the modules ``mmengine``, ``mmcv`` and ``mmpretrain``: OpenMMLab's own, and the
-maintained fork whose name starts with ``onedl-``. They write to the same folder, so that two of them for one module leave
-a mixture of both.
+maintained fork whose name starts with ``onedl-``. They write to the same folder: two for one module leave a mixture.
 """
 from __future__ import annotations
 
@@ -43,8 +42,8 @@ def check_stack() -> None:
     for module, found in stack.items():
         if len(found) > 1:
             every = ' '.join(name for names in stack.values() for name in names)
-            raise ImportError(f'{" and ".join(found)} are both installed and overwrite each other in the module {module}; '
-                              f'run: pip uninstall -y {every} && {install}')
+            raise ImportError(f'{" and ".join(found)} are both installed and overwrite each other in the module '
+                              f'{module}; run: pip uninstall -y {every} && {install}')
     for module, found in stack.items():
         supported = SUPPORTED[module][0]
         if not found:

@@ -14,7 +14,9 @@ work_dir=work_dirs/osdpm_scenes
 finished=$work_dir/finished
 
 best_checkpoint() {
-    find "$work_dir" -maxdepth 1 -name 'best_*.pth' -exec ls -t {} + 2>/dev/null | head -n 1
+    if [ -d "$work_dir" ]; then
+        find "$work_dir" -maxdepth 1 -name 'best_*.pth' -exec ls -t {} + | head -n 1
+    fi
 }
 
 echo '[1/4] environment'

@@ -2,10 +2,13 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from collections import Counter
 from pathlib import Path
 from typing import Any, Optional, Sequence, Union
 
+import numpy as np
+import torch
 from mmengine.dataset import BaseDataset
 
 from ..errors import ConfigError, DataError
@@ -20,6 +23,9 @@ class CaptionRetrievalDataset(BaseDataset):
 
     An item, before the pipeline: ``dict(image_id: int, img_path: str, captions: list[str], caption_ids: list[int])``.
     There is one item an image in training and in evaluation alike; a transform samples captions for training.
+
+    After `seed_epoch`, the random choices of the pipeline are a function of (seed, epoch, item): the same for any number of
+    workers, and in a run that was interrupted and resumed.
 
     A subclass states facts of one published set: file names, where to get it.
 
@@ -70,6 +76,7 @@ class CaptionRetrievalDataset(BaseDataset):
         self.val_fraction = val_fraction
         self.blank_captions = blank_captions
         self.check = check
+        self._seed_and_epoch = torch.full((2, ), -1, dtype=torch.int64).share_memory_()  # read by persistent workers
         super().__init__(
             ann_file=str(Path(data_root, self.ANN_FILE if ann_file is None else ann_file)),
             metainfo=metainfo,
@@ -77,6 +84,19 @@ class CaptionRetrievalDataset(BaseDataset):
             pipeline=list(pipeline),
             test_mode=test_mode,
             indices=indices)
+
+    def seed_epoch(self, seed: int, epoch: int) -> None:
+        """Fix the random choices of an epoch, in this process and in its data loader's workers."""
+        self._seed_and_epoch.copy_(torch.tensor([seed, epoch]))
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline on one item."""
+        seed, epoch = self._seed_and_epoch.tolist()
+        if seed >= 0:
+            state = np.random.SeedSequence((seed, epoch, idx)).generate_state(2)
+            np.random.seed(state[0])
+            random.seed(int(state[1]))
+        return super().prepare_data(idx)
 
     def load_data_list(self) -> list[dict]:
         """Read the annotation file and check every image of the split."""

@@ -68,7 +68,7 @@ class OpenCLIPTokenizer:
         return dict(model=self.model, context_length=self.context_length)
 
     def __setstate__(self, state: dict) -> None:
-        self.__init__(**state)
+        OpenCLIPTokenizer.__init__(self, **state)
 
     def __repr__(self) -> str:
         model = dict(self.model) if isinstance(self.model, Mapping) else self.model
@@ -128,7 +128,7 @@ class HFTokenizer:
         return dict(name_or_path=self.name_or_path, context_length=self.context_length)
 
     def __setstate__(self, state: dict) -> None:
-        self.__init__(**state)
+        HFTokenizer.__init__(self, **state)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(name_or_path={self.name_or_path!r}, context_length={self.context_length})'

@@ -6,8 +6,11 @@ from .atomic_backend import AtomicLocalBackend
 from .checkpoint import load_from_local, register_safe_loading
 from .checkpoint_compatibility_hook import CheckpointCompatibilityHook
 from .checkpoint_hook import SafeCheckpointHook
+from .epoch_seed_hook import EpochSeedHook
 from .object_frequency_hook import ObjectFrequencyHook
 from .work_dir import check_work_dir
 
-__all__ = ['AtomicLocalBackend', 'CheckpointCompatibilityHook', 'ObjectFrequencyHook', 'SafeCheckpointHook', 'check_work_dir',
-           'load_from_local', 'register_safe_loading']
+__all__ = [
+    'AtomicLocalBackend', 'CheckpointCompatibilityHook', 'EpochSeedHook', 'ObjectFrequencyHook', 'SafeCheckpointHook',
+    'check_work_dir', 'load_from_local', 'register_safe_loading'
+]

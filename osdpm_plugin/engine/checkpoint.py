@@ -12,9 +12,11 @@ What the frameworks do on their own, with torch >= 2.6:
 """
 from __future__ import annotations
 
+import errno
 import os
 import os.path as osp
 import re
+import struct
 from pickle import UnpicklingError
 from typing import IO, Any, Callable, Optional, Union
 from urllib.parse import urlparse
@@ -41,7 +43,7 @@ METHODS = {
 # Types of NumPy arrays and scalars that metrics and meta information hold: numbers and booleans, no objects.
 NUMBER_TYPES = tuple({type(np.dtype(code)) for code in '?bBhHiIlLqQefd'})
 # torch.load's wording for a file that ends early or is damaged, in the zip format and in the one before it.
-DAMAGED = re.compile('PytorchStreamReader|unexpected EOF|wrong byte size|corrupt')
+DAMAGED = re.compile('PytorchStreamReader|unexpected EOF|wrong byte size|corrupt|legacy .tar')
 REFUSED = re.compile(r"GLOBAL ([\w.]+)|(?:but got|function) <\w[\w -]* '?([\w.]+)")
 
 
@@ -63,11 +65,13 @@ def safe_globals() -> list:
     # NumPy 2 renamed `core`; a checkpoint carries the name of the NumPy that wrote it
     renamed = [(function, f'numpy.{folder}.multiarray.{function.__name__}')
                for function in functions for folder in ('core', '_core')]
-    return [HistoryBuffer, ConfigDict, OneCycleParamScheduler, (method_of, 'builtins.getattr'), bytes, np.ndarray, np.dtype,
-            *NUMBER_TYPES, *renamed]
+    return [HistoryBuffer, ConfigDict, OneCycleParamScheduler, (method_of, 'builtins.getattr'), bytes,
+            np.ndarray, np.dtype, *NUMBER_TYPES, *renamed]
 
 
-def torch_load(file: Union[str, IO[bytes]], map_location: MapLocation = None, weights_only: Optional[bool] = True) -> Any:
+def torch_load(file: Union[str, IO[bytes]],
+               map_location: MapLocation = None,
+               weights_only: Optional[bool] = True) -> Any:
     """`torch.load` that admits what a Runner checkpoint holds and nothing more.
 
     Args:
@@ -76,31 +80,36 @@ def torch_load(file: Union[str, IO[bytes]], map_location: MapLocation = None, we
         weights_only: ignored, always true; kept for callers that pass it.
 
     Raises:
-        CheckpointError: the file is missing, unreadable, damaged, no checkpoint, or holds an object that is not allowed.
+        CheckpointError: the file is missing, unreadable, damaged, no checkpoint, or holds an object not allowed.
     """
     name = file if isinstance(file, str) else getattr(file, 'name', 'the checkpoint')
+    damaged = (f'checkpoint {name} is damaged or was not made by torch.save; '
+               'download or save it again, or take an earlier one')
     try:
         with torch.serialization.safe_globals(safe_globals()):
             return torch.load(file, map_location=map_location, weights_only=True)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise CheckpointError(f'checkpoint {name} does not exist; check the path') from error
     except OSError as error:
+        if error.errno == errno.EINVAL:  # a seek to where a cut file ends no more
+            raise CheckpointError(damaged) from error
         raise CheckpointError(f'checkpoint {name} cannot be read ({error.strerror or error}); '
                               'check its permissions and the disk') from error
     except UnpicklingError as error:
         refused = REFUSED.search(str(error))
         if refused is None:
-            raise CheckpointError(f'{name} is damaged or no checkpoint of torch.save; download or save it again') from error
+            raise CheckpointError(damaged) from error
         raise CheckpointError(
-            f'checkpoint {name} was refused since it holds {refused[1] or refused[2]}, which could run code; if you trust its source, '
-            f'allow it with torch.serialization.add_safe_globals, or save the file again with its weights only') from error
-    except (EOFError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not DAMAGED.search(str(error)):
-            raise  # memory, devices: the message of torch says it
-        raise CheckpointError(f'checkpoint {name} is damaged or incomplete; download or save it again, or resume from an '
-                              'earlier one') from error
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError) as error:
-        raise CheckpointError(f'{name} is damaged or no checkpoint of torch.save; download or save it again') from error
+            f'checkpoint {name} was refused since it holds {refused[1] or refused[2]}, which could run code; if you '
+            'trust its source, allow that with torch.serialization.add_safe_globals, or save the weights alone'
+        ) from error
+    except RuntimeError as error:
+        if 'TorchScript' in str(error):
+            raise CheckpointError(f'{name} is a TorchScript archive, not a checkpoint; '
+                                  'save its state_dict() with torch.save and name that file') from error
+        if DAMAGED.search(str(error)):
+            raise CheckpointError(damaged) from error
+        raise  # memory, devices: the message of torch says it
+    except (EOFError, struct.error, ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
+        raise CheckpointError(damaged) from error
 
 
 def load_from_local(filename: str, map_location: MapLocation = 'cpu') -> Any:
@@ -115,7 +124,7 @@ def load_from_local(filename: str, map_location: MapLocation = 'cpu') -> Any:
         ``param_schedulers``.
 
     Raises:
-        CheckpointError: the file is missing, unreadable, damaged, no checkpoint, or holds an object that is not allowed.
+        CheckpointError: the file is missing, unreadable, damaged, no checkpoint, or holds an object not allowed.
     """
     path = osp.expanduser(filename)
     if not osp.isfile(path):

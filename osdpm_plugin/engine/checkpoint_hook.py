@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
-from typing import Iterator, Optional
+from typing import Any, Iterator, Optional
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
@@ -39,6 +39,8 @@ class SafeCheckpointHook(CheckpointHook):
         CheckpointError: a save failed; it names the file, the reason, and the checkpoint that is left.
     """
 
+    backend_args: Optional[dict]
+    file_backend: Any
     _saved: Optional[str] = None  # newest complete checkpoint of this run
 
     def before_train(self, runner: Runner) -> None:
@@ -90,9 +92,9 @@ class SafeCheckpointHook(CheckpointHook):
                 super()._save_best_checkpoint(runner, metrics)
         finally:
             self.file_backend = backend
-        kept = {self.last_ckpt, getattr(self, 'best_ckpt_path', None), *getattr(self, 'best_ckpt_path_dict', {}).values()}
+        best = [getattr(self, 'best_ckpt_path', None), *getattr(self, 'best_ckpt_path_dict', {}).values()]
         for path in deferred.obsolete:
-            if path not in kept:
+            if path not in best:
                 _remove(backend, path)
 
     @contextmanager

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.hooks import Hook
 from mmengine.model import BaseModel
+from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
@@ -62,12 +64,26 @@ class Score(BaseMetric):
         return {'score': np.float64(next(self.scores)), 'half': np.float32(0.5), 'count': np.int64(len(results))}
 
 
-def toy_runner(work_dir: Path, *, epochs: int, schedulers=COSINE, hook=None, scores=None, metainfo=None, **kwargs) -> Runner:
+@HOOKS.register_module(force=True)
+class StopAt(Hook):
+    """An interruption at the start of an epoch, counted from 0."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def before_train_epoch(self, runner) -> None:
+        if runner.epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def toy_runner(work_dir: Path, *, epochs: int, schedulers=COSINE, hook=None, scores=None, metainfo=None, custom=(),
+               **kwargs) -> Runner:
     """A Runner with optimizer, schedulers, EMA, evaluation and checkpoints, ready to train."""
     data = dict(dataset=Points(metainfo or dict(classes=('a', 'b'))), batch_size=4, num_workers=0,
                 collate_fn=dict(type='default_collate'))
     checkpoint = dict(type='SafeCheckpointHook', interval=1, max_keep_ckpts=1, save_best='score', rule='greater')
     checkpoint.update(hook or {})
+    torch.manual_seed(0)
     return Runner(
         model=Line(),
         work_dir=str(work_dir),
@@ -78,7 +94,7 @@ def toy_runner(work_dir: Path, *, epochs: int, schedulers=COSINE, hook=None, sco
         train_cfg=dict(by_epoch=True, max_epochs=epochs),
         optim_wrapper=dict(optimizer=dict(type='AdamW', lr=0.01), clip_grad=dict(max_norm=1.0)),
         param_scheduler=[dict(scheduler) for scheduler in schedulers],
-        custom_hooks=[dict(type='EMAHook')],
+        custom_hooks=[dict(type='EMAHook'), *custom],
         default_hooks=dict(checkpoint=checkpoint),
         randomness=dict(seed=0),
         log_level='ERROR',

@@ -172,11 +172,11 @@ def test_embeddings_that_do_not_fit():
 
 
 def test_rsicd_size_is_fast():
-    """1093 x 5465 from 512 components takes about 0.3 s on two cores; the bound leaves room for a busy machine."""
+    """1093 x 5465 from 512 components takes about 0.4 s on two cores; processor time does not count other programs."""
     image, text = embeddings(1093, 5465, 512)
-    start = time.perf_counter()
+    start = time.process_time()
     ranks_from_embeddings(image, text, range(1093), torch.arange(5465) // 5)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.slow

@@ -72,7 +72,7 @@ class Canvas:
 
     def __init__(self, rng: np.random.Generator):
         self.rng = rng
-        self.pixels = np.zeros((SIDE, SIDE, 3), np.uint8)
+        self.pixels: np.ndarray = np.zeros((SIDE, SIDE, 3), np.uint8)
         angle = rng.uniform(0, 2 * np.pi)
         self.sun = np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(0.6, 1.1)  # where shadows fall
         self.dark = rng.uniform(0.38, 0.52)
@@ -122,7 +122,12 @@ class Canvas:
         cv2.fillPoly(self.pixels, [_fixed(points)], colour, cv2.LINE_AA, _SHIFT)
 
     def line(self, points, colour: Colour, width: float = 2, closed: bool = False) -> None:
-        """Draw a line (n, 2) of `width` canvas pixels with round ends."""
+        """Draw a line (n, 2) of `width` canvas pixels; a bend has round corners."""
+        if len(points) == 2 and width > 6:
+            (ax, ay), (bx, by) = points
+            across = np.array([ay - by, bx - ax]) * (width / 2 / max(np.hypot(bx - ax, by - ay), 1e-6))
+            self.poly([points[0] + across, points[1] + across, points[1] - across, points[0] - across], colour)
+            return
         cv2.polylines(self.pixels, [_fixed(points)], closed, colour, max(1, round(width)), cv2.LINE_AA, _SHIFT)
 
     def disc(self, centre, radius: float, colour: Colour, width: float = -1) -> None:
@@ -175,15 +180,15 @@ class Canvas:
         """(size, size, 3) uint8 RGB: downsampled, with uneven light, haze and sensor noise."""
         rng = self.rng
         interpolation = cv2.INTER_AREA if size <= SIDE else cv2.INTER_CUBIC
-        picture = cv2.resize(self.pixels, (size, size), interpolation=interpolation).astype(np.float32)
+        picture: np.ndarray = cv2.resize(self.pixels, (size, size), interpolation=interpolation).astype(np.float32)
         span = min(size, 256)
         light = 1 + (window(rng, 'smooth', span, span).astype(np.float32) - 128) * (0.0009 * rng.uniform(0, 1))
         grain = (window(rng, 'noise', span, span).astype(np.float32) - 128) * (0.05 * rng.uniform(0.4, 1.2))
         if span != size:
-            light, grain = (cv2.resize(field, (size, size)) for field in (light, grain))
+            light, grain = (np.asarray(cv2.resize(field, (size, size)), np.float32) for field in (light, grain))
         haze, tint = rng.uniform(0, 0.09), rng.uniform(0.97, 1.03, 3).astype(np.float32)
         picture *= (light * rng.uniform(0.93, 1.06) * (1 - haze))[..., None]
         picture *= tint
         picture += grain[..., None]
-        picture += np.float32([206, 214, 224]) * np.float32(haze)
+        picture += np.array([206, 214, 224], np.float32) * np.float32(haze)
         return np.clip(picture, 0, 255).astype(np.uint8)

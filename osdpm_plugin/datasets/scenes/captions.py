@@ -75,8 +75,9 @@ def _choose(rng: np.random.Generator, description: Description) -> list[Thing]:
     others = [*description.details, *description.companions]
     weights = np.array([0.35 if thing.relation in ('on', 'around') else 1.0 for thing in others])
     count = min(len(others), int(rng.choice((2, 3, 4), p=(0.4, 0.5, 0.1))))
-    picked = rng.choice(len(others), count, replace=False, p=weights / weights.sum()) if others else []
-    return [others[i] for i in picked]
+    if not others:
+        return []
+    return [others[i] for i in rng.choice(len(others), count, replace=False, p=weights / weights.sum())]
 
 
 def _sentence(rng: np.random.Generator, description: Description) -> tuple[str, Facts]:
@@ -121,9 +122,9 @@ def _sentence(rng: np.random.Generator, description: Description) -> tuple[str, 
         text = f'{head} {verb} {" and ".join(joined)}'
     elif form == 'inverse':
         text = f'{neighbours} {verbs[near[0].plural or len(near) > 1]} {beside} {scene}'
-    elif form == 'nearby':
+    elif form == 'nearby' and ' with ' not in scene:
         text = f'there {be} {scene} with {neighbours} nearby'
-    elif form == 'seen':
+    elif form in ('seen', 'nearby'):
         text = f'{scene} and {neighbours} can be seen'
     elif form == 'place':
         place = article(str(rng.choice(PLACES[description.place])))

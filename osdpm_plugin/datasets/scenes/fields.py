@@ -86,7 +86,7 @@ def baseball(c: Canvas, f: Frame, radius: float, colour: str) -> None:
     inner = np.concatenate([[(0, 0)], _arc(0.56 * radius, -np.pi / 4, np.pi / 4)])
     c.poly(tip.at(inner), paint)
     side = 0.3 * radius
-    diamond = Frame(*tip.at((side * 0.75, 0)), tip.angle + np.pi / 4)
+    diamond = tip.sub(side * 0.75, 0, np.pi / 4)
     c.poly(diamond.rect(0.72 * side, 0.72 * side), (104, 168, 76))
     c.disc(diamond.at((0, 0)), 0.1 * side, shade(paint, 1.1))
     for end in (-1, 1):

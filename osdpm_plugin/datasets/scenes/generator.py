@@ -48,15 +48,18 @@ class Scene:
     boxes: tuple[Box, ...]
 
 
-def render_scene(seed: int | Sequence[int], image_size: int = 256) -> Scene:
-    """Draw the scene of a seed, or of a sequence of non-negative seeds; equal seeds give equal scenes.
+def render_scene(seed: int | Sequence[int], image_size: int = 256, kind: str | None = None) -> Scene:
+    """Draw the scene of a seed, or of a sequence of non-negative seeds; equal arguments give equal scenes.
 
-    Neither content nor captions depend on `image_size` (pixels a side, at least 64; ValueError below).
+    Neither content nor captions depend on `image_size` (pixels a side, at least 64). `kind`: key of `kinds.KINDS`; None
+    draws one. ValueError: the size is too small or the kind unknown.
     """
+    if kind is not None and kind not in KINDS:
+        raise ValueError(f'kind must be one of {", ".join(KINDS)}, got {kind!r}')
     if image_size < 64:
         raise ValueError(f'image_size must be at least 64 pixels, got {image_size}')
     rng = np.random.default_rng(seed)
-    kind = str(rng.choice(list(KINDS)))
+    kind = kind or str(rng.choice(list(KINDS)))
     canvas = Canvas(rng)
     description = compose(canvas, kind)
     image = canvas.finish(image_size)
@@ -64,6 +67,16 @@ def render_scene(seed: int | Sequence[int], image_size: int = 256) -> Scene:
     scale = image_size / SIDE
     boxes = tuple(Box(key, colour, *(scale * v for v in bounds)) for key, colour, bounds in canvas.objects if key)
     return Scene(image, kind, description.main.key, captions, stated, description.facts, boxes)
+
+
+def scene_of_split(split: str, index: int, *, seed: int = 0, image_size: int = 256) -> Scene:
+    """The scene that `write_scenes` draws for picture `index` (from 0) of a split.
+
+    Kinds are dealt in shuffled rounds, so that any number of pictures holds each kind equally often, give or take one.
+    """
+    number, (turn, place) = SPLITS.index(split), divmod(index, len(KINDS))
+    deck = np.random.default_rng((seed, number, turn, len(SPLITS))).permutation(list(KINDS))
+    return render_scene((seed, number, index), image_size, str(deck[place]))
 
 
 def tokenize(caption: str) -> list[str]:
@@ -74,7 +87,7 @@ def tokenize(caption: str) -> list[str]:
 def _write_one(job: tuple[str, int, str], *, folder: str, seed: int, image_size: int, quality: int
                ) -> tuple[str, tuple[str, ...]]:
     split, index, filename = job
-    scene = render_scene((seed, SPLITS.index(split), index), image_size)
+    scene = scene_of_split(split, index, seed=seed, image_size=image_size)
     done, data = cv2.imencode('.jpg', scene.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise RuntimeError(f'{filename} could not be encoded')

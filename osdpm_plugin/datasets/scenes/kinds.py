@@ -23,8 +23,8 @@ BUILT = ('pond', 'pool', 'building', 'parking lot', 'tank', 'tennis court', 'bas
 class Kind:
     """A drawing function, the grounds it may lie on, companions to leave out, and the word for the whole picture.
 
-    covers: the main thing fills its area, so the ground is not named. least: the fewest secondary elements.
-    open_side: all companions lie on one side, as beside a shore.
+    covers: the main thing fills its area, so the ground is not named. least, most: numbers of secondary elements.
+    order: where they lie, see `Site`. first: drawn before them, so that they lie over its edges.
     """
 
     draw: Callable[[Canvas, Area, str], Part]
@@ -33,15 +33,18 @@ class Kind:
     place: str = ''
     covers: bool = False
     least: int = 1
-    open_side: bool = False
+    order: str = 'any'
+    most: int = 2
+    first: bool = False
 
 
 KINDS: dict[str, Kind] = {
     'airport': Kind(kinds_transport.airport, EARTH, ('parking lot',), 'airport', True),
     'storage_tanks': Kind(kinds_built.storage_tanks, ANY, place='storage_tanks'),
-    'harbour': Kind(kinds_transport.harbour, ('concrete',), ('pond', 'river'), 'harbour', True, open_side=True),
+    'harbour': Kind(kinds_transport.harbour, ('concrete',), ('pond', 'river'), 'harbour', True, order='stacked',
+                    most=1),
     'parking': Kind(kinds_transport.parking, ANY, ('parking lot',), 'parking', True),
-    'river_bridge': Kind(kinds_transport.bridge, EARTH, ('river', *BUILT)),
+    'river_bridge': Kind(kinds_transport.bridge, EARTH, ('river', *BUILT), order='opposite', first=True),
     'viaduct': Kind(kinds_transport.viaduct, EARTH, ('road', *BUILT)),
     'roundabout': Kind(kinds_transport.roundabout, ANY, ('road', *BUILT)),
     'railway_station': Kind(kinds_transport.railway_station, ANY, place='railway_station', covers=True),
@@ -61,7 +64,7 @@ KINDS: dict[str, Kind] = {
     'farmland': Kind(kinds_land.farmland, EARTH, ('lawn',)),
     'circular_farmland': Kind(kinds_land.circular_farmland, EARTH, ('lawn', 'farmland')),
     'forest': Kind(kinds_land.forest, EARTH, ('tree row', 'road', 'dirt road', 'pond'), covers=True),
-    'beach': Kind(kinds_land.beach, ('sand',), ('river', 'pond', 'farmland'), covers=True, open_side=True),
+    'beach': Kind(kinds_land.beach, ('sand',), ('river', 'pond', 'farmland'), covers=True, order='stacked'),
     'desert': Kind(kinds_land.desert, ('sand',), ('lawn', 'forest', 'tree row'), covers=True),
     'park': Kind(kinds_land.park, ANY, ('pond', 'river', 'forest', 'tree row'), 'park'),
     'bare_land': Kind(kinds_land.bare_land, ('soil',), ('forest', 'tree row'), covers=True),
@@ -75,17 +78,15 @@ def compose(canvas: Canvas, kind: str) -> Description:
     rng, entry = canvas.rng, KINDS[kind]
     ground = str(rng.choice(entry.grounds))
     _lay_ground(canvas, ground)
-    site = Site(canvas, entry.open_side)
+    site = Site(canvas, entry.order)
     allowed = [name for name in COMPANIONS if name not in (*entry.avoid, *_HIDDEN[ground])]
     allowed = [name for name in allowed if name.replace(' ', '_') not in kind and name != _main_key(kind)]
-    count = max(entry.least, int(rng.choice((0, 1, 2), p=(0.0, 0.35, 0.65))))
+    count = min(entry.most, max(entry.least, 1 + (rng.random() < 0.7)))
     chosen = [str(name) for name in rng.choice(allowed, count, replace=False)]
     chosen.sort(key=lambda name: not COMPANIONS[name].through)  # what runs through comes first
     strips = [(COMPANIONS[name], site.strip(COMPANIONS[name].thickness)) for name in chosen]
     area = site.main()
-    part = None
-    if entry.covers:  # what fills its area is drawn first, so that strips lie over its edges
-        part = entry.draw(canvas, area, ground)
+    part = entry.draw(canvas, area, ground) if entry.covers or entry.first else None
     companions = [companion.draw(canvas, strip, ground) for companion, strip in strips]
     part = part or entry.draw(canvas, area, ground)
     if not entry.covers:

@@ -133,10 +133,10 @@ def park(c: Canvas, a: Area, ground: str) -> Part:
     angle = c.rng.uniform(0, 2 * np.pi, 60)
     ring = np.stack([np.cos(angle), np.sin(angle)], -1) * (min(a.hw, 1.7 * a.hh) * scale, a.hh * scale)
     grow = c.rng.uniform(1.2, 1.5, (60, 1))
-    keep = (np.abs(ring * grow) < (a.hw - 8, a.hh - 4)).all(1)
-    keep[np.flatnonzero(keep)[24:]] = False
-    objects.trees(c, f.at((ring * grow)[keep]), c.rng.uniform(8, 13, int(keep.sum())), tone)
-    trees = int(keep.sum())
+    ring = ring * grow
+    ring = ring[(np.abs(ring) < (a.hw - 8, a.hh - 4)).all(1)][:24]
+    trees = len(ring)
+    objects.trees(c, f.at(ring), c.rng.uniform(8, 13, trees), tone)
     boats, details = int(c.rng.integers(0, 5)), []
     if trees > 1:
         details.append(Thing('tree', trees, tone, relation='around'))

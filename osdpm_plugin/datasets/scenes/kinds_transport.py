@@ -47,9 +47,9 @@ def airport(c: Canvas, a: Area, ground: str) -> Part:
     if count < 7 and c.rng.random() < 0.35 and length > 80:
         length, size = 56.0, 'small'
     c.line(a.frame.at([(-a.hw, middle + half * 0.92), (a.hw, middle + half * 0.92)]), (212, 178, 62), 2)
-    turn = -np.pi / 2 * c.rng.choice((-1, 1))
-    for x, y in places:
-        objects.plane(c, a.frame.sub(x, middle + y, turn + c.rng.normal(0, 0.04)), length, colour)
+    turn = float(c.rng.choice((-1, 1))) * np.pi / 2
+    for across, along in places:
+        objects.plane(c, a.frame.sub(across, middle + along, turn + c.rng.normal(0, 0.04)), length, colour)
     return Part(Thing('plane', count, colour, size), tuple(details))
 
 
@@ -60,8 +60,8 @@ def harbour(c: Canvas, a: Area, ground: str) -> Part:
     c.surface(f'{water} water', a.frame.box(a.x0, quay, a.x1, a.y1))
     c.surface('concrete', a.frame.box(a.x0, max(a.y0, -a.hh), a.x1, quay))
     c.line(a.frame.at([(a.x0, quay), (a.x1, quay)]), (120, 116, 108), 4)
-    piers = int(c.rng.integers(1, 4))
     count, colour = number(c), pick(c, ('white', 'white', 'red', 'orange', 'yellow', 'black'))
+    piers = max(int(c.rng.integers(1, 4)), -(-count // 4))
     reach = 2 * a.hh - 60
     spots = []
     for x in (np.arange(piers) - (piers - 1) / 2) * (1.7 * a.hw / piers):
@@ -118,7 +118,7 @@ def bridge(c: Canvas, a: Area, ground: str) -> Part:
     wide = (26.0, 44.0)[int(c.rng.integers(2))]
     for i in range(count):
         f = a.frame.sub((i - (count - 1) / 2) * spacing, 0, np.pi / 2)
-        objects.road(c, f.at([(a.y0, 0), (a.y1, 0)]), 0.7 * wide)
+        objects.road(c, f.at([(-FAR, 0), (FAR, 0)]), 0.7 * wide)
         deck = f.box(-half - 24, -wide / 2, half + 24, wide / 2)
         c.shadow([deck], 16)
         c.poly(deck, c.colour(colour))
@@ -200,7 +200,7 @@ def railway_station(c: Canvas, a: Area, ground: str) -> Part:
     c.textured('soil', ((116, 106, 98), (146, 136, 128), (164, 154, 146)), a.frame.box(a.x0, -a.hh, a.x1, a.hh))
     lanes = [(i - (tracks - 1) / 2) * pitch for i in range(tracks)]
     for y in lanes:
-        c.line(a.frame.at([(a.x0, y), (a.x1, y)]), (98, 86, 78), 14)
+        c.poly(a.frame.box(a.x0, y - 7, a.x1, y + 7), (98, 86, 78))
         for rail in (-5, 5):
             c.line(a.frame.at([(a.x0, y + rail), (a.x1, y + rail)]), (204, 204, 208), 2)
     order = list(c.rng.permutation(tracks))
@@ -213,7 +213,7 @@ def railway_station(c: Canvas, a: Area, ground: str) -> Part:
     for lane in order[platforms:platforms + trains]:
         coaches = int(c.rng.integers(3, 6))
         length = 1.7 * a.hw / 5
-        first = c.rng.uniform(-0.85 * a.hw, 0.85 * a.hw - coaches * length)
+        first = -0.85 * a.hw + c.rng.random() * (1.7 * a.hw - coaches * length)
         shapes = [a.frame.box(first + i * length, lanes[lane] - 10, first + (i + 1) * length - 4, lanes[lane] + 10)
                   for i in range(coaches)]
         c.shadow(shapes, 9)

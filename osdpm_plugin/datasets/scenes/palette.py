@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-Colour = tuple[int, int, int]
+Colour = tuple[int, ...]  # red, green, blue; 8 bits each
 
 #: Every colour that a caption may name, as 8-bit RGB.
 COLOURS: dict[str, Colour] = {

@@ -33,7 +33,7 @@ class Area:
 def _area(frame: Frame, visible: np.ndarray, painted: np.ndarray, turns: int) -> Area:
     """Area of two rectangles (x0, y0, x1, y1) in `frame`, its own frame turned by quarter turns."""
     centre = np.array([visible[0] + visible[2], visible[1] + visible[3]]) / 2
-    sub = frame.sub(*centre, turns * np.pi / 2)
+    sub = frame.sub(centre[0], centre[1], turns * np.pi / 2)
 
     def turned(rect):
         corners = rect.reshape(2, 2) - centre
@@ -51,10 +51,11 @@ _OUTWARD = (1, 2, 3, 0)  # quarter turns that point local +y out of side low x, 
 class Site:
     """Cuts strips off a square at a random rotation of at most 17 degrees plus quarter turns.
 
-    open_side: all strips are cut from one side, and local +y of the main area points to the opposite one.
+    order: 'any' cuts strips from different sides; 'opposite' from two opposite ones; 'stacked' all from one side, and
+    then local +y of the main area points to the other one, which is open.
     """
 
-    def __init__(self, canvas: Canvas, open_side: bool = False):
+    def __init__(self, canvas: Canvas, order: str = 'any'):
         rng = canvas.rng
         self.canvas = canvas
         tilt = rng.uniform(-0.3, 0.3) if rng.random() < 0.7 else rng.uniform(-0.06, 0.06)
@@ -62,9 +63,11 @@ class Site:
         self.half = SIDE / 2 / (np.cos(tilt) + np.sin(abs(tilt))) - 3
         self._free = np.array([-FAR, -FAR, FAR, FAR])
         self._sides = list(rng.permutation(4))
-        self._open = (self._sides[0] + 2) % 4 if open_side else None
-        if open_side:
-            self._sides = self._sides[:1] * 3
+        first, self._open = self._sides[0], None
+        if order == 'opposite':
+            self._sides = [first, (first + 2) % 4]
+        elif order == 'stacked':
+            self._sides, self._open = [first, first], (first + 2) % 4
 
     def _visible(self, rect: np.ndarray) -> np.ndarray:
         return np.clip(rect, -self.half, self.half)

@@ -35,8 +35,8 @@ def _canopy(seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     tile = np.full((TILE, TILE), 26, np.uint8)
     step = 17
-    centres = np.stack(np.meshgrid(np.arange(0, TILE, step), np.arange(0, TILE, step)), -1).reshape(-1, 2)
-    centres = centres + rng.uniform(-8, 8, centres.shape)
+    grid = np.stack(np.meshgrid(np.arange(0, TILE, step), np.arange(0, TILE, step)), -1).reshape(-1, 2)
+    centres = grid + rng.uniform(-8, 8, grid.shape)
     for x, y in rng.permutation(centres):
         radius, tone = rng.uniform(7, 14), rng.uniform(0.72, 1.2)
         for scale, offset, level in ((1, 0, 72), (0.78, 0.18, 112), (0.45, 0.36, 160)):

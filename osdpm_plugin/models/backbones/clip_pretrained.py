@@ -145,9 +145,12 @@ def _require_file(architecture: ClipArchitecture, pretrained: str) -> None:
 def _activation_message(source: str, architecture: ClipArchitecture, wants_quick_gelu: bool) -> str:
     """The weights and the architecture disagree about the activation."""
     names = ('QuickGELU', 'GELU') if wants_quick_gelu else ('GELU', 'QuickGELU')
-    return (f'the weights of {source} were trained with {names[0]} but the architecture {architecture.label} has '
-            f'{names[1]}, which would give wrong features without any sign of it; set '
-            f'{sibling_with(architecture.name, quick_gelu=wants_quick_gelu)} in both towers')
+    if architecture.native_quick_gelu == wants_quick_gelu:
+        remedy = f'remove quick_gelu={architecture.quick_gelu}'
+    else:
+        remedy = f'set {sibling_with(architecture.name, quick_gelu=wants_quick_gelu)}'
+    return (f'the weights of {source} were trained with {names[0]} but the architecture {architecture.label} is built '
+            f'with {names[1]}, which would give wrong features without any sign of it; {remedy} in both towers')
 
 
 def _fitting(state: dict[str, Tensor], *, openai: bool) -> str:

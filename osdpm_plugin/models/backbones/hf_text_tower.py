@@ -194,7 +194,7 @@ def _load(name_or_path: str, pretrained: bool) -> nn.Module:
     return model.float()
 
 
-def _random(config: dict) -> nn.Module:
+def _random(config: Optional[dict]) -> nn.Module:
     """Build a model with random weights from a config dict."""
     from transformers import AutoConfig, AutoModel
     if not isinstance(config, Mapping) or 'model_type' not in config:

@@ -195,11 +195,7 @@ class OpenCLIPImageTower(FreezableTower):
             return list(self.visual.transformer.resblocks)
         if isinstance(self.visual, ModifiedResNet):
             return [getattr(self.visual, f'layer{stage}') for stage in range(1, 5)]
-        for name in ('blocks', 'stages', 'layers'):
-            if isinstance(getattr(self.visual.trunk, name, None), (nn.Sequential, nn.ModuleList)):
-                return list(getattr(self.visual.trunk, name))
-        raise ConfigError(f'trainable_blocks is not supported for the timm trunk {type(self.visual.trunk).__name__}, '
-                          'which has no list of blocks; use frozen=True or train all of it')
+        return list(getattr(self.visual.trunk, _name_of_blocks(self.visual.trunk)))
 
     def _last_parts(self, count: int) -> list[Union[nn.Module, nn.Parameter, None]]:
         """The last blocks and everything after them."""
@@ -212,9 +208,22 @@ class OpenCLIPImageTower(FreezableTower):
             parts.append(self.visual.attnpool)
         else:
             names = [name for name, _ in self.visual.trunk.named_children()]
-            last = max(names.index(name) for name in ('blocks', 'stages', 'layers') if name in names)
-            parts += [getattr(self.visual.trunk, name) for name in names[last + 1:]] + [self.visual.head]
+            after = names.index(_name_of_blocks(self.visual.trunk)) + 1
+            parts += [getattr(self.visual.trunk, name) for name in names[after:]] + [self.visual.head]
         return parts
+
+
+def _name_of_blocks(trunk: nn.Module) -> str:
+    """What a timm trunk calls the list of its blocks.
+
+    Raises:
+        ConfigError: it has no such list.
+    """
+    for name in ('blocks', 'stages', 'layers'):
+        if isinstance(getattr(trunk, name, None), (nn.Sequential, nn.ModuleList)):
+            return name
+    raise ConfigError(f'trainable_blocks is not supported for the timm trunk {type(trunk).__name__}, which has no list '
+                      'of blocks; use frozen=True or train all of it')
 
 
 def _build(architecture: ClipArchitecture, image_size: Union[int, Sequence[int], None]) -> nn.Module:

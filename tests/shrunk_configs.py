@@ -1,0 +1,111 @@
+"""A shipped config -> the same config on tiny towers and a generated data set, so that it runs in seconds, offline."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from PIL import Image
+from transformers import BertConfig, BertModel, BertTokenizerFast
+
+from tests.generated_data import LAYOUTS, captions_of, write_dataset
+from tests.test_models.tiny import CLIP, EMBED_DIM
+
+ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = sorted(str(p.relative_to(ROOT)) for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts)
+TEXT_WIDTH = 32
+
+
+def write_tiny_bert(folder: Path) -> str:
+    """A random BERT with a word-piece tokenizer, in the layout of transformers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words = sorted({w for i in range(40) for caption in captions_of(i) for w in caption.split()})
+    words += [str(i) for i in range(100) if str(i) not in words] + ['remote', 'sensing', 'image', 'of']
+    (folder / 'vocab.txt').write_text('\n'.join(['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', *dict.fromkeys(words)]))
+    tokenizer = BertTokenizerFast(str(folder / 'vocab.txt'))
+    tokenizer.save_pretrained(folder)
+    config = BertConfig(vocab_size=len(tokenizer), hidden_size=TEXT_WIDTH, num_hidden_layers=1, num_attention_heads=2,
+                        intermediate_size=32, max_position_embeddings=64)
+    BertModel(config).save_pretrained(folder)
+    return str(folder)
+
+
+def write_class_folders(root: Path, num_classes: int) -> None:
+    """``{train,val}/<class>/*.png``."""
+    for split in ('train', 'val'):
+        for c in range(num_classes):
+            folder = root / split / f'class_{c:02d}'
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.random.default_rng(c).integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(folder / 'a.png')
+
+
+def shrink(config: str, folder: Path) -> Config:
+    """The config with towers, data and loaders made small; necks, heads, hooks and schedules stay what they are."""
+    cfg = Config.fromfile(ROOT / config)
+    cfg.work_dir = str(folder / 'work_dir')
+    cfg.train_cfg.max_epochs = 1
+    cfg.default_hooks.logger.interval = 1
+    cfg.val_cfg.fp16 = False
+    _shrink_data(cfg, folder)
+    _shrink_model(cfg, folder)
+    return cfg
+
+
+def _shrink_data(cfg: Config, folder: Path) -> None:
+    kind = cfg.train_dataloader.dataset.type
+    root = folder / 'data'
+    if kind in LAYOUTS:
+        write_dataset(root, kind, train=24 if kind == 'RSITMD' else 12, val=0 if kind == 'RSITMD' else 6)
+    elif kind == 'CustomDataset':
+        write_class_folders(root, cfg.num_classes)
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg[name]
+        loader.update(batch_size=4, num_workers=0, persistent_workers=False)
+        loader.dataset.data_root = str(root)
+        if kind == 'ProceduralScenes':
+            loader.dataset.update(num_train=12, num_val=6, num_test=6, image_size=64)
+        elif kind == 'RSITMD':
+            loader.dataset.val_fraction = 0.25
+        for step in loader.dataset.pipeline:
+            if 'Resize' in step.type:
+                step.scale = 32 if step.type.endswith('RandomResizedCrop') else (32, 32)
+            if step.type == 'TokenizeCaptions':
+                _shrink_tokenizer(step.tokenizer, folder)
+    cfg.train_dataloader.dataset.indices = 8  # two iterations of four
+
+
+def _shrink_tokenizer(tokenizer: dict, folder: Path) -> None:
+    if tokenizer['type'] == 'HFTokenizer':
+        tokenizer['name_or_path'] = str(folder / 'bert')
+        tokenizer['context_length'] = 24
+    else:
+        tokenizer['context_length'] = 16
+
+
+def _shrink_model(cfg: Config, folder: Path) -> None:
+    model = cfg.model
+    if model.type == 'ImageClassifier':
+        model.backbone.update(depth=18, init_cfg=None)
+        model.neck.update(in_channels=(256, 512), pool_channels=512)
+        return
+    if model.text_tower.type == 'HFTextTower':
+        model.text_tower.name_or_path = write_tiny_bert(folder / 'bert')
+        model.text_neck.in_channels = TEXT_WIDTH
+    else:
+        model.text_tower.update(model=CLIP, pretrained=None)
+        model.text_neck.embed_dims = model.neck.embed_dims = EMBED_DIM
+    if model.image_tower.type == 'OpenCLIPImageTower':
+        model.image_tower.update(model=CLIP, pretrained=None)
+        if 'in_channels' in model.neck:
+            model.neck.in_channels = (64, )
+    elif model.image_tower.type == 'mmpretrain.SwinTransformer':
+        model.image_tower.update(arch=dict(embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1]), img_size=32,
+                                 window_size=2, pad_small_map=True, init_cfg=None)
+        model.neck.update(in_channels=(32, 64), pool_channels=64)
+    else:
+        model.image_tower.update(depth=18, base_channels=8, style='pytorch', init_cfg=None)
+        model.neck.update(in_channels=(32, 64) if model.neck.type == 'DAPN' else 64)
+        if model.neck.type == 'DAPN':
+            model.neck.pool_channels = 64
+    if 'tokenizer' in model.head:
+        _shrink_tokenizer(model.head.tokenizer, folder)

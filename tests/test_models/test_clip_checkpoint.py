@@ -1,0 +1,387 @@
+import copy
+import json
+import os
+import pickle
+import warnings
+
+import open_clip
+import pytest
+import torch
+from open_clip.model import build_model_from_openai_state_dict, resize_pos_embed
+
+from osdpm_plugin.errors import CheckpointError
+from osdpm_plugin.models.backbones import OpenCLIPImageTower, OpenCLIPTextTower, clip_pretrained
+from osdpm_plugin.models.backbones.clip_architecture import matching_models
+from osdpm_plugin.models.backbones.clip_checkpoint import _Inert, _read, read_clip_weights
+
+from .clip_formats import (
+    CONTEXT,
+    FORMATS,
+    RESNET,
+    VIT,
+    images,
+    one_thread,  # noqa: F401, a fixture
+    openai_model,
+    save_format,
+    tiny_clip,
+    tokens,
+    with_quick_gelu,
+)
+
+MODELS = [VIT, RESNET]
+IDS = ['vit', 'resnet']
+
+
+def image_tower(config=VIT, **kwargs):
+    return OpenCLIPImageTower(model=config, **kwargs).eval()
+
+
+def text_tower(config=VIT, **kwargs):
+    return OpenCLIPTextTower(model=config, **kwargs).eval()
+
+
+def assert_equal_to(model, config, path, **kwargs):
+    """Both towers, filled from ``path``, give what ``model`` gives."""
+    with torch.no_grad():
+        pooled = image_tower(config, pretrained=path, **kwargs)(images(config)).pooled
+        torch.testing.assert_close(pooled, model.encode_image(images(config)), rtol=0, atol=1e-6)
+        pooled = text_tower(config, pretrained=path, **kwargs)(tokens()).pooled
+        torch.testing.assert_close(pooled, model.encode_text(tokens()), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize('config', MODELS, ids=IDS)
+@pytest.mark.parametrize('kind', FORMATS)
+def test_formats(tmp_path, kind, config):
+    path = save_format(kind, config, tmp_path / 'weights.pt')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', UserWarning)
+        assert_equal_to(tiny_clip(config), config, path)
+
+
+@pytest.mark.parametrize('config', MODELS, ids=IDS)
+@pytest.mark.parametrize('kind', ['jit', 'openai_state_dict'])
+def test_openai_formats(tmp_path, kind, config):
+    path = save_format(kind, config, tmp_path / 'openai.pt')
+    model = build_model_from_openai_state_dict(openai_model(config).state_dict()).float()
+    assert_equal_to(model, with_quick_gelu(config), path)
+    assert_equal_to(model, config, path, quick_gelu=True)
+    tower = image_tower(with_quick_gelu(config), pretrained=path)
+    assert all(p.dtype == torch.float32 for p in tower.parameters())
+
+
+@pytest.mark.parametrize('prefix', ['', 'visual.', 'image_tower.visual.', 'module.image_tower._orig_mod.visual.'])
+def test_image_half_alone(tmp_path, prefix):
+    model, path = tiny_clip(VIT), str(tmp_path / 'half.pt')
+    torch.save({prefix + k: v for k, v in model.visual.state_dict().items()}, path)
+    with torch.no_grad():
+        assert torch.equal(image_tower(pretrained=path)(images(VIT)).pooled, model.encode_image(images(VIT)))
+    with pytest.raises(CheckpointError, match='holds no text half'):
+        text_tower(pretrained=path)
+
+
+def test_text_half_alone(tmp_path):
+    model, path = tiny_clip(VIT), str(tmp_path / 'half.pt')
+    torch.save({k: v for k, v in model.state_dict().items() if not k.startswith('visual.')}, path)
+    with torch.no_grad():
+        assert torch.equal(text_tower(pretrained=path)(tokens()).pooled, model.encode_text(tokens()))
+    with pytest.raises(CheckpointError, match='holds no image half'):
+        image_tower(pretrained=path)
+
+
+def test_a_tower_reads_what_a_tower_saved(tmp_path):
+    for tower, other, data in ((image_tower(), image_tower(), images(VIT)), (text_tower(), text_tower(), tokens())):
+        path = str(tmp_path / 'tower.pt')
+        torch.save(tower.state_dict(), path)
+        other = type(other)(model=VIT, pretrained=path).eval()
+        assert torch.equal(other(data).pooled, tower(data).pooled)
+
+
+# activation
+
+
+@pytest.mark.parametrize('kind', ['jit', 'openai_state_dict'])
+def test_openai_file_with_gelu(tmp_path, kind):
+    path = save_format(kind, VIT, tmp_path / 'openai.pt')
+    for build in (image_tower, text_tower):
+        with pytest.raises(CheckpointError, match='trained with QuickGELU but .* built with GELU.*set quick_gelu=True'):
+            build(VIT, pretrained=path)
+        with pytest.raises(CheckpointError, match='trained with QuickGELU.*remove quick_gelu=False'):
+            build(with_quick_gelu(VIT), pretrained=path, quick_gelu=False)
+
+
+def test_openai_resnet_has_no_activation_to_mismatch(tmp_path):
+    path = save_format('openai_state_dict', RESNET, tmp_path / 'openai.pt')
+    image_tower(RESNET, pretrained=path)
+    with pytest.raises(CheckpointError, match='QuickGELU'):
+        text_tower(RESNET, pretrained=path)
+
+
+@pytest.fixture
+def no_download(monkeypatch):
+    def refuse(cfg, *args, **kwargs):
+        raise OSError('no network')
+
+    monkeypatch.setattr(clip_pretrained, 'download_pretrained', refuse)
+
+
+@pytest.mark.parametrize('options, remedy', [
+    (dict(model='ViT-S-32-alt', pretrained='first'), 'set quick_gelu=True'),
+    (dict(model='ViT-B-32', pretrained='openai'), "set model='ViT-B-32-quickgelu'"),
+    (dict(model='ViT-B-32-quickgelu', pretrained='laion2b_s34b_b79k'), "set model='ViT-B-32'"),
+    (dict(model='ViT-S-32-alt', pretrained='second', quick_gelu=True), 'remove quick_gelu=True'),
+])
+@pytest.mark.parametrize('cls', [OpenCLIPImageTower, OpenCLIPTextTower])
+def test_tag_with_the_other_activation(no_download, monkeypatch, cls, options, remedy):
+    tags = dict(first=dict(quick_gelu=True), second=dict(quick_gelu=False))
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED, 'ViT-S-32-alt', tags)
+    with pytest.raises(CheckpointError, match=f'were trained with .*; {remedy} in both towers'):
+        cls(**options)
+
+
+def test_every_tag_of_the_registry_has_an_architecture_that_passes():
+    """The activation check lets each published pair through by the name that its own message suggests."""
+    from open_clip.pretrained import _PRETRAINED
+
+    from osdpm_plugin.models.backbones.clip_architecture import resolve_architecture, sibling_with
+    for name, tags in _PRETRAINED.items():
+        for tag, cfg in tags.items():
+            architecture = resolve_architecture(name, half='vision_cfg')
+            wants = bool(cfg.get('quick_gelu', False)) or architecture.native_quick_gelu
+            if wants != architecture.quick_gelu:
+                remedy = sibling_with(name, quick_gelu=wants)
+                assert remedy.startswith('model='), (name, tag)
+                sibling = remedy[len("model='"):-1]
+                assert tag in open_clip.list_pretrained_tags_by_model(sibling), (name, tag)
+
+
+# tags
+
+
+def test_tag_that_cannot_be_downloaded(no_download):
+    message = r"tag 'openai' of 'ViT-B-32-quickgelu' .*could not be downloaded \(OSError\).*give the path as pretrained"
+    with pytest.raises(CheckpointError, match=message):
+        OpenCLIPTextTower(model='ViT-B-32-quickgelu', pretrained='openai')
+
+
+def test_tag_is_loaded_with_its_pixels(tmp_path, monkeypatch):
+    """A registry entry that points to a local file goes the whole way of a tag."""
+    name = 'tiny-test-model'
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, name, copy.deepcopy(VIT))
+    file = save_format('plain', VIT, tmp_path / 'tag.pt')
+    cfg = dict(file=file, mean=(0.5, 0.25, 0.125), std=(1.0, 0.5, 0.25))
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED, name, dict(first=cfg))
+    tower = OpenCLIPImageTower(model=name, pretrained='first').eval()
+    with torch.no_grad():
+        assert torch.equal(tower(images(VIT)).pooled, tiny_clip(VIT).encode_image(images(VIT)))
+    assert tower.pixel_mean == [127.5, 63.75, 31.875]
+    assert tower.pixel_std == [255.0, 127.5, 63.75]
+    # all tags agree, so a local file of the same architecture gets the same
+    assert OpenCLIPImageTower(model=name, pretrained=file).pixel_mean == [127.5, 63.75, 31.875]
+    with pytest.raises(CheckpointError, match="'second' is neither a file nor .* its tags are first"):
+        OpenCLIPImageTower(model=name, pretrained='second')
+
+
+def test_pixels_from_a_config_beside_the_file(tmp_path):
+    path = save_format('plain', VIT, tmp_path / 'open_clip_pytorch_model.bin')
+    config = tmp_path / 'open_clip_config.json'
+    config.write_text(json.dumps(dict(preprocess_cfg=dict(mean=[0.5] * 3, std=[0.25] * 3))))
+    tower = image_tower(pretrained=path)
+    assert (tower.pixel_mean, tower.pixel_std) == ([127.5] * 3, [63.75] * 3)
+    config.write_text('{')
+    with pytest.raises(CheckpointError, match='open_clip_config.json'):
+        image_tower(pretrained=path)
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(pretrained='nowhere/weights.pt'), "'nowhere/weights.pt' is not a file"),
+    (dict(pretrained='weights.pth'), 'is not a file'),
+    (dict(pretrained='openai'), 'given as a dict has no tags'),
+    (dict(model='ViT-B-32', pretrained='laion9b'), 'neither a file nor .* its tags are openai, .*laion2b_s34b_b79k'),
+])
+def test_neither_tag_nor_file(options, message):
+    with pytest.raises(CheckpointError, match=message):
+        OpenCLIPTextTower(**{'model': VIT, **options})
+
+
+# weights of another architecture
+
+
+def test_other_architecture_names_keys_shapes_and_remedy(tmp_path):
+    state = tiny_clip(VIT).state_dict()
+    path = str(tmp_path / 'other.pt')
+    state = dict(state, **{'visual.conv1.weight': torch.zeros(64, 3, 16, 16), 'visual.extra': torch.zeros(2)})
+    del state['visual.proj']
+    torch.save(state, path)
+    with pytest.raises(CheckpointError) as info:
+        image_tower(pretrained=path)
+    message = str(info.value)
+    assert path in message
+    assert 'conv1.weight: (64, 3, 16, 16) in the file, (64, 3, 8, 8) in the model' in message
+    assert '1 missing in the file (proj (64, 32))' in message
+    assert '1 unknown (extra (2,))' in message
+    assert 'width 64' in message
+
+
+@pytest.mark.parametrize('name', ['RN50', 'ViT-B-32', 'ViT-B-16', 'ViT-L-14', 'ViT-H-14', 'RN50x4', 'ViT-L-14-336'])
+def test_shapes_tell_the_architecture(name):
+    with torch.device('meta'):
+        config = open_clip.get_model_config(name)
+        state = open_clip.model.CLIP(**config).state_dict()
+    state = {key if key.startswith('visual.') else f'text.{key}': value for key, value in state.items()}
+    assert matching_models(state, quick_gelu=False)[0] == name
+    if f'{name}-quickgelu' in open_clip.list_models():
+        assert matching_models(state, quick_gelu=True) == [f'{name}-quickgelu']
+
+
+def test_fitting_model_is_named(tmp_path):
+    config = open_clip.get_model_config('ViT-S-32-alt')
+    path = str(tmp_path / 'small.pt')
+    torch.save(open_clip.model.CLIP(**config).half().state_dict(), path)
+    for cls in (OpenCLIPImageTower, OpenCLIPTextTower):
+        with pytest.raises(CheckpointError, match="set model='ViT-S-32-alt'"):
+            cls(model=VIT, pretrained=path)
+
+
+def test_nothing_is_loaded_when_something_does_not_fit(tmp_path):
+    state = tiny_clip(VIT).state_dict()
+    state['visual.transformer.resblocks.1.mlp.c_fc.bias'][3] = float('nan')
+    path = str(tmp_path / 'nan.pt')
+    torch.save(state, path)
+    with pytest.raises(CheckpointError, match=r'1 of 256 values of transformer.resblocks.1.mlp.c_fc.bias are NaN'):
+        image_tower(pretrained=path)
+    text_tower(pretrained=path)  # its half is sound
+
+
+# other input sizes
+
+
+@pytest.mark.parametrize('size, grid', [(48, (6, 6)), ((48, 64), (6, 8)), (32, (4, 4))])
+def test_image_size_resizes_positions_like_open_clip(tmp_path, size, grid):
+    path = save_format('plain', VIT, tmp_path / 'clip.pt')
+    config = copy.deepcopy(VIT)
+    config['vision_cfg']['image_size'] = size
+    model, state = tiny_clip(config), tiny_clip(VIT).state_dict()
+    resize_pos_embed(state, model)
+    model.load_state_dict(state)
+    tower = image_tower(VIT, pretrained=path, image_size=size)
+    x = torch.randn(2, 3, *tower.image_size)
+    with torch.no_grad():
+        features = tower(x)
+        assert torch.equal(features.pooled, model.encode_image(x))
+    assert features.maps[0].shape[-2:] == grid
+
+
+def test_image_size_of_a_resnet(tmp_path):
+    path = save_format('plain', RESNET, tmp_path / 'clip.pt')
+    tower = image_tower(RESNET, pretrained=path, image_size=128)
+    with torch.no_grad():
+        assert tower(torch.randn(1, 3, 128, 128)).maps[0].shape == (1, 256, 4, 4)
+    same = image_tower(RESNET, pretrained=path, image_size=64)
+    table = tiny_clip(RESNET).visual.attnpool.positional_embedding
+    assert torch.equal(same.visual.attnpool.positional_embedding, table)
+
+
+def test_another_size_without_the_option_is_an_error(tmp_path):
+    path = save_format('plain', VIT, tmp_path / 'clip.pt')
+    config = copy.deepcopy(VIT)
+    config['vision_cfg']['image_size'] = 48
+    with pytest.raises(CheckpointError, match=r'positional_embedding: \(17, 64\) in the file, \(37, 64\) in the model'):
+        image_tower(config, pretrained=path)
+
+
+def test_context_length_of_another_model(tmp_path):
+    path = save_format('plain', VIT, tmp_path / 'clip.pt')
+    config = copy.deepcopy(VIT)
+    config['text_cfg']['context_length'] = CONTEXT + 1
+    with pytest.raises(CheckpointError, match='positional_embedding'):
+        text_tower(config, pretrained=path)
+
+
+# files that are no checkpoints
+
+
+@pytest.mark.parametrize('kind', ['plain', 'legacy', 'jit', 'safetensors'])
+def test_truncated_file(tmp_path, kind):
+    suffix = '.safetensors' if kind == 'safetensors' else '.pt'
+    path = save_format(kind, VIT, tmp_path / 'weights.pt')
+    for size in (0, 100, os.path.getsize(path) // 2):
+        broken = tmp_path / f'broken{suffix}'
+        with open(path, 'rb') as file:
+            broken.write_bytes(file.read(size))
+        with pytest.raises(CheckpointError, match=rf'broken{suffix} \({size} bytes\).*fetch it again'):
+            image_tower(pretrained=str(broken))
+
+
+@pytest.mark.parametrize('content, message', [
+    (b'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n', 'git lfs pull'),
+    (b'<!DOCTYPE html><html>404</html>', 'web page'),
+    (b'just words', 'no checkpoint at all'),
+])
+def test_not_a_checkpoint(tmp_path, content, message):
+    path = tmp_path / 'weights.pt'
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=message):
+        read_clip_weights(str(path))
+
+
+@pytest.mark.parametrize('content, message', [
+    ([1, 2], 'an object of type list'),
+    ({}, 'no state dict'),
+    ({1: torch.zeros(1)}, 'no state dict'),
+    ({'backbone.weight': torch.zeros(1)}, 'holds no CLIP weights.*backbone.weight'),
+    ({'vision_model.embeddings.class_embedding': torch.zeros(1)}, 'transformers CLIPModel'),
+    ({'visual.proj': 3}, 'not tensors'),
+])
+def test_other_content(tmp_path, content, message):
+    path = str(tmp_path / 'weights.pt')
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=message):
+        read_clip_weights(path)
+
+
+def test_missing_file(tmp_path):
+    for path in (tmp_path / 'none.pt', tmp_path):
+        with pytest.raises(CheckpointError, match='is not a file'):
+            read_clip_weights(str(path))
+
+
+class Evil:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, 'w')
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+@pytest.mark.parametrize('where', ['alone', 'beside', 'within'])
+def test_code_in_a_pickle_is_not_run(tmp_path, zipped, where):
+    trap, path = str(tmp_path / 'trap'), str(tmp_path / 'weights.pt')
+    state = tiny_clip(VIT).state_dict()
+    content = {'alone': Evil(trap), 'beside': dict(state_dict=state, meta=Evil(trap)),
+               'within': dict(state, **{'visual.extra': Evil(trap)})}[where]
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(CheckpointError, match='loading those can run code'):
+        image_tower(pretrained=path)
+    assert not os.path.exists(trap)
+    Evil(trap).__reduce__()[0](trap, 'w').close()  # the trap itself works
+    assert os.path.exists(trap)
+
+
+class Reach:
+    """Takes an attribute of an object when it is unpickled."""
+
+    def __reduce__(self):
+        return getattr, ('text', 'upper')
+
+
+def test_getattr_in_a_pickle_is_inert(tmp_path):
+    """Log history names `getattr`; what stands in for it gives nothing away."""
+    path = str(tmp_path / 'weights.pt')
+    torch.save(dict(state_dict=tiny_clip(VIT).state_dict(), meta=Reach()), path)
+    assert pickle.loads(pickle.dumps(Reach()))() == 'TEXT'
+    content = _read(path)
+    assert type(content['meta']) is _Inert and not callable(content['meta'])
+    image_tower(pretrained=path)
