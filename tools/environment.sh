@@ -3,7 +3,7 @@
 #
 #     source tools/environment.sh
 #     osdpm_environment [onedl|openmmlab]     # default: $STACK, else onedl
-#     "$OSDPM_PYTHON" -m ...
+#     "$ENV_PYTHON" -m ...
 #
 # OSDPM_VENV    folder of the environment (default .venv, or .venv-openmmlab)
 # OSDPM_PYTHON  a Python that has everything installed already; then nothing is made
@@ -54,6 +54,7 @@ osdpm_environment() {
 
     if [ -n "${OSDPM_PYTHON:-}" ]; then
         echo "environment: $OSDPM_PYTHON, as named by OSDPM_PYTHON"
+        ENV_PYTHON=$OSDPM_PYTHON
         return 0
     fi
     case $stack in
@@ -73,7 +74,7 @@ osdpm_environment() {
     want="$stack $(cd "$root" && osdpm_fingerprint "$python" "$stack")" || return 1
     if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$want" ]; then
         echo "environment: $venv is up to date and reused"
-        OSDPM_PYTHON=$venv/bin/python
+        ENV_PYTHON=$venv/bin/python
         return 0
     fi
 
@@ -106,5 +107,5 @@ osdpm_environment() {
     }
     echo "$want" >"$stamp"
     echo "environment: $venv is ready"
-    OSDPM_PYTHON=$venv/bin/python
+    ENV_PYTHON=$venv/bin/python
 }

@@ -32,7 +32,7 @@ else
         echo "training: goes on from $(cat "$work_dir/last_checkpoint")"
         resume=(--resume)
     fi
-    "$OSDPM_PYTHON" -u tools/train.py "$config" --work-dir "$work_dir" ${resume[@]+"${resume[@]}"}
+    "$ENV_PYTHON" -u tools/train.py "$config" --work-dir "$work_dir" ${resume[@]+"${resume[@]}"}
     best=$(best_checkpoint)
     if [ -z "$best" ]; then
         echo "training ended without a best_*.pth in $work_dir; its log says why" >&2
@@ -42,8 +42,8 @@ else
 fi
 
 echo "[3/4] evaluation of $best"
-"$OSDPM_PYTHON" -u tools/test.py "$config" "$best"
+"$ENV_PYTHON" -u tools/test.py "$config" "$best"
 
 echo '[4/4] gallery'
-"$OSDPM_PYTHON" -u tools/visualize/gallery.py "$config" "$best" --out "$work_dir/gallery.png"
+"$ENV_PYTHON" -u tools/visualize/gallery.py "$config" "$best" --out "$work_dir/gallery.png"
 echo "done: checkpoint $best, pictures $work_dir/gallery.png"

@@ -8,4 +8,4 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tools/environment.sh
 osdpm_environment "${STACK:-onedl}"
-exec "$OSDPM_PYTHON" -m pytest "$@"
+exec "$ENV_PYTHON" -m pytest "$@"

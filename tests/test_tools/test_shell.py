@@ -228,6 +228,14 @@ def test_named_environment_and_named_python(copy, tmp_path):
     assert verbs(log) == ['venv', 'pip', 'pytest', 'pytest'] and 'as named by OSDPM_PYTHON' in done.stdout
 
 
+def test_two_stacks_in_one_shell(copy):
+    root, run, log = copy
+    each = 'for stack in onedl openmmlab; do osdpm_environment $stack; echo $ENV_PYTHON; done'
+    done = run('-c', f'source tools/environment.sh; {each}')
+    assert done.returncode == 0 and verbs(log) == ['venv', 'pip', 'venv', 'pip']
+    assert done.stdout.splitlines()[-1] == f'{root}/.venv-openmmlab/bin/python'
+
+
 @pytest.mark.parametrize(('script', 'words'), [
     ('exit 1', 'stack needs Python 3.10 or newer'),
     ('[[ "$*" == *ensurepip* ]] && exit 1; exit 0', 'cannot make virtual environments'),
