@@ -1,4 +1,5 @@
 """Entry point for tools that predate pyproject.toml; everything is in setup.cfg."""
+
 from setuptools import setup
 
 setup()

@@ -1,4 +1,5 @@
 """The quick start: procedural scenes, small towers from scratch."""
+
 _base_ = [
     '_base_/datasets/scenes.py',
     '_base_/models/osdpm_small.py',

@@ -1,4 +1,5 @@
 """UCM-Captions with towers that need no model hub: `python tools/get_weights.py weights` first."""
+
 _base_ = [
     '_base_/datasets/ucm.py',
     '_base_/models/osdpm_resnet50_minilm.py',

@@ -6,6 +6,7 @@ Name this package in a config and every component is registered::
 
 Read the packages in the order in which data flows: `datasets`, `models`, `evaluation`, `engine`.
 """
+
 from .compat import check_stack
 
 check_stack()

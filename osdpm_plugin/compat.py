@@ -3,6 +3,7 @@
 Two distributions provide each of the modules ``mmengine``, ``mmcv`` and ``mmpretrain``: OpenMMLab's own, and the
 maintained fork whose name starts with ``onedl-``. They write to the same folder: two for one module leave a mixture.
 """
+
 from __future__ import annotations
 
 import sys
@@ -42,20 +43,25 @@ def check_stack() -> None:
     for module, found in stack.items():
         if len(found) > 1:
             every = ' '.join(name for names in stack.values() for name in names)
-            raise ImportError(f'{" and ".join(found)} are both installed and overwrite each other in the module '
-                              f'{module}; run: pip uninstall -y {every} && {install}')
+            raise ImportError(
+                f'{" and ".join(found)} are both installed and overwrite each other in the module '
+                f'{module}; run: pip uninstall -y {every} && {install}'
+            )
     for module, found in stack.items():
         supported = SUPPORTED[module][0]
         if not found:
             raise ImportError(f'{module}{supported} is not installed; run: {install}')
         [(name, version)] = found.items()
         if not SpecifierSet(supported).contains(version, prereleases=True):
-            raise ImportError(f'{name} {version} is installed but osdpm_plugin works with {module}{supported}; '
-                              f'run: {install}')
+            raise ImportError(
+                f'{name} {version} is installed but osdpm_plugin works with {module}{supported}; run: {install}'
+            )
         spec = find_spec(module)
         if spec is None or spec.origin is None:
-            raise ImportError(f'{name} {version} is listed as installed but the files of its module {module} are gone; '
-                              f'run: pip install --force-reinstall --no-deps {name}=={version}')
+            raise ImportError(
+                f'{name} {version} is listed as installed but the files of its module {module} are gone; '
+                f'run: pip install --force-reinstall --no-deps {name}=={version}'
+            )
 
 
 def _version(distribution: str) -> Optional[str]:

@@ -3,6 +3,7 @@
 They are mmengine's root registries, not children of them: a component registered here resolves by its bare name from
 every scope (`mmpretrain`, `mmdet`, ...), and components of those packages resolve here as `mmpretrain.ResNet`.
 """
+
 from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, TASK_UTILS, TRANSFORMS
 
 __all__ = ['DATASETS', 'HOOKS', 'METRICS', 'MODELS', 'TASK_UTILS', 'TRANSFORMS']

@@ -3,6 +3,7 @@
 Shape letters: B images in a batch, K captions of one image, M captions, T text tokens, C width of a tower, D joint
 embedding, O object categories, h w a feature map, S scales.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple, Optional, Sequence, Union
@@ -22,6 +23,7 @@ class ImageFeatures(NamedTuple):
         maps: feature maps (B, C_i, h_i, w_i), fine to coarse.
         pooled: global vector (B, D) in the joint space, or None for a tower that has none (ImageNet backbones).
     """
+
     maps: tuple[Tensor, ...]
     pooled: Optional[Tensor] = None
 
@@ -34,6 +36,7 @@ class TextFeatures(NamedTuple):
         mask: (M, T) bool, true on tokens that belong to the caption.
         pooled: global vector (M, D).
     """
+
     words: Tensor
     mask: Tensor
     pooled: Tensor
@@ -50,6 +53,7 @@ class NeckOutput(NamedTuple):
         scale_weights: (B, S), sums to 1 over the scales, or None.
         embedding: (B, D), L2-normalised.
     """
+
     saliency: Optional[Tensor]
     scale_weights: Optional[Tensor]
     embedding: Tensor
@@ -83,6 +87,7 @@ class CaptionBatch(NamedTuple):
         caption_keys: (M,) int64, equal for equal texts.
         object_counts: (B, O) float32, or None where the pipeline does not count.
     """
+
     tokens: Tensor
     image_ids: Tensor
     caption_image_ids: Tensor
@@ -110,7 +115,8 @@ def collate_captions(samples: Sequence[RetrievalDataSample], device: torch.devic
         image_ids=torch.tensor(image_ids, device=device),
         caption_image_ids=torch.tensor(np.repeat(image_ids, counts), device=device),
         caption_keys=join('caption_keys'),
-        object_counts=None if objects is None else torch.from_numpy(objects).to(device))
+        object_counts=None if objects is None else torch.from_numpy(objects).to(device),
+    )
 
 
 def as_image_features(output: Union[ImageFeatures, Tensor, Sequence[Tensor]]) -> ImageFeatures:
@@ -124,9 +130,11 @@ def as_image_features(output: Union[ImageFeatures, Tensor, Sequence[Tensor]]) ->
     """
     if isinstance(output, ImageFeatures):
         return output
-    maps = (output, ) if isinstance(output, Tensor) else tuple(output)
+    maps = (output,) if isinstance(output, Tensor) else tuple(output)
     if not maps or any(not isinstance(m, Tensor) or m.ndim != 4 for m in maps):
         shapes = [tuple(getattr(m, 'shape', ())) for m in maps]
-        raise TypeError(f'an image tower must return ImageFeatures or a tuple of (B, C, h, w) maps, got shapes {shapes}; '
-                        'for mmpretrain transformers set out_type="featmap"')
+        raise TypeError(
+            f'an image tower must return ImageFeatures or a tuple of (B, C, h, w) maps, got shapes {shapes}; '
+            'for mmpretrain transformers set out_type="featmap"'
+        )
     return ImageFeatures(maps=maps, pooled=None)

@@ -1,10 +1,11 @@
 """Run a function on several processes that form a gloo group.
 
-    def work(rank_offset):                      # a function of a module: child processes import it by name
-        return mmengine.dist.get_rank() + rank_offset
+def work(rank_offset):                      # a function of a module: child processes import it by name
+    return mmengine.dist.get_rank() + rank_offset
 
-    assert run_distributed(work, 2, 10) == [10, 11]
+assert run_distributed(work, 2, 10) == [10, 11]
 """
+
 from __future__ import annotations
 
 import os
@@ -51,8 +52,9 @@ def run_distributed(fn: Callable[..., Any], world_size: int, *args: Any, timeout
     try:
         for rank in range(world_size):
             reader, writer = context.Pipe(duplex=False)
-            process = context.Process(target=_child, args=(fn, args, rank, world_size, store.port, timeout, writer),
-                                      daemon=True)
+            process = context.Process(
+                target=_child, args=(fn, args, rank, world_size, store.port, timeout, writer), daemon=True
+            )
             process.start()
             writer.close()
             readers.append(reader)
@@ -96,10 +98,24 @@ def _collect(readers: Sequence[Connection], timeout: float) -> list[Any]:
     return [values[rank] for rank in range(len(readers))]
 
 
-def _child(fn: Callable[..., Any], args: Sequence[Any], rank: int, world_size: int, port: int, timeout: float,
-           writer: Connection) -> None:
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world_size), MASTER_ADDR='127.0.0.1',
-                      MASTER_PORT=str(port), OMP_NUM_THREADS='1', TORCHELASTIC_USE_AGENT_STORE='True')
+def _child(
+    fn: Callable[..., Any],
+    args: Sequence[Any],
+    rank: int,
+    world_size: int,
+    port: int,
+    timeout: float,
+    writer: Connection,
+) -> None:
+    os.environ.update(
+        RANK=str(rank),
+        LOCAL_RANK=str(rank),
+        WORLD_SIZE=str(world_size),
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(port),
+        OMP_NUM_THREADS='1',
+        TORCHELASTIC_USE_AGENT_STORE='True',
+    )
     torch.set_num_threads(1)
     try:
         dist.init_process_group('gloo', init_method='env://', timeout=timedelta(seconds=timeout))

@@ -1,4 +1,5 @@
 """Small data sets in the official layouts of the published ones, made in a test."""
+
 from __future__ import annotations
 
 import json
@@ -22,8 +23,10 @@ LAYOUTS = {
 def captions_of(index: int) -> list[str]:
     """Five captions that differ between images of different index."""
     noun, colour = NOUNS[index % len(NOUNS)], COLOURS[index // len(NOUNS) % len(COLOURS)]
-    return [f'{index} {colour} {noun} {tail} .' for tail in
-            ('are here', 'beside a road', 'in a residential area', 'near a river', 'and some green trees')]
+    return [
+        f'{index} {colour} {noun} {tail} .'
+        for tail in ('are here', 'beside a road', 'in a residential area', 'near a river', 'and some green trees')
+    ]
 
 
 def write_dataset(root: Path, kind: str, *, train: int = 12, val: int = 6, test: int = 6, size: int = 48) -> dict:
@@ -36,10 +39,19 @@ def write_dataset(root: Path, kind: str, *, train: int = 12, val: int = 6, test:
         filename = f'scene_{index}{suffix}'
         pixels = np.random.default_rng(index).integers(0, 255, (size, size, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(root / image_dir / filename)
-        sentences = [dict(raw=text, tokens=text.split(), imgid=index, sentid=5 * index + i)
-                     for i, text in enumerate(captions_of(index))]
-        images.append(dict(filename=filename, imgid=index, split=split, sentences=sentences,
-                           sentids=[s['sentid'] for s in sentences]))
+        sentences = [
+            dict(raw=text, tokens=text.split(), imgid=index, sentid=5 * index + i)
+            for i, text in enumerate(captions_of(index))
+        ]
+        images.append(
+            dict(
+                filename=filename,
+                imgid=index,
+                split=split,
+                sentences=sentences,
+                sentids=[s['sentid'] for s in sentences],
+            )
+        )
     annotation = dict(dataset=kind, images=images)
     (root / ann_file).write_text(json.dumps(annotation))
     return annotation

@@ -1,4 +1,5 @@
 """A shipped config -> the same config on tiny towers and a generated data set, so that it runs in seconds, offline."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -24,8 +25,14 @@ def write_tiny_bert(folder: Path) -> str:
     (folder / 'vocab.txt').write_text('\n'.join(['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', *dict.fromkeys(words)]))
     tokenizer = BertTokenizerFast(str(folder / 'vocab.txt'))
     tokenizer.save_pretrained(folder)
-    config = BertConfig(vocab_size=len(tokenizer), hidden_size=TEXT_WIDTH, num_hidden_layers=1, num_attention_heads=2,
-                        intermediate_size=32, max_position_embeddings=64)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=TEXT_WIDTH,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
     BertModel(config).save_pretrained(folder)
     return str(folder)
 
@@ -36,7 +43,9 @@ def write_class_folders(root: Path, num_classes: int) -> None:
         for c in range(num_classes):
             folder = root / split / f'class_{c:02d}'
             folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.random.default_rng(c).integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(folder / 'a.png')
+            Image.fromarray(np.random.default_rng(c).integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(
+                folder / 'a.png'
+            )
 
 
 def shrink(config: str, folder: Path) -> Config:
@@ -97,10 +106,15 @@ def _shrink_model(cfg: Config, folder: Path) -> None:
     if model.image_tower.type == 'OpenCLIPImageTower':
         model.image_tower.update(model=CLIP, pretrained=None)
         if 'in_channels' in model.neck:
-            model.neck.in_channels = (64, )
+            model.neck.in_channels = (64,)
     elif model.image_tower.type == 'mmpretrain.SwinTransformer':
-        model.image_tower.update(arch=dict(embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1]), img_size=32,
-                                 window_size=2, pad_small_map=True, init_cfg=None)
+        model.image_tower.update(
+            arch=dict(embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1]),
+            img_size=32,
+            window_size=2,
+            pad_small_map=True,
+            init_cfg=None,
+        )
         model.neck.update(in_channels=(32, 64), pool_channels=64)
     else:
         model.image_tower.update(depth=18, base_channels=8, style='pytorch', init_cfg=None)

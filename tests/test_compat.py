@@ -1,4 +1,5 @@
 """The version guard: every wrong stack is refused in one sentence with a command, before anything heavy is imported."""
+
 from __future__ import annotations
 
 import subprocess
@@ -34,12 +35,15 @@ def without(stack: dict, *names: str) -> dict:
     return {name: version for name, version in stack.items() if name not in names}
 
 
-@pytest.mark.parametrize('stack', [
-    ONEDL,
-    OPENMMLAB,
-    {**without(OPENMMLAB, 'mmcv-lite'), 'mmcv': '2.0.0'},
-    {**OPENMMLAB, 'mmengine': '0.10.0'},
-])
+@pytest.mark.parametrize(
+    'stack',
+    [
+        ONEDL,
+        OPENMMLAB,
+        {**without(OPENMMLAB, 'mmcv-lite'), 'mmcv': '2.0.0'},
+        {**OPENMMLAB, 'mmengine': '0.10.0'},
+    ],
+)
 def test_supported_stacks_pass(installed, stack):
     installed(stack)
     compat.check_stack()
@@ -51,17 +55,20 @@ def test_this_stack_passes():
     assert all(len(found) == 1 for found in compat.installed_stack().values())
 
 
-@pytest.mark.parametrize(('stack', 'words'), [
-    ({}, ['mmengine>=0.10,<0.11 is not installed', '[onedl]']),
-    (without(ONEDL, 'onedl-mmcv'), ['mmcv>=2.0,<2.4 is not installed', '[onedl]']),
-    (without(OPENMMLAB, 'mmcv-lite'), ['mmcv>=2.0,<2.4 is not installed', '[openmmlab]']),
-    (without(OPENMMLAB, 'mmpretrain'), ['mmpretrain>=1.2,<1.4 is not installed', '[openmmlab]']),
-    ({**OPENMMLAB, 'mmengine': '0.9.1'}, ['mmengine 0.9.1 is installed', '>=0.10,<0.11', '[openmmlab]']),
-    ({**ONEDL, 'onedl-mmengine': '0.11.0'}, ['onedl-mmengine 0.11.0 is installed', '[onedl]']),
-    ({**ONEDL, 'onedl-mmcv': '2.4.0rc1'}, ['onedl-mmcv 2.4.0rc1', '<2.4']),
-    ({**ONEDL, 'onedl-mmpretrain': '1.1.1'}, ['onedl-mmpretrain 1.1.1', '>=1.2']),
-    ({**without(OPENMMLAB, 'mmcv-lite'), 'mmcv-full': '1.7.2'}, ['mmcv-full 1.7.2', '>=2.0']),
-])
+@pytest.mark.parametrize(
+    ('stack', 'words'),
+    [
+        ({}, ['mmengine>=0.10,<0.11 is not installed', '[onedl]']),
+        (without(ONEDL, 'onedl-mmcv'), ['mmcv>=2.0,<2.4 is not installed', '[onedl]']),
+        (without(OPENMMLAB, 'mmcv-lite'), ['mmcv>=2.0,<2.4 is not installed', '[openmmlab]']),
+        (without(OPENMMLAB, 'mmpretrain'), ['mmpretrain>=1.2,<1.4 is not installed', '[openmmlab]']),
+        ({**OPENMMLAB, 'mmengine': '0.9.1'}, ['mmengine 0.9.1 is installed', '>=0.10,<0.11', '[openmmlab]']),
+        ({**ONEDL, 'onedl-mmengine': '0.11.0'}, ['onedl-mmengine 0.11.0 is installed', '[onedl]']),
+        ({**ONEDL, 'onedl-mmcv': '2.4.0rc1'}, ['onedl-mmcv 2.4.0rc1', '<2.4']),
+        ({**ONEDL, 'onedl-mmpretrain': '1.1.1'}, ['onedl-mmpretrain 1.1.1', '>=1.2']),
+        ({**without(OPENMMLAB, 'mmcv-lite'), 'mmcv-full': '1.7.2'}, ['mmcv-full 1.7.2', '>=2.0']),
+    ],
+)
 def test_missing_or_out_of_range_names_the_command(installed, monkeypatch, stack, words):
     monkeypatch.setattr(sys, 'version_info', (3, 11, 0))
     installed(stack)
@@ -102,11 +109,13 @@ def test_files_gone_after_a_partial_uninstall(installed, monkeypatch):
 
 @pytest.mark.stack
 def test_import_registers_everything_without_mmpretrain():
-    code = ('import sys; from mmengine.config import Config; '
-            'from mmengine.utils import import_modules_from_strings as load; '
-            "load(['osdpm_plugin'], allow_failed_imports=False); "
-            'from mmengine.registry import HOOKS; assert HOOKS.get("SafeCheckpointHook") is not None; '
-            'print(sorted(m for m in sys.modules if m in ("mmpretrain", "sklearn", "matplotlib.pyplot")))')
+    code = (
+        'import sys; from mmengine.config import Config; '
+        'from mmengine.utils import import_modules_from_strings as load; '
+        "load(['osdpm_plugin'], allow_failed_imports=False); "
+        'from mmengine.registry import HOOKS; assert HOOKS.get("SafeCheckpointHook") is not None; '
+        'print(sorted(m for m in sys.modules if m in ("mmpretrain", "sklearn", "matplotlib.pyplot")))'
+    )
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=root, check=False)
     assert done.returncode == 0, done.stderr
@@ -115,11 +124,13 @@ def test_import_registers_everything_without_mmpretrain():
 
 def test_import_stops_with_one_sentence():
     """A guard that fails stops the import before torch or mmengine are loaded."""
-    code = ('import importlib.metadata as m, sys\n'
-            'def version(name): raise m.PackageNotFoundError(name)\n'
-            'm.version = version\n'
-            'try:\n    import osdpm_plugin\n'
-            'except ImportError as error:\n    print(str(error), "torch" in sys.modules, "mmengine" in sys.modules)\n')
+    code = (
+        'import importlib.metadata as m, sys\n'
+        'def version(name): raise m.PackageNotFoundError(name)\n'
+        'm.version = version\n'
+        'try:\n    import osdpm_plugin\n'
+        'except ImportError as error:\n    print(str(error), "torch" in sys.modules, "mmengine" in sys.modules)\n'
+    )
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=root, check=False)
     assert done.stdout.startswith('mmengine>=0.10,<0.11 is not installed; run: pip install'), done.stderr

@@ -1,4 +1,5 @@
 """Every shipped config builds, trains two iterations, evaluates and resumes, offline."""
+
 import math
 
 import pytest
@@ -32,7 +33,7 @@ def test_config(tmp_path, config):
     resumed.train()
     assert resumed.iter == 4 and resumed.epoch == 2
 
-    best, = (tmp_path / 'work_dir').glob('best_*.pth')
+    (best,) = (tmp_path / 'work_dir').glob('best_*.pth')
     cfg.resume, cfg.load_from = False, str(best)
     result = run_named(cfg, f'{config}-test').test()[key]
     assert math.isfinite(result) and 0 <= result <= 100

@@ -3,6 +3,7 @@
 Example:
     python tools/object_stats.py data/RSICD/dataset_rsicd.json --split train --json objects.json
 """
+
 from __future__ import annotations
 
 import argparse
@@ -38,8 +39,9 @@ def run(args: argparse.Namespace) -> None:
     captions = [record.captions for record in records if record.split == args.split]
     if not captions:
         splits = ', '.join(sorted({record.split for record in records}))
-        raise DataError(f'annotation file {args.ann_file} has no image in the split {args.split!r}; choose --split '
-                        f'from {splits}')
+        raise DataError(
+            f'annotation file {args.ann_file} has no image in the split {args.split!r}; choose --split from {splits}'
+        )
     statistics = object_statistics(captions, lexicon)
     print(format_statistics(statistics, top=args.top))
     if args.json is not None:
@@ -47,8 +49,10 @@ def run(args: argparse.Namespace) -> None:
         try:
             args.json.write_text(json.dumps({**source, **statistics.as_dict()}, indent=2) + '\n', encoding='utf-8')
         except OSError as error:
-            raise DataError(f'--json: {args.json} cannot be written ({error.strerror}); choose a file in an existing, '
-                            'writable folder') from error
+            raise DataError(
+                f'--json: {args.json} cannot be written ({error.strerror}); choose a file in an existing, '
+                'writable folder'
+            ) from error
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

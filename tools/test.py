@@ -1,4 +1,5 @@
 """Evaluate a checkpoint: ``python tools/test.py configs/osdpm_rsitmd.py work_dirs/osdpm_rsitmd/best_....pth``."""
+
 from __future__ import annotations
 
 import argparse
@@ -9,6 +10,7 @@ from osdpm_plugin.evaluation import recall_table
 
 
 def parse_args() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description='Evaluate a retrieval model on the test data of its config.')
     add_common_arguments(parser)
     parser.add_argument('checkpoint', help='checkpoint file')
@@ -17,6 +19,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Run the tool."""
     args = parse_args()
     cfg = load_config(args)
     cfg.load_from = args.checkpoint

@@ -1,4 +1,5 @@
 """Train a model: ``python tools/train.py configs/osdpm_rsitmd.py``."""
+
 from __future__ import annotations
 
 import argparse
@@ -7,18 +8,24 @@ from osdpm_plugin.engine.launch import add_common_arguments, build_runner, expla
 
 
 def parse_args() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description='Train a retrieval model.')
     add_common_arguments(parser)
-    parser.add_argument('--resume', nargs='?', const='auto',
-                        help='go on from the given checkpoint, or from the newest one in work_dir')
+    parser.add_argument(
+        '--resume', nargs='?', const='auto', help='go on from the given checkpoint, or from the newest one in work_dir'
+    )
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
-    parser.add_argument('--auto-scale-lr', action='store_true',
-                        help='scale the learning rate by actual batch size / auto_scale_lr.base_batch_size')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate by actual batch size / auto_scale_lr.base_batch_size',
+    )
     parser.add_argument('--no-validate', action='store_true', help='train without validation')
     return parser.parse_args()
 
 
 def main() -> None:
+    """Run the tool."""
     args = parse_args()
     cfg = load_config(args)
     if args.resume is not None:

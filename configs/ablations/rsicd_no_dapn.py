@@ -1,5 +1,5 @@
 """rsicd without DAPN: the global vector alone, OSFCM kept."""
+
 _base_ = '../osdpm_rsicd.py'
 
-model = dict(
-    neck=dict(_delete_=True, type='GlobalNeck', embed_dims=512, adapter=True))
+model = dict(neck=dict(_delete_=True, type='GlobalNeck', embed_dims=512, adapter=True))

@@ -1,5 +1,5 @@
 """rsitmd without DAPN: the global vector alone, OSFCM kept."""
+
 _base_ = '../osdpm_rsitmd.py'
 
-model = dict(
-    neck=dict(_delete_=True, type='GlobalNeck', embed_dims=512, adapter=True))
+model = dict(neck=dict(_delete_=True, type='GlobalNeck', embed_dims=512, adapter=True))

@@ -1,5 +1,5 @@
 """ucm_resnet50_minilm without OSFCM: DAPN kept, alignment alone."""
+
 _base_ = '../osdpm_ucm_resnet50_minilm.py'
 
-model = dict(
-    head=dict(_delete_=True, type='ContrastiveHead'))
+model = dict(head=dict(_delete_=True, type='ContrastiveHead'))

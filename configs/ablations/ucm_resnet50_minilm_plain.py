@@ -1,6 +1,8 @@
 """ucm_resnet50_minilm with neither DAPN nor OSFCM: the plain two-tower model."""
+
 _base_ = '../osdpm_ucm_resnet50_minilm.py'
 
 model = dict(
     neck=dict(_delete_=True, type='GlobalNeck', embed_dims=512, in_channels=2048),
-    head=dict(_delete_=True, type='ContrastiveHead'))
+    head=dict(_delete_=True, type='ContrastiveHead'),
+)

@@ -1,4 +1,7 @@
-"""DAPN as the neck of an mmpretrain ImageClassifier: scene classification on folders `data/UCMerced/{train,val}/<class>/`."""
+"""DAPN as the neck of an mmpretrain ImageClassifier: scene classification on folders
+`data/UCMerced/{train,val}/<class>/`.
+"""
+
 _base_ = ['../_base_/schedules/adamw_30e.py', '../_base_/default_runtime.py']
 default_scope = 'mmpretrain'
 
@@ -6,14 +9,17 @@ num_classes = 21
 model = dict(
     type='ImageClassifier',
     data_preprocessor=dict(
-        num_classes=num_classes, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True),
+        num_classes=num_classes, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
+    ),
     backbone=dict(
         type='ResNet',
         depth=50,
         out_indices=(2, 3),
-        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50')),
+        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'),
+    ),
     neck=dict(type='DAPN', in_channels=(1024, 2048), embed_dims=512, pool_channels=2048, gate_init=0.5),
-    head=dict(type='LinearClsHead', num_classes=num_classes, in_channels=512, loss=dict(type='CrossEntropyLoss')))
+    head=dict(type='LinearClsHead', num_classes=num_classes, in_channels=512, loss=dict(type='CrossEntropyLoss')),
+)
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -32,14 +38,16 @@ train_dataloader = dict(
     num_workers=4,
     sampler=dict(type='DefaultSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
-    dataset=dict(type='CustomDataset', data_root='data/UCMerced', data_prefix='train', pipeline=train_pipeline))
+    dataset=dict(type='CustomDataset', data_root='data/UCMerced', data_prefix='train', pipeline=train_pipeline),
+)
 val_dataloader = dict(
     batch_size=64,
     num_workers=4,
     sampler=dict(type='DefaultSampler', shuffle=False),
     collate_fn=dict(type='default_collate'),
-    dataset=dict(type='CustomDataset', data_root='data/UCMerced', data_prefix='val', pipeline=test_pipeline))
+    dataset=dict(type='CustomDataset', data_root='data/UCMerced', data_prefix='val', pipeline=test_pipeline),
+)
 test_dataloader = val_dataloader
-val_evaluator = dict(type='Accuracy', topk=(1, ))
+val_evaluator = dict(type='Accuracy', topk=(1,))
 test_evaluator = val_evaluator
 default_hooks = dict(checkpoint=dict(save_best='accuracy/top1'))

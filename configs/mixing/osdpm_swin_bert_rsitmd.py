@@ -1,4 +1,5 @@
 """An mmpretrain backbone as image tower: OSDPM on Swin-T and BERT, fine-tuned, the towers of the PIR line."""
+
 _base_ = [
     '../_base_/datasets/rsitmd.py',
     '../_base_/schedules/adamw_30e.py',
@@ -12,7 +13,11 @@ embed_dims = 512
 model = dict(
     type='ImageTextRetriever',
     data_preprocessor=dict(
-        type='RetrievalDataPreprocessor', mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375), channel_order='rgb'),
+        type='RetrievalDataPreprocessor',
+        mean=(123.675, 116.28, 103.53),
+        std=(58.395, 57.12, 57.375),
+        channel_order='rgb',
+    ),
     image_tower=dict(
         type='mmpretrain.SwinTransformer',
         arch='tiny',
@@ -22,11 +27,14 @@ model = dict(
             type='Pretrained',
             checkpoint='https://download.openmmlab.com/mmclassification/v0/swin-transformer/'
             'swin_tiny_224_b16x64_300e_imagenet_20210616_090925-66df6be6.pth',
-            prefix='backbone')),
+            prefix='backbone',
+        ),
+    ),
     text_tower=dict(type='HFTextTower', name_or_path=bert),
     neck=dict(type='DAPN', in_channels=(384, 768), embed_dims=embed_dims, pool_channels=768, gate_init=0.5),
     text_neck=dict(type='TextProjection', in_channels=768, embed_dims=embed_dims),
-    head=dict(type='OSFCMHead', tokenizer=tokenizer))
+    head=dict(type='OSFCMHead', tokenizer=tokenizer),
+)
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -50,4 +58,5 @@ val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 optim_wrapper = dict(
     optimizer=dict(lr=1e-4),  # ours: a tenth of it for the towers
-    paramwise_cfg=dict(custom_keys=dict(image_tower=dict(lr_mult=0.1), text_tower=dict(lr_mult=0.1))))
+    paramwise_cfg=dict(custom_keys=dict(image_tower=dict(lr_mult=0.1), text_tower=dict(lr_mult=0.1))),
+)

@@ -1,4 +1,5 @@
 """Files -> ``dict(image_id, img_path, captions, caption_ids)``, one item an image, then the pipeline of transforms."""
+
 from . import tokenizers, transforms
 from .caption_retrieval import CaptionRetrievalDataset
 from .procedural_scenes import ProceduralScenes

@@ -1,4 +1,5 @@
 """Karpathy-style JSON -> list of `ImageRecord`, or one sentence that says what is wrong with the file."""
+
 from __future__ import annotations
 
 import json
@@ -20,6 +21,7 @@ class ImageRecord(NamedTuple):
         captions: raw texts, stripped.
         caption_ids: running number of each caption in the file, blank ones included.
     """
+
     image_id: int
     filename: str
     split: str
@@ -28,14 +30,16 @@ class ImageRecord(NamedTuple):
 
 
 def read_karpathy_json(path: Path, *, blank_captions: BlankCaptions = 'raise') -> list[ImageRecord]:
-    """Read ``{"images": [{"filename", "split", "sentences": [{"raw"}]}]}``, the layout of RSICD, RSITMD and UCM-Captions.
+    """Read ``{"images": [{"filename", "split", "sentences": [{"raw"}]}]}``, the layout of RSICD, RSITMD and
+    UCM-Captions.
 
     Args:
         path: the annotation file.
         blank_captions: what a caption without any word means: ``raise`` an error, or ``drop`` the caption.
 
     Raises:
-        DataError: the file is missing, is not JSON, lacks a key, names a file twice, or holds an image without captions.
+        DataError: the file is missing, is not JSON, lacks a key, names a file twice, or holds an image without
+            captions.
     """
     try:
         content = json.loads(Path(path).read_text(encoding='utf-8'))
@@ -58,15 +62,20 @@ def read_karpathy_json(path: Path, *, blank_captions: BlankCaptions = 'raise') -
         if filename in seen:
             raise DataError(f'annotation file {path} names {filename!r} twice; keep one entry for each image')
         seen.add(filename)
-        texts = [_get(sentence, 'raw', str, path, f'{where}.sentences[{i}]').strip()
-                 for i, sentence in enumerate(sentences)]
+        texts = [
+            _get(sentence, 'raw', str, path, f'{where}.sentences[{i}]').strip() for i, sentence in enumerate(sentences)
+        ]
         kept = [(next_caption_id + i, text) for i, text in enumerate(texts) if _has_word(text)]
         next_caption_id += len(texts)
         if blank_captions == 'raise' and len(kept) < len(texts):
-            raise DataError(f'annotation file {path}: {len(texts) - len(kept)} of the {len(texts)} captions of {filename!r} '
-                            "are blank; fill them in, or set blank_captions='drop'")
+            raise DataError(
+                f'annotation file {path}: {len(texts) - len(kept)} of the {len(texts)} captions of {filename!r} '
+                "are blank; fill them in, or set blank_captions='drop'"
+            )
         if not kept:
-            raise DataError(f'annotation file {path}: image {filename!r} has no caption; remove the image or describe it')
+            raise DataError(
+                f'annotation file {path}: image {filename!r} has no caption; remove the image or describe it'
+            )
         caption_ids, captions = zip(*kept)
         records.append(ImageRecord(image_id, filename, split, captions, caption_ids))
     return records
@@ -79,8 +88,10 @@ def _has_word(text: str) -> bool:
 def _get(entry: Any, key: str, kind: type, path: Path, where: str) -> Any:
     """Return ``entry[key]`` if it is there and of the right kind."""
     if not isinstance(entry, dict) or key not in entry:
-        raise DataError(f'annotation file {path}: {where} lacks the key {key!r} (expected the Karpathy layout: '
-                        'images[].filename, .split, .sentences[].raw)')
+        raise DataError(
+            f'annotation file {path}: {where} lacks the key {key!r} (expected the Karpathy layout: '
+            'images[].filename, .split, .sentences[].raw)'
+        )
     value = entry[key]
     if not isinstance(value, kind):
         raise DataError(f'annotation file {path}: {where}[{key!r}] must be {kind.__name__}, got {type(value).__name__}')

@@ -1,4 +1,5 @@
 """Caption text -> an identity that does not depend on case, punctuation, spacing or process."""
+
 from __future__ import annotations
 
 import hashlib

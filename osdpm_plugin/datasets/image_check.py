@@ -1,4 +1,5 @@
 """Paths of images -> nothing, or one sentence that counts and names those that cannot be decoded."""
+
 from __future__ import annotations
 
 import os
@@ -18,8 +19,8 @@ def check_images(paths: Sequence[str], check: ImageCheck, *, num_threads: Option
 
     Args:
         paths: files to look at.
-        check: ``decode`` reads every pixel (JPEG at 1/8 scale, which still reads the whole file), ``exists`` looks only for
-            the names, ``none`` does nothing.
+        check: ``decode`` reads every pixel (JPEG at 1/8 scale, which still reads the whole file), ``exists`` looks
+            only for the names, ``none`` does nothing.
         num_threads: decoding threads; the number of cores when None.
 
     Raises:
@@ -29,16 +30,19 @@ def check_images(paths: Sequence[str], check: ImageCheck, *, num_threads: Option
         return
     missing = [p for p in paths if not Path(p).is_file()]
     if missing:
-        raise DataError(f'{len(missing)} of {len(paths)} images are missing, first {_name_some(missing)}; '
-                        'check data_root and image_dir, or download the images again')
+        raise DataError(
+            f'{len(missing)} of {len(paths)} images are missing, first {_name_some(missing)}; '
+            'check data_root and image_dir, or download the images again'
+        )
     if check == 'exists':
         return
     with ThreadPoolExecutor(num_threads or os.cpu_count()) as pool:
         reasons = list(pool.map(_why_undecodable, paths))
     broken = [f'{path} ({reason})' for path, reason in zip(paths, reasons) if reason]
     if broken:
-        raise DataError(f'{len(broken)} of {len(paths)} images cannot be decoded, first {_name_some(broken)}; '
-                        'replace these files')
+        raise DataError(
+            f'{len(broken)} of {len(paths)} images cannot be decoded, first {_name_some(broken)}; replace these files'
+        )
 
 
 def _why_undecodable(path: str) -> Optional[str]:

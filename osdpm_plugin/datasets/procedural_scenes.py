@@ -1,4 +1,5 @@
 """Procedural scenes: the embedded default set, drawn on first use, no download."""
+
 from __future__ import annotations
 
 from typing import Any, Optional, Sequence, Union
@@ -38,23 +39,33 @@ class ProceduralScenes(CaptionRetrievalDataset):
     METAINFO = dict(dataset='procedural scenes')
     HOME = 'its own generator: leave data_root empty'
 
-    def __init__(self,
-                 *,
-                 data_root: str,
-                 split: str,
-                 num_train: int = 2000,
-                 num_val: int = 200,
-                 num_test: int = 200,
-                 seed: int = 0,
-                 image_size: int = 256,
-                 pipeline: Sequence[Any] = (),
-                 test_mode: bool = False,
-                 check: ImageCheck = 'exists',
-                 indices: Union[int, Sequence[int], None] = None,
-                 metainfo: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        *,
+        data_root: str,
+        split: str,
+        num_train: int = 2000,
+        num_val: int = 200,
+        num_test: int = 200,
+        seed: int = 0,
+        image_size: int = 256,
+        pipeline: Sequence[Any] = (),
+        test_mode: bool = False,
+        check: ImageCheck = 'exists',
+        indices: Union[int, Sequence[int], None] = None,
+        metainfo: Optional[dict] = None,
+    ) -> None:
         if dist.get_local_rank() == 0:
-            write_scenes(data_root, num_train=num_train, num_val=num_val, num_test=num_test, seed=seed,
-                         image_size=image_size)
+            write_scenes(
+                data_root, num_train=num_train, num_val=num_val, num_test=num_test, seed=seed, image_size=image_size
+            )
         dist.barrier()
-        super().__init__(data_root=data_root, split=split, pipeline=pipeline, test_mode=test_mode, check=check,
-                         indices=indices, metainfo=metainfo)
+        super().__init__(
+            data_root=data_root,
+            split=split,
+            pipeline=pipeline,
+            test_mode=test_mode,
+            check=check,
+            indices=indices,
+            metainfo=metainfo,
+        )

@@ -1,4 +1,5 @@
 """RSICD: 10921 images of 224 px, 5 captions each; official split 8734 / 1094 / 1093."""
+
 from ..registry import DATASETS
 from .caption_retrieval import CaptionRetrievalDataset
 

@@ -1,4 +1,5 @@
 """Captions -> (M, T) int64 tokens, by the tokenizer that the text tower was trained with."""
+
 from __future__ import annotations
 
 import os
@@ -35,10 +36,12 @@ class OpenCLIPTokenizer:
         import open_clip
 
         from osdpm_plugin.models.backbones.clip_architecture import resolve_architecture
+
         self.model = model
         text_cfg = resolve_architecture(model, half='text_cfg').text_cfg
         self.context_length = _check_length(
-            text_cfg.get('context_length', 77) if context_length is None else context_length)
+            text_cfg.get('context_length', 77) if context_length is None else context_length
+        )
         hub_name = text_cfg.get('hf_tokenizer_name')
         options = text_cfg.get('tokenizer_kwargs') or {}
         if not hub_name:
@@ -46,11 +49,14 @@ class OpenCLIPTokenizer:
             self.pad_token_id = 0
             return
         try:
-            self._tokenizer = open_clip.HFTokenizer(hub_name, context_length=self.context_length,
-                                                    tokenizer_mode=text_cfg.get('tokenizer_mode'), **options)
+            self._tokenizer = open_clip.HFTokenizer(
+                hub_name, context_length=self.context_length, tokenizer_mode=text_cfg.get('tokenizer_mode'), **options
+            )
         except Exception as error:  # noqa: BLE001, the hub client raises a dozen types
-            raise CheckpointError(f'the tokenizer {hub_name} of model={model!r} is neither in the cache nor could it '
-                                  f'be fetched ({type(error).__name__}); fetch it where there is a network') from error
+            raise CheckpointError(
+                f'the tokenizer {hub_name} of model={model!r} is neither in the cache nor could it '
+                f'be fetched ({type(error).__name__}); fetch it where there is a network'
+            ) from error
         self.pad_token_id = self._tokenizer.tokenizer.pad_token_id
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
@@ -98,14 +104,16 @@ class HFTokenizer:
         from transformers import AutoTokenizer
 
         from osdpm_plugin.models.backbones.hf_text_tower import hub_error, local_or_hub, quiet_transformers
+
         os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')  # threads do not survive the fork of data workers
         self.name_or_path = name_or_path
         self.context_length = _check_length(context_length)
         local = local_or_hub(name_or_path, 'tokenizer')
         with quiet_transformers():
             try:
-                self._tokenizer = AutoTokenizer.from_pretrained(name_or_path, local_files_only=local,
-                                                                trust_remote_code=False)
+                self._tokenizer = AutoTokenizer.from_pretrained(
+                    name_or_path, local_files_only=local, trust_remote_code=False
+                )
             except Exception as error:  # noqa: BLE001, damaged files raise many types
                 raise hub_error(name_or_path, 'tokenizer', local, error) from error
         if self._tokenizer.pad_token_id is None:

@@ -1,4 +1,5 @@
 """UCM-Captions: 2100 images of 256 px in 21 classes, 5 captions each; official split 1680 / 210 / 210."""
+
 from ..registry import DATASETS
 from .caption_retrieval import CaptionRetrievalDataset
 

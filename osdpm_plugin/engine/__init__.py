@@ -2,6 +2,7 @@
 
 Importing this package registers safe loading (see `checkpoint`), which changes nothing for files that mmengine wrote.
 """
+
 from .atomic_backend import AtomicLocalBackend
 from .checkpoint import load_from_local, register_safe_loading
 from .checkpoint_compatibility_hook import CheckpointCompatibilityHook
@@ -11,6 +12,12 @@ from .object_frequency_hook import ObjectFrequencyHook
 from .work_dir import check_work_dir
 
 __all__ = [
-    'AtomicLocalBackend', 'CheckpointCompatibilityHook', 'EpochSeedHook', 'ObjectFrequencyHook', 'SafeCheckpointHook',
-    'check_work_dir', 'load_from_local', 'register_safe_loading'
+    'AtomicLocalBackend',
+    'CheckpointCompatibilityHook',
+    'EpochSeedHook',
+    'ObjectFrequencyHook',
+    'SafeCheckpointHook',
+    'check_work_dir',
+    'load_from_local',
+    'register_safe_loading',
 ]

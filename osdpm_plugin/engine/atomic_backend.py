@@ -1,4 +1,5 @@
 """Bytes -> a file that is there whole or not at all."""
+
 from __future__ import annotations
 
 import contextlib

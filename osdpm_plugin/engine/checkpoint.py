@@ -10,6 +10,7 @@ What the frameworks do on their own, with torch >= 2.6:
 `register_safe_loading` puts `torch_load` in all those places. Everything that loads through mmengine goes there:
 ``load_from``, ``resume``, ``init_cfg=dict(type='Pretrained', checkpoint=...)``.
 """
+
 from __future__ import annotations
 
 import errno
@@ -63,15 +64,27 @@ def safe_globals() -> list:
     core = np._core if hasattr(np, '_core') else np.core
     functions = (core.multiarray._reconstruct, core.multiarray.scalar)
     # NumPy 2 renamed `core`; a checkpoint carries the name of the NumPy that wrote it
-    renamed = [(function, f'numpy.{folder}.multiarray.{function.__name__}')
-               for function in functions for folder in ('core', '_core')]
-    return [HistoryBuffer, ConfigDict, OneCycleParamScheduler, (method_of, 'builtins.getattr'), bytes,
-            np.ndarray, np.dtype, *NUMBER_TYPES, *renamed]
+    renamed = [
+        (function, f'numpy.{folder}.multiarray.{function.__name__}')
+        for function in functions
+        for folder in ('core', '_core')
+    ]
+    return [
+        HistoryBuffer,
+        ConfigDict,
+        OneCycleParamScheduler,
+        (method_of, 'builtins.getattr'),
+        bytes,
+        np.ndarray,
+        np.dtype,
+        *NUMBER_TYPES,
+        *renamed,
+    ]
 
 
-def torch_load(file: Union[str, IO[bytes]],
-               map_location: MapLocation = None,
-               weights_only: Optional[bool] = True) -> Any:
+def torch_load(
+    file: Union[str, IO[bytes]], map_location: MapLocation = None, weights_only: Optional[bool] = True
+) -> Any:
     """`torch.load` that admits what a Runner checkpoint holds and nothing more.
 
     Args:
@@ -83,16 +96,18 @@ def torch_load(file: Union[str, IO[bytes]],
         CheckpointError: the file is missing, unreadable, damaged, no checkpoint, or holds an object not allowed.
     """
     name = file if isinstance(file, str) else getattr(file, 'name', 'the checkpoint')
-    damaged = (f'checkpoint {name} is damaged or was not made by torch.save; '
-               'download or save it again, or take an earlier one')
+    damaged = (
+        f'checkpoint {name} is damaged or was not made by torch.save; download or save it again, or take an earlier one'
+    )
     try:
         with torch.serialization.safe_globals(safe_globals()):
             return torch.load(file, map_location=map_location, weights_only=True)
     except OSError as error:
         if error.errno == errno.EINVAL:  # a seek to where a cut file ends no more
             raise CheckpointError(damaged) from error
-        raise CheckpointError(f'checkpoint {name} cannot be read ({error.strerror or error}); '
-                              'check its permissions and the disk') from error
+        raise CheckpointError(
+            f'checkpoint {name} cannot be read ({error.strerror or error}); check its permissions and the disk'
+        ) from error
     except UnpicklingError as error:
         refused = REFUSED.search(str(error))
         if refused is None:
@@ -103,8 +118,10 @@ def torch_load(file: Union[str, IO[bytes]],
         ) from error
     except RuntimeError as error:
         if 'TorchScript' in str(error):
-            raise CheckpointError(f'{name} is a TorchScript archive, not a checkpoint; '
-                                  'save its state_dict() with torch.save and name that file') from error
+            raise CheckpointError(
+                f'{name} is a TorchScript archive, not a checkpoint; '
+                'save its state_dict() with torch.save and name that file'
+            ) from error
         if DAMAGED.search(str(error)):
             raise CheckpointError(damaged) from error
         raise  # memory, devices: the message of torch says it
@@ -145,8 +162,9 @@ def load_url(url: str, model_dir: Optional[str] = None, map_location: MapLocatio
             os.makedirs(folder, exist_ok=True)
             torch.hub.download_url_to_file(url, path, progress=progress)
         except OSError as error:  # URLError and HTTPError among them
-            raise CheckpointError(f'{url} cannot be fetched ({error}); '
-                                  f'check the network, or place the file at {path}') from error
+            raise CheckpointError(
+                f'{url} cannot be fetched ({error}); check the network, or place the file at {path}'
+            ) from error
     return load_from_local(path, map_location)
 
 

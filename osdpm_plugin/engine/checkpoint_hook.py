@@ -1,4 +1,5 @@
 """Training state -> checkpoint files, of which one that loads is there at every moment."""
+
 from __future__ import annotations
 
 import errno
@@ -73,7 +74,8 @@ class SafeCheckpointHook(CheckpointHook):
                 meta=meta,
                 by_epoch=self.by_epoch,
                 backend_args=self.backend_args,
-                **self.args)
+                **self.args,
+            )
         if not is_main_process():
             return
         pointer = AtomicLocalBackend().join_path(runner.work_dir, 'last_checkpoint')
@@ -105,8 +107,9 @@ class SafeCheckpointHook(CheckpointHook):
         except OSError as error:
             remedy = REMEDIES.get(error.errno or 0, 'mend that')
             left = f'{self._saved} is complete, ' if self._saved else ''
-            raise CheckpointError(f'{path} could not be saved: {error.strerror or error}; {left}'
-                                  f'{remedy} and go on with --resume') from error
+            raise CheckpointError(
+                f'{path} could not be saved: {error.strerror or error}; {left}{remedy} and go on with --resume'
+            ) from error
 
 
 class _DeferredRemoval:

@@ -1,4 +1,7 @@
-"""An epoch's random choices depend on the seed and its number alone, so that a resumed run repeats the uninterrupted one."""
+"""An epoch's random choices depend on the seed and its number alone, so that a resumed run repeats the uninterrupted
+one.
+"""
+
 from __future__ import annotations
 
 from typing import Any
@@ -15,7 +18,8 @@ from ..registry import HOOKS
 class EpochSeedHook(Hook):
     """At the start of each training epoch, seed dropout of this process and the augmentation of the data set.
 
-    The seed is the run's (``randomness=dict(seed=...)``, or the one that mmengine drew). Processes draw different dropout.
+    The seed is the run's (``randomness=dict(seed=...)``, or the one that mmengine drew). Processes draw different
+    dropout.
     """
 
     priority = 'VERY_HIGH'

@@ -1,4 +1,5 @@
 """Command line and config file -> a Runner; what tools/train.py and tools/test.py share."""
+
 from __future__ import annotations
 
 import argparse
@@ -21,8 +22,13 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that users of OpenMMLab know."""
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: work_dirs/<name of the config>)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
-                        help='override values of the config, e.g. train_dataloader.batch_size=64 model.neck.channels=256')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='override values of the config, e.g. train_dataloader.batch_size=64 model.neck.channels=256',
+    )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by torch.distributed.launch')
 
@@ -64,15 +70,20 @@ def _distribute_on_cpu(cfg: Config) -> None:
     """mmengine's own start asks for a GPU on every process; without any, join by gloo and wrap without device ids."""
     if not dist.is_initialized():
         dist.init_process_group('gloo')
-    cfg.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel',
-                                             find_unused_parameters=cfg.get('find_unused_parameters', False)))
+    cfg.setdefault(
+        'model_wrapper_cfg',
+        dict(type='MMDistributedDataParallel', find_unused_parameters=cfg.get('find_unused_parameters', False)),
+    )
 
 
 def explain(error: Exception) -> Exception:
-    """Turn Python's complaint about a keyword that a constructor does not take, or an unknown name, into a ConfigError."""
+    """Turn Python's complaint about a keyword that a constructor does not take, or an unknown name, into a
+    ConfigError.
+    """
     text = str(error.args[0]) if error.args else str(error)
-    if isinstance(error, TypeError) and ('unexpected keyword argument' in text or 'required keyword-only' in text
-                                         or 'required positional' in text):
+    if isinstance(error, TypeError) and (
+        'unexpected keyword argument' in text or 'required keyword-only' in text or 'required positional' in text
+    ):
         return ConfigError(f'the config does not fit a component: {text}')
     if isinstance(error, KeyError) and 'registry' in text:
         return ConfigError(f'the config names an unknown component: {text}')

@@ -1,4 +1,5 @@
 """Before training: tell the OSFCM head how often the training captions name each object."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -36,11 +37,14 @@ class ObjectFrequencyHook(Hook):
     def before_train(self, runner: Any) -> None:
         """Set the frequencies, the same on every process."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        head = getattr(model, 'head', None)
+        head: Any = getattr(model, 'head', None)
         if not hasattr(head, 'set_object_frequency'):
             return
         frequency = object_frequency(runner.train_dataloader.dataset, head.lexicon)
         head.set_object_frequency(torch.as_tensor(frequency, dtype=torch.float32))
-        top = ', '.join(f'{head.lexicon.categories[i]} {100 * frequency[i]:.0f} %' for i in np.argsort(-frequency)[:8])
-        print_log(f'Objects named in training captions: {int((frequency > 0).sum())} of {len(frequency)} categories; most images '
-                  f'name {top}', logger='current')
+        top = ', '.join(f'{head.lexicon.categories[i]} {frequency[i]:.0%}' for i in np.argsort(-frequency)[:8])
+        print_log(
+            f'Objects named in training captions: {int((frequency > 0).sum())} of {len(frequency)} categories; '
+            f'most images name {top}',
+            logger='current',
+        )

@@ -1,4 +1,5 @@
 """A path -> a folder in which checkpoints and logs can be written, checked before anything costs time."""
+
 from __future__ import annotations
 
 import os
@@ -27,6 +28,7 @@ def check_work_dir(path: str) -> str:
             probe.write(b'1')
             probe.flush()
     except OSError as error:
-        raise ConfigError(f'work_dir {folder} cannot be written: {error.strerror or error}; '
-                          'name another one with --work-dir') from error
+        raise ConfigError(
+            f'work_dir {folder} cannot be written: {error.strerror or error}; name another one with --work-dir'
+        ) from error
     return folder

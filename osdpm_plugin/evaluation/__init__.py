@@ -14,6 +14,7 @@ Protocol: i2t, an image is a hit at K if any of its captions is among its first 
 hit at K if its own image is among its first K of all N images. Captions per image may differ in number. Ids decide what
 belongs together; order never does.
 """
+
 from .exact_scores import score_matrix
 from .image_text_recall import ImageTextRecall
 from .ranking import QueryRanks, RetrievalRanks, ranks_from_embeddings, ranks_from_scores
@@ -21,6 +22,16 @@ from .recall import TIE_POLICIES, hit_probability, median_rank, recall_at, summa
 from .table import recall_table
 
 __all__ = [
-    'TIE_POLICIES', 'ImageTextRecall', 'QueryRanks', 'RetrievalRanks', 'hit_probability', 'median_rank',
-    'ranks_from_embeddings', 'ranks_from_scores', 'recall_at', 'recall_table', 'score_matrix', 'summarise'
+    'TIE_POLICIES',
+    'ImageTextRecall',
+    'QueryRanks',
+    'RetrievalRanks',
+    'hit_probability',
+    'median_rank',
+    'ranks_from_embeddings',
+    'ranks_from_scores',
+    'recall_at',
+    'recall_table',
+    'score_matrix',
+    'summarise',
 ]

@@ -12,6 +12,7 @@ blocking, fused multiply-add and device cannot matter. One rounding to float32 e
 Cost in accuracy: 2**-27 of a row's norm per component, about 1e-8 of the norms per score, below the rounding of
 the float32 score itself. Time is that of a float64 matrix product.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ class FixedPoint(NamedTuple):
         digits: (R, D) float64, integer multiples of 2**-26, row norms at most about 1.2.
         exponent: (R,) int64.
     """
+
     digits: Tensor
     exponent: Tensor
 
@@ -55,7 +57,9 @@ def to_fixed_point(rows: Tensor) -> FixedPoint:
     peak_exponent = torch.frexp(peak)[1].to(torch.int64)  # peak < 2**peak_exponent
     bits = (62 - rows.shape[1].bit_length()) // 2
     unit = (rows * _power_of_two(bits - peak_exponent)[:, None]).round().to(torch.int64)
-    square = unit.square().sum(dim=1).to(torch.float64) * 2.0**(-2 * bits)  # squared norm in units of 4**peak_exponent
+    square = unit.square().sum(dim=1).to(torch.float64) * 2.0 ** (
+        -2 * bits
+    )  # squared norm in units of 4**peak_exponent
     square_exponent = torch.frexp(square / 1.44)[1].to(torch.int64)
     exponent = peak_exponent + torch.div(square_exponent + 1, 2, rounding_mode='floor')  # norm <= 1.2 * 2**exponent
     exponent = torch.where(peak > 0, exponent, torch.zeros_like(exponent))

@@ -1,4 +1,5 @@
 """Result files that are either complete or absent."""
+
 from __future__ import annotations
 
 import os
@@ -32,5 +33,7 @@ def write_atomically(path: str, write: Callable[[BinaryIO], object], key: str) -
             if os.path.exists(partial):
                 os.remove(partial)
     except OSError as error:
-        raise ConfigError(f'{key}={path!r} cannot be written: {error}; name a file in a folder that you may write to, '
-                          'on a disk with space') from error
+        raise ConfigError(
+            f'{key}={path!r} cannot be written: {error}; name a file in a folder that you may write to, '
+            'on a disk with space'
+        ) from error

@@ -1,4 +1,5 @@
 """`ImageTextRecall`: predictions with ids, of any number of processes in any order -> recall both ways."""
+
 from __future__ import annotations
 
 import json
@@ -58,17 +59,19 @@ class ImageTextRecall(BaseMetric):
 
     default_prefix = 'retrieval'
 
-    def __init__(self,
-                 *,
-                 topk: Sequence[int] = (1, 5, 10),
-                 ties: str = 'expected',
-                 out_file: Optional[str] = None,
-                 scores_file: Optional[str] = None,
-                 tolerance: float = 1e-2,
-                 chunk_size: int = CHUNK_SIZE,
-                 collect_device: str = 'cpu',
-                 collect_dir: Optional[str] = None,
-                 prefix: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        *,
+        topk: Sequence[int] = (1, 5, 10),
+        ties: str = 'expected',
+        out_file: Optional[str] = None,
+        scores_file: Optional[str] = None,
+        tolerance: float = 1e-2,
+        chunk_size: int = CHUNK_SIZE,
+        collect_device: str = 'cpu',
+        collect_dir: Optional[str] = None,
+        prefix: Optional[str] = None,
+    ) -> None:
         self.topk = check_topk(topk)
         check_ties(ties)
         check_chunk_size(chunk_size)
@@ -148,9 +151,14 @@ class ImageTextRecall(BaseMetric):
 
     def _compute(self, records: Sequence[ImageRecord], size: int) -> dict[str, float]:
         gallery = gallery_of(merge_records(records, size, self.tolerance), self.tolerance)
-        ranks = ranks_from_embeddings(gallery.image_embed, gallery.text_embed, gallery.image_ids,
-                                      gallery.caption_image_ids, caption_ids=gallery.caption_ids,
-                                      chunk_size=self.chunk_size)
+        ranks = ranks_from_embeddings(
+            gallery.image_embed,
+            gallery.text_embed,
+            gallery.image_ids,
+            gallery.caption_image_ids,
+            caption_ids=gallery.caption_ids,
+            chunk_size=self.chunk_size,
+        )
         summary = summarise(ranks, self.topk)
         if self.out_file is not None:
             write_atomically(self.out_file, lambda file: file.write(self._report(ranks, summary)), 'out_file')
@@ -172,10 +180,16 @@ class ImageTextRecall(BaseMetric):
         return (json.dumps(report, indent=2, allow_nan=False) + '\n').encode()
 
     def _save_scores(self, file: Any, gallery: Gallery) -> None:
-        scores = score_matrix(torch.from_numpy(gallery.image_embed), torch.from_numpy(gallery.text_embed),
-                              chunk_size=self.chunk_size)
-        np.savez(file, scores=scores.numpy(), image_ids=gallery.image_ids, caption_ids=gallery.caption_ids,
-                 caption_image_ids=gallery.caption_image_ids)
+        scores = score_matrix(
+            torch.from_numpy(gallery.image_embed), torch.from_numpy(gallery.text_embed), chunk_size=self.chunk_size
+        )
+        np.savez(
+            file,
+            scores=scores.numpy(),
+            image_ids=gallery.image_ids,
+            caption_ids=gallery.caption_ids,
+            caption_image_ids=gallery.caption_image_ids,
+        )
 
 
 class _Failure:

@@ -4,6 +4,7 @@ A query is a hit at K if its best positive is within the first K, so that only t
 matters: ``above`` negatives score strictly higher, and the group of ``tied`` candidates holds ``pos`` positives.
 Counting needs one pass over the scores in blocks and no sort.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ class QueryRanks(NamedTuple):
         tied: (Q,) int64, candidates that score the same as the best positive, itself and other positives included.
         pos: (Q,) int64, positives among ``tied``, at least 1.
     """
+
     above: Tensor
     tied: Tensor
     pos: Tensor
@@ -40,17 +42,20 @@ class RetrievalRanks(NamedTuple):
         i2t: queries are the N images, candidates the M captions.
         t2i: queries are the M captions, candidates the N images.
     """
+
     i2t: QueryRanks
     t2i: QueryRanks
 
 
 @torch.no_grad()
-def ranks_from_scores(scores: Union[Tensor, np.ndarray],
-                      image_ids: Ids,
-                      caption_image_ids: Ids,
-                      *,
-                      caption_ids: Optional[Ids] = None,
-                      chunk_size: int = CHUNK_SIZE) -> RetrievalRanks:
+def ranks_from_scores(
+    scores: Union[Tensor, np.ndarray],
+    image_ids: Ids,
+    caption_image_ids: Ids,
+    *,
+    caption_ids: Optional[Ids] = None,
+    chunk_size: int = CHUNK_SIZE,
+) -> RetrievalRanks:
     """Rank with a ready score matrix, e.g. of a model that scores pairs; scores are compared in their own dtype.
 
     Args:
@@ -75,13 +80,15 @@ def ranks_from_scores(scores: Union[Tensor, np.ndarray],
 
 
 @torch.no_grad()
-def ranks_from_embeddings(image_embed: Union[Tensor, np.ndarray],
-                          text_embed: Union[Tensor, np.ndarray],
-                          image_ids: Ids,
-                          caption_image_ids: Ids,
-                          *,
-                          caption_ids: Optional[Ids] = None,
-                          chunk_size: int = CHUNK_SIZE) -> RetrievalRanks:
+def ranks_from_embeddings(
+    image_embed: Union[Tensor, np.ndarray],
+    text_embed: Union[Tensor, np.ndarray],
+    image_ids: Ids,
+    caption_image_ids: Ids,
+    *,
+    caption_ids: Optional[Ids] = None,
+    chunk_size: int = CHUNK_SIZE,
+) -> RetrievalRanks:
     """Rank by dot products, computed exactly (see `exact_scores`): equal rows tie, whatever the chunks and the device.
 
     Memory beside the inputs: 8 (N + M) D bytes for the embeddings in float64, and about 13 chunk_size**2 for a block.
@@ -99,10 +106,16 @@ def ranks_from_embeddings(image_embed: Union[Tensor, np.ndarray],
         ConfigError: ``chunk_size`` is not a positive int.
     """
     image_embed, text_embed = torch.as_tensor(image_embed), torch.as_tensor(text_embed)
-    if image_embed.ndim != 2 or text_embed.ndim != 2 or image_embed.shape[1] != text_embed.shape[1] \
-            or not image_embed.shape[1]:
-        raise MetricError('embeddings must be (images, D) and (captions, D) matrices of one D, got shapes '
-                          f'{tuple(image_embed.shape)} and {tuple(text_embed.shape)}')
+    if (
+        image_embed.ndim != 2
+        or text_embed.ndim != 2
+        or image_embed.shape[1] != text_embed.shape[1]
+        or not image_embed.shape[1]
+    ):
+        raise MetricError(
+            'embeddings must be (images, D) and (captions, D) matrices of one D, got shapes '
+            f'{tuple(image_embed.shape)} and {tuple(text_embed.shape)}'
+        )
     owner = owners(image_ids, caption_image_ids, (len(image_embed), len(text_embed)))
     check_chunk_size(chunk_size)
     check_finite(image_embed, image_ids, 'image')
@@ -125,8 +138,9 @@ def owners(image_ids: Ids, caption_image_ids: Ids, shape: tuple[int, ...]) -> Te
     """
     ids, captions = _id_array(image_ids, 'image_ids'), _id_array(caption_image_ids, 'caption_image_ids')
     if (len(ids), len(captions)) != shape:
-        raise MetricError(f'{len(ids)} image ids and {len(captions)} captions do not fit '
-                          f'{shape[0]} x {shape[1]} scores')
+        raise MetricError(
+            f'{len(ids)} image ids and {len(captions)} captions do not fit {shape[0]} x {shape[1]} scores'
+        )
     if not len(ids) or not len(captions):
         raise MetricError(f'nothing to rank: {len(ids)} images and {len(captions)} captions')
     order = np.argsort(ids, kind='stable')
@@ -137,13 +151,17 @@ def owners(image_ids: Ids, caption_image_ids: Ids, shape: tuple[int, ...]) -> Te
     place = np.searchsorted(ordered, captions).clip(max=len(ids) - 1)
     strange = captions[ordered[place] != captions]
     if len(strange):
-        raise MetricError(f'{len(strange)} captions belong to images that are not ranked, the first to image '
-                          f'{strange[0]}; give every image of the captions')
+        raise MetricError(
+            f'{len(strange)} captions belong to images that are not ranked, the first to image '
+            f'{strange[0]}; give every image of the captions'
+        )
     owner = order[place]
     bare = ids[np.bincount(owner, minlength=len(ids)) == 0]
     if len(bare):
-        raise MetricError(f'{len(bare)} of {len(ids)} images have no caption, the first is image {bare[0]}; '
-                          'leave them out or give their captions')
+        raise MetricError(
+            f'{len(bare)} of {len(ids)} images have no caption, the first is image {bare[0]}; '
+            'leave them out or give their captions'
+        )
     return torch.from_numpy(owner)
 
 
@@ -158,8 +176,10 @@ def check_finite(rows: Tensor, ids: Ids, kind: str) -> None:
     bad = (~torch.isfinite(rows).all(dim=1)).nonzero().flatten().tolist()
     if bad:
         first = _id_array(ids, f'{kind}_ids')[bad[0]]
-        raise MetricError(f'{len(bad)} of {len(rows)} {kind} embeddings are NaN or infinite, the first of {kind} id '
-                          f'{first}; look at the loss of the last iterations or evaluate in float32')
+        raise MetricError(
+            f'{len(bad)} of {len(rows)} {kind} embeddings are NaN or infinite, the first of {kind} id '
+            f'{first}; look at the loss of the last iterations or evaluate in float32'
+        )
 
 
 def _id_array(ids: Ids, name: str) -> np.ndarray:
@@ -184,12 +204,15 @@ def _check_scores(scores: Tensor, image_ids: Ids, caption_ids: Optional[Ids], ch
     if first is not None:
         image = _id_array(image_ids, 'image_ids')[first[0]]
         caption = first[1] if caption_ids is None else _id_array(caption_ids, 'caption_ids')[first[1]]
-        raise MetricError(f'{count} of {scores.numel()} scores are NaN or infinite, the first of image id {image} with '
-                          f'caption id {caption}')
+        raise MetricError(
+            f'{count} of {scores.numel()} scores are NaN or infinite, the first of image id {image} with '
+            f'caption id {caption}'
+        )
 
 
-def _count(block: Callable[[slice, slice], Tensor], own_scores: Tensor, owner: Tensor, images: int,
-           chunk_size: int) -> RetrievalRanks:
+def _count(
+    block: Callable[[slice, slice], Tensor], own_scores: Tensor, owner: Tensor, images: int, chunk_size: int
+) -> RetrievalRanks:
     """Count candidates above and beside the best positive of each query.
 
     Args:

@@ -8,6 +8,7 @@ The rules differ in the order of candidates that score the same:
 - ``optimistic``: ties count for the model, positives come first.
 - ``pessimistic``: ties count against it, all negatives of the group come first.
 """
+
 from __future__ import annotations
 
 import math
@@ -36,8 +37,11 @@ def check_topk(topk: Sequence[int]) -> tuple[int, ...]:
         ConfigError: it is empty, repeats a value or holds something other than positive ints.
     """
     values = tuple(topk) if isinstance(topk, (list, tuple)) else ()
-    if not values or len(set(values)) < len(values) or any(
-            isinstance(k, bool) or not isinstance(k, int) or k < 1 for k in values):
+    if (
+        not values
+        or len(set(values)) < len(values)
+        or any(isinstance(k, bool) or not isinstance(k, int) or k < 1 for k in values)
+    ):
         raise ConfigError(f'topk={topk!r} must be distinct positive ints; use e.g. topk=(1, 5, 10)')
     return values
 
@@ -50,7 +54,7 @@ def hit_probability(ranks: QueryRanks, k: int, ties: str = 'expected') -> Tensor
     Raises:
         ConfigError: ``k`` is not a positive int, or ``ties`` no rule.
     """
-    check_topk((k, ))
+    check_topk((k,))
     check_ties(ties)
     if ties == 'optimistic':
         return (ranks.above < k).double()

@@ -3,6 +3,7 @@
 Samplers pad and repeat, processes interleave: records are brought together by image id alone, and their order means
 nothing.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -26,6 +27,7 @@ class ImageRecord(NamedTuple):
         text_embed: (K, D) float32.
         token_keys: (K,) int64, equal for equal tokens, or None where the data sample has no tokens.
     """
+
     image_id: int
     caption_ids: np.ndarray
     image_embed: np.ndarray
@@ -43,6 +45,7 @@ class Gallery(NamedTuple):
         caption_image_ids: (M,) int64.
         text_embed: (M, D) float32.
     """
+
     image_ids: np.ndarray
     image_embed: np.ndarray
     caption_ids: np.ndarray
@@ -62,15 +65,24 @@ def record_of(sample: Mapping[str, Any]) -> ImageRecord:
     """
     missing = [key for key in ('image_id', 'caption_ids', 'image_embed', 'text_embed') if sample.get(key) is None]
     if missing:
-        raise MetricError(f'data sample {sample.get("image_id", "without id")} lacks {", ".join(missing)}: the '
-                          'data set gives the ids, `predict` of the model the embeddings')
+        raise MetricError(
+            f'data sample {sample.get("image_id", "without id")} lacks {", ".join(missing)}: the '
+            'data set gives the ids, `predict` of the model the embeddings'
+        )
     image_id = int(sample['image_id'])
     captions = _array(sample['caption_ids'])
     image, texts = _array(sample['image_embed']), _array(sample['text_embed'])
-    if captions.ndim != 1 or not len(captions) or image.ndim != 1 or not len(image) \
-            or texts.shape != (len(captions), len(image)):
-        raise MetricError(f'image id {image_id}: caption_ids {captions.shape}, image_embed {image.shape} and '
-                          f'text_embed {texts.shape} must be (K,), (D,) and (K, D) with K >= 1')
+    if (
+        captions.ndim != 1
+        or not len(captions)
+        or image.ndim != 1
+        or not len(image)
+        or texts.shape != (len(captions), len(image))
+    ):
+        raise MetricError(
+            f'image id {image_id}: caption_ids {captions.shape}, image_embed {image.shape} and '
+            f'text_embed {texts.shape} must be (K,), (D,) and (K, D) with K >= 1'
+        )
     keys = None
     if sample.get('tokens') is not None:
         tokens = _array(sample['tokens'])
@@ -102,14 +114,22 @@ def merge_records(records: Sequence[ImageRecord], size: int, tolerance: float) -
         if first.setdefault(record.image_id, record) is not record:
             _check_same(first[record.image_id], record, tolerance)
     if len(first) != size:
-        remedy = 'use DefaultSampler(round_up=True) and drop_last=False' if len(first) < size else \
-            'evaluate with the length of the data set that was predicted'
-        raise MetricError(f'{len(first)} of {size} image ids arrived in {len(records)} predictions; {remedy}, with one '
-                          'item per image and unique image ids')
+        remedy = (
+            'use DefaultSampler(round_up=True) and drop_last=False'
+            if len(first) < size
+            else 'evaluate with the length of the data set that was predicted'
+        )
+        raise MetricError(
+            f'{len(first)} of {size} image ids arrived in {len(records)} predictions; {remedy}, with one '
+            'item per image and unique image ids'
+        )
     merged = [first[image_id] for image_id in sorted(first)]
     check_finite(torch.from_numpy(np.stack([r.image_embed for r in merged])), [r.image_id for r in merged], 'image')
-    check_finite(torch.from_numpy(np.concatenate([r.text_embed for r in merged])),
-                 np.concatenate([r.caption_ids for r in merged]), 'caption')
+    check_finite(
+        torch.from_numpy(np.concatenate([r.text_embed for r in merged])),
+        np.concatenate([r.caption_ids for r in merged]),
+        'caption',
+    )
     return merged
 
 
@@ -134,8 +154,10 @@ def gallery_of(records: Sequence[ImageRecord], tolerance: float) -> Gallery:
     repeated = np.flatnonzero(captions[1:] == captions[:-1])
     if len(repeated):
         i = repeated[0]
-        raise MetricError(f'{len(repeated)} caption ids are used twice, the first is {captions[i]} of images '
-                          f'{owner[i]} and {owner[i + 1]}; number the captions of a data set throughout')
+        raise MetricError(
+            f'{len(repeated)} caption ids are used twice, the first is {captions[i]} of images '
+            f'{owner[i]} and {owner[i + 1]}; number the captions of a data set throughout'
+        )
     texts = np.concatenate([record.text_embed for record in records])[order]
     keys = [record.token_keys for record in records if record.token_keys is not None]
     if len(keys) == len(records):
@@ -150,17 +172,23 @@ def gallery_of(records: Sequence[ImageRecord], tolerance: float) -> Gallery:
 def _check_same(one: ImageRecord, two: ImageRecord, tolerance: float) -> None:
     first, second = np.argsort(one.caption_ids), np.argsort(two.caption_ids)
     if not np.array_equal(one.caption_ids[first], two.caption_ids[second]):
-        raise MetricError(f'two predictions of image id {one.image_id} have different captions, {len(first)} and '
-                          f'{len(second)} of them; image ids must be unique in the data set')
-    pairs = ((one.image_embed[None], two.image_embed[None], 'image'),
-             (one.text_embed[first], two.text_embed[second], 'caption'))
+        raise MetricError(
+            f'two predictions of image id {one.image_id} have different captions, {len(first)} and '
+            f'{len(second)} of them; image ids must be unique in the data set'
+        )
+    pairs = (
+        (one.image_embed[None], two.image_embed[None], 'image'),
+        (one.text_embed[first], two.text_embed[second], 'caption'),
+    )
     for a, b, kind in pairs:
         norm = np.maximum(np.linalg.norm(a.astype(np.float64), axis=1), np.linalg.norm(b.astype(np.float64), axis=1))
         apart = _distance(a, b) > tolerance * norm  # false where NaN: those are reported with their count
         if apart.any():
-            raise MetricError(f'two predictions of image id {one.image_id} disagree: their {kind} embeddings differ '
-                              f'by more than {tolerance:g} of their norm; is the model in eval mode, and the test '
-                              'pipeline free of random steps?')
+            raise MetricError(
+                f'two predictions of image id {one.image_id} disagree: their {kind} embeddings differ '
+                f'by more than {tolerance:g} of their norm; is the model in eval mode, and the test '
+                'pipeline free of random steps?'
+            )
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
 """Gather tensors of all processes, with gradient and with row counts that differ."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,5 @@
 """Data sets in their official layouts: items, splits, and what is said when files are missing."""
+
 import json
 
 import pytest
@@ -28,9 +29,11 @@ def test_items_of_each_layout(tmp_path, kind):
 def test_val_is_cut_from_train_by_file_name(tmp_path):
     """RSITMD has no val split: the cut does not depend on the order of the file, and nothing is lost or doubled."""
     annotation = write_dataset(tmp_path, 'RSITMD', train=20, val=0, test=2)
-    names = {split: {i['img_path'] for i in map(data.get_data_info, range(len(data)))}
-             for split in ('train', 'val', 'trainval')
-             for data in [build('RSITMD', tmp_path, split, val_fraction=0.2)]}
+    names = {
+        split: {i['img_path'] for i in map(data.get_data_info, range(len(data)))}
+        for split in ('train', 'val', 'trainval')
+        for data in [build('RSITMD', tmp_path, split, val_fraction=0.2)]
+    }
     assert len(names['val']) == 4 and len(names['train']) == 16
     assert names['train'] | names['val'] == names['trainval'] and not names['train'] & names['val']
     annotation['images'].reverse()
@@ -45,7 +48,9 @@ def test_a_val_split_in_the_file_is_never_cut(tmp_path):
 
 
 def test_absent_data_set_says_where_to_get_it(tmp_path):
-    with pytest.raises(DataError, match=r'RSITMD: .*dataset_RSITMD.json does not exist; get the data set from https://github.com'):
+    with pytest.raises(
+        DataError, match=r'RSITMD: .*dataset_RSITMD.json does not exist; get the data set from https://github.com'
+    ):
         build('RSITMD', tmp_path / 'nowhere', 'train')
     write_dataset(tmp_path, 'RSICD')
     with pytest.raises(DataError, match='pictures does not exist'):
@@ -68,19 +73,29 @@ def test_missing_images_are_counted_and_named(tmp_path):
     write_dataset(tmp_path, 'RSICD', train=6)
     for index in (1, 3):
         (tmp_path / 'RSICD_images' / f'scene_{index}.jpg').unlink()
-    with pytest.raises(DataError, match='2 of 6 images are missing, first .*scene_1.jpg, .*scene_3.jpg; check data_root'):
+    with pytest.raises(
+        DataError, match='2 of 6 images are missing, first .*scene_1.jpg, .*scene_3.jpg; check data_root'
+    ):
         build('RSICD', tmp_path, 'train')
 
 
-@pytest.mark.parametrize(('kind', 'name'), [('RSICD', 'RSICD_images/scene_2.jpg'), ('RSITMD', 'images/scene_2.tif'),
-                                            ('CaptionRetrievalDataset', 'images/scene_2.png')])
+@pytest.mark.parametrize(
+    ('kind', 'name'),
+    [
+        ('RSICD', 'RSICD_images/scene_2.jpg'),
+        ('RSITMD', 'images/scene_2.tif'),
+        ('CaptionRetrievalDataset', 'images/scene_2.png'),
+    ],
+)
 @pytest.mark.parametrize('damage', ['truncate', 'not an image'])
 def test_damaged_image_is_found_at_start_up(tmp_path, kind, name, damage):
     write_dataset(tmp_path, kind, train=6, val=1, size=96)
     path = tmp_path / name
     content = path.read_bytes()
-    path.write_bytes(content[:len(content) // 2] if damage == 'truncate' else b'<html>404</html>')
-    with pytest.raises(DataError, match=r'1 of 6 images cannot be decoded, first .*scene_2.* \(.+\); replace these files'):
+    path.write_bytes(content[: len(content) // 2] if damage == 'truncate' else b'<html>404</html>')
+    with pytest.raises(
+        DataError, match=r'1 of 6 images cannot be decoded, first .*scene_2.* \(.+\); replace these files'
+    ):
         build(kind, tmp_path, 'train')
     assert len(build(kind, tmp_path, 'train', check='exists')) == 6
 
@@ -94,9 +109,12 @@ def test_arguments_out_of_range(tmp_path, options):
 def test_greyscale_and_odd_sizes_load_through_the_pipeline(tmp_path):
     write_dataset(tmp_path, 'CaptionRetrievalDataset', train=2, val=1)
     Image.new('L', (31, 57), 7).save(tmp_path / 'images' / 'scene_0.png')
-    pipeline = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=(16, 16)),
-                dict(type='TokenizeCaptions', tokenizer=dict(type='OpenCLIPTokenizer', model='ViT-B-32')),
-                dict(type='PackRetrievalInputs')]
+    pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='Resize', scale=(16, 16)),
+        dict(type='TokenizeCaptions', tokenizer=dict(type='OpenCLIPTokenizer', model='ViT-B-32')),
+        dict(type='PackRetrievalInputs'),
+    ]
     item = build('CaptionRetrievalDataset', tmp_path, 'train', pipeline=pipeline)[0]
     assert item['inputs'].shape == (3, 16, 16) and int(item['inputs'].min()) == int(item['inputs'].max()) == 7
     assert item['data_samples'].tokens.shape == (5, 77) and item['data_samples'].image_id == 0

@@ -1,4 +1,5 @@
 """Object lexicon: hand-worked captions, an independent matcher as oracle, files, errors, statistics, command line."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -17,74 +18,74 @@ from osdpm_plugin.errors import ConfigError, DataError
 
 CAPTIONS = [
     # whole words only
-    ('an airport', ('airport', )),
-    ('a seaport beside a carport', ('port', )),
+    ('an airport', ('airport',)),
+    ('a seaport beside a carport', ('port',)),
     ('a carpet of a parkway in carton colours', ()),
     ('treetops, boathouses and shipyards', ()),
     # a longer form uses its words up
-    ('two tennis courts', ('tennis court', )),
+    ('two tennis courts', ('tennis court',)),
     ('a tennis court and another court', ('tennis court', 'sports court')),
     ('a football field next to a field', ('football field', 'field')),
     ('the field is next to a football field', ('field', 'football field')),
     ('a park near a parking lot', ('park', 'parking lot')),
-    ('parking lots are full', ('parking lot', )),
-    ('a car park', ('parking lot', )),
-    ('a mobile home park with mobile homes', ('mobile home park', )),
+    ('parking lots are full', ('parking lot',)),
+    ('a car park', ('parking lot',)),
+    ('a mobile home park with mobile homes', ('mobile home park',)),
     ('the railway station is beside a railway', ('railway station', 'railway')),
     ('a station and a gas station', ('railway station', 'service area')),
-    ('a thermal power station', ('power station', )),
+    ('a thermal power station', ('power station',)),
     ('a power plant and green plants', ('power station', 'plant')),
-    ('an industrial park', ('industrial area', )),
+    ('an industrial park', ('industrial area',)),
     ('a water park by the water', ('amusement park', 'water')),
-    ('a ground track field and a running track', ('running track', )),
-    ('railway tracks', ('railway', )),
+    ('a ground track field and a running track', ('running track',)),
+    ('railway tracks', ('railway',)),
     ('a sand beach with sand', ('beach', 'sand')),
-    ('storage tanks and one tank', ('storage tank', )),
+    ('storage tanks and one tank', ('storage tank',)),
     ('an oil tanker and an oil tank', ('ship', 'storage tank')),
-    ('a spring pool and a swimming pool', ('swimming pool', )),
-    ('a water tower', ('tower', )),
+    ('a spring pool and a swimming pool', ('swimming pool',)),
+    ('a water tower', ('tower',)),
     ('container ship, container crane, containers', ('ship', 'crane', 'container')),
     ('the residential area has residential buildings', ('residential area', 'building')),
     # verbs are no objects
     ('many planes are parked at the terminal', ('plane', 'terminal')),
     ('trees are planted around the house', ('tree', 'house')),
     ('cars park on the road', ('car', 'road')),
-    ('boats docked here, ships dock there', ('ship', )),
+    ('boats docked here, ships dock there', ('ship',)),
     ('cars parking beside the roadside', ('car', 'road')),
     ('a walled, roofed and bridged place', ()),
     # adjectives and places are no objects
     ('a lot of trees and lots of cars', ('tree', 'car')),
     ('a square parking lot and a square building', ('parking lot', 'building')),
     ('a square shaped pond in a square', ('pond', 'square')),
-    ('moss green plants', ('plant', )),
+    ('moss green plants', ('plant',)),
     ('a lake in the center of the park', ('lake', 'park')),
     ('a white center near a road', ('convention center', 'road')),
-    ('flat ground with some red flats', ('building', )),
+    ('flat ground with some red flats', ('building',)),
     ('tire tracks on the ground', ()),
     # synonyms
-    ('airplanes, aircraft, aircrafts and aeroplanes', ('plane', )),
-    ('a harbor is a harbour is a port', ('port', )),
-    ('a boat, a ship and two yachts', ('ship', )),
-    ('a freeway, a motorway and highways', ('highway', )),
-    ('sea or ocean', ('ocean', )),
-    ('bare land is bareland is bare-land', ('bare land', )),
-    ('palm trees and coconut trees', ('tree', )),
-    ('a villa and a cottage', ('house', )),
-    ('a crossroads, a T-junction, two intersections', ('intersection', )),
-    ('a play ground', ('playground', )),
-    ('in the residential', ('residential area', )),
+    ('airplanes, aircraft, aircrafts and aeroplanes', ('plane',)),
+    ('a harbor is a harbour is a port', ('port',)),
+    ('a boat, a ship and two yachts', ('ship',)),
+    ('a freeway, a motorway and highways', ('highway',)),
+    ('sea or ocean', ('ocean',)),
+    ('bare land is bareland is bare-land', ('bare land',)),
+    ('palm trees and coconut trees', ('tree',)),
+    ('a villa and a cottage', ('house',)),
+    ('a crossroads, a T-junction, two intersections', ('intersection',)),
+    ('a play ground', ('playground',)),
+    ('in the residential', ('residential area',)),
     ('baseball and football fields', ('baseball field', 'football field')),
     # irregular plurals
     ('wharves, ferries, buses, churches and factories', ('dock', 'ship', 'bus', 'church', 'factory')),
     # written together, hyphens, underscores, case, possessives
-    ('footballfields', ('football field', )),
+    ('footballfields', ('football field',)),
     ('Two Baseball_Fields, STORAGE-TANKS', ('baseball field', 'storage tank')),
     ("the pond's edge and the houses' roofs", ('pond', 'house', 'roof')),
-    ('the water’s edge', ('water', )),
+    ('the water’s edge', ('water',)),
     # punctuation ends a phrase
     ('football, field', ('football field', 'field')),
     ('a car, park, road/bridge', ('car', 'park', 'road', 'bridge')),
-    ('(bridge)', ('bridge', )),
+    ('(bridge)', ('bridge',)),
     # order of first occurrence, each once
     ('a road with trees crosses a river; trees line the river and the road', ('road', 'tree', 'river')),
     # nothing
@@ -94,17 +95,42 @@ CAPTIONS = [
 ]
 
 MISSPELLINGS = [
-    ('beuildings', 'building'), ('buliding', 'building'), ('buildiings', 'building'), ('bridege', 'bridge'),
-    ('brdige', 'bridge'), ('paking lot', 'parking lot'), ('parkinglot', 'parking lot'), ('prking lots', 'parking lot'),
-    ('chuch', 'church'), ('churh', 'church'), ('containters', 'container'), ('foorball field', 'football field'),
-    ('ground track filed', 'running track'), ('tennnis courts', 'tennis court'), ('termial', 'terminal'),
-    ('tress', 'tree'), ('palnes', 'plane'), ('plamts', 'plant'), ('raods', 'road'), ('rouf', 'roof'),
+    ('beuildings', 'building'),
+    ('buliding', 'building'),
+    ('buildiings', 'building'),
+    ('bridege', 'bridge'),
+    ('brdige', 'bridge'),
+    ('paking lot', 'parking lot'),
+    ('parkinglot', 'parking lot'),
+    ('prking lots', 'parking lot'),
+    ('chuch', 'church'),
+    ('churh', 'church'),
+    ('containters', 'container'),
+    ('foorball field', 'football field'),
+    ('ground track filed', 'running track'),
+    ('tennnis courts', 'tennis court'),
+    ('termial', 'terminal'),
+    ('tress', 'tree'),
+    ('palnes', 'plane'),
+    ('plamts', 'plant'),
+    ('raods', 'road'),
+    ('rouf', 'roof'),
     ('roofss', 'roof'),
-    ('haighway', 'highway'), ('grassaland', 'grassland'), ('fotest', 'forest'), ('stadiun', 'stadium'),
-    ('vally', 'valley'), ('habor', 'port'), ('redidential area', 'residential area'), ('formland', 'farmland'),
-    ('industriala area', 'industrial area'), ('railwaystation', 'railway station'),
+    ('haighway', 'highway'),
+    ('grassaland', 'grassland'),
+    ('fotest', 'forest'),
+    ('stadiun', 'stadium'),
+    ('vally', 'valley'),
+    ('habor', 'port'),
+    ('redidential area', 'residential area'),
+    ('formland', 'farmland'),
+    ('industriala area', 'industrial area'),
+    ('railwaystation', 'railway station'),
     ('denseresidential', 'residential area'),
-    ('golf coursea', 'golf course'), ('blearchers', 'grandstand'), ('sqare', 'square'), ('pon', 'pond'),
+    ('golf coursea', 'golf course'),
+    ('blearchers', 'grandstand'),
+    ('sqare', 'square'),
+    ('pon', 'pond'),
 ]
 
 # No word of any surface form.
@@ -123,7 +149,7 @@ def test_find_hand_worked(caption, expected):
 
 @pytest.mark.parametrize(('misspelt', 'category'), MISSPELLINGS)
 def test_find_misspellings(misspelt, category):
-    assert Lexicon.default().find(f'there are some {misspelt} here') == (category, )
+    assert Lexicon.default().find(f'there are some {misspelt} here') == (category,)
 
 
 def test_default_is_sane():
@@ -132,9 +158,9 @@ def test_default_is_sane():
     assert Lexicon.default() is lexicon
     assert not set(lexicon.forms) & lexicon.ignored
     for name in lexicon.categories:
-        assert lexicon.find(name) == (name, ), name
+        assert lexicon.find(name) == (name,), name
         for form in noun_forms(name.split()[-1])[:2]:  # itself and its plural
-            assert lexicon.find(' '.join([*name.split()[:-1], form])) == (name, )
+            assert lexicon.find(' '.join([*name.split()[:-1], form])) == (name,)
     words = {word for phrase in (*lexicon.forms, *lexicon.ignored) for word in phrase.split()}
     assert words.isdisjoint(NEUTRAL)
 
@@ -145,7 +171,7 @@ def naive_find(words, table):
     phrases = sorted((tuple(phrase.split()) for phrase in table), key=len, reverse=True)
     while position < len(words):
         for phrase in phrases:
-            if tuple(words[position:position + len(phrase)]) == phrase:
+            if tuple(words[position : position + len(phrase)]) == phrase:
                 found.append(table[' '.join(phrase)])
                 position += len(phrase)
                 break
@@ -195,18 +221,31 @@ def test_any_form_is_accepted_or_refused_in_words(form):
     except DataError as error:
         assert 'not one phrase of words' in str(error)
     else:
-        assert lexicon.find(form.lstrip('=') if form.startswith('=') else form) in [('thing', ), ()]
+        assert lexicon.find(form.lstrip('=') if form.startswith('=') else form) in [('thing',), ()]
 
 
 def test_split_words():
     assert split_words("A Parking-Lot, the sea's (T_junction) 3 cars.") == [
-        'a', 'parking', 'lot', '', 'the', 'sea', '', 't', 'junction', '', '3', 'cars', '']
+        'a',
+        'parking',
+        'lot',
+        '',
+        'the',
+        'sea',
+        '',
+        't',
+        'junction',
+        '',
+        '3',
+        'cars',
+        '',
+    ]
 
 
 def test_noun_forms():
     assert noun_forms('bus')[:2] == ('bus', 'buses')
     assert set(noun_forms('wharves')) >= {'wharves', 'wharf'}
-    assert noun_forms('aircraft') == ('aircraft', )
+    assert noun_forms('aircraft') == ('aircraft',)
 
 
 def test_count_hand_worked(small):
@@ -216,7 +255,13 @@ def test_count_hand_worked(small):
     assert counts.tolist() == [5, 1, 1]
     assert small.count(tuple(captions)).tolist() == [5, 1, 1]
     assert np.array([small.count([caption]) for caption in captions]).tolist() == [
-        [1, 0, 0], [1, 0, 0], [1, 0, 0], [1, 1, 0], [0, 0, 0], [1, 0, 1]]
+        [1, 0, 0],
+        [1, 0, 0],
+        [1, 0, 0],
+        [1, 1, 0],
+        [0, 0, 0],
+        [1, 0, 1],
+    ]
     assert small.count([]).tolist() == [0, 0, 0]
     assert captions[0] == 'a car beside cars and an automobile'
 
@@ -240,23 +285,29 @@ def test_find_refuses_other_than_strings(small):
 
 def test_listed_forms_win_over_derived_ones():
     lexicon = Lexicon({'glass': [], 'spectacles': ['glasses']})
-    assert lexicon.find('glasses') == ('spectacles', )
-    assert lexicon.find('a glass') == ('glass', )
+    assert lexicon.find('glasses') == ('spectacles',)
+    assert lexicon.find('a glass') == ('glass',)
 
 
 def test_exact_forms_have_no_other_spellings():
     lexicon = Lexicon({'apartment': ['=flats', '=tall block']})
-    assert lexicon.find('two flats') == ('apartment', )
+    assert lexicon.find('two flats') == ('apartment',)
     assert lexicon.find('flat tall blocks, a tallblock') == ()
-    assert lexicon.find('a tall block') == ('apartment', )
+    assert lexicon.find('a tall block') == ('apartment',)
 
 
 def test_prompts():
     lexicon = Lexicon({'tree': [], 'airport': [], 'farmland': []}, mass_nouns=['farmland'])
-    assert lexicon.prompts() == ['a remote sensing image of a tree', 'a remote sensing image of an airport',
-                                 'a remote sensing image of farmland']
-    assert lexicon.prompts('{name} seen from above') == ['tree seen from above', 'airport seen from above',
-                                                         'farmland seen from above']
+    assert lexicon.prompts() == [
+        'a remote sensing image of a tree',
+        'a remote sensing image of an airport',
+        'a remote sensing image of farmland',
+    ]
+    assert lexicon.prompts('{name} seen from above') == [
+        'tree seen from above',
+        'airport seen from above',
+        'farmland seen from above',
+    ]
     prompts = Lexicon.default().prompts()
     assert len(set(prompts)) == len(Lexicon.default())
     assert {'a remote sensing image of an island', 'a remote sensing image of bare land'} <= set(prompts)
@@ -271,16 +322,20 @@ def test_prompts_refuse_other_templates(template):
 def test_digest_depends_on_content_alone():
     base = Lexicon({'car': ['automobile', 'van'], 'road': ['street']})
     assert len(base.digest) == 64
-    same = [Lexicon({'car': ['van', 'automobile'], 'road': ['street']}),
-            Lexicon({'car': ['van', 'automobile', 'van', 'Van'], 'road': ['street']}, name='other'),
-            pickle.loads(pickle.dumps(base))]
+    same = [
+        Lexicon({'car': ['van', 'automobile'], 'road': ['street']}),
+        Lexicon({'car': ['van', 'automobile', 'van', 'Van'], 'road': ['street']}, name='other'),
+        pickle.loads(pickle.dumps(base)),
+    ]
     assert {lexicon.digest for lexicon in same} == {base.digest}
-    other = [Lexicon({'car': ['automobile'], 'road': ['street']}),
-             Lexicon({'road': ['street'], 'car': ['automobile', 'van']}),
-             Lexicon({'car': ['automobile', 'van'], 'way': ['road', 'street']}),
-             Lexicon({'car': ['automobile', 'van', 'street'], 'road': []}),
-             Lexicon({'car': ['automobile', 'van'], 'road': ['street']}, ignored=['road sign']),
-             Lexicon({'car': ['automobile', 'van'], 'road': ['street']}, mass_nouns=['road'])]
+    other = [
+        Lexicon({'car': ['automobile'], 'road': ['street']}),
+        Lexicon({'road': ['street'], 'car': ['automobile', 'van']}),
+        Lexicon({'car': ['automobile', 'van'], 'way': ['road', 'street']}),
+        Lexicon({'car': ['automobile', 'van', 'street'], 'road': []}),
+        Lexicon({'car': ['automobile', 'van'], 'road': ['street']}, ignored=['road sign']),
+        Lexicon({'car': ['automobile', 'van'], 'road': ['street']}, mass_nouns=['road']),
+    ]
     assert len({lexicon.digest for lexicon in [base, *other]}) == 1 + len(other)
 
 
@@ -292,23 +347,26 @@ def test_forms_and_repr(small):
     assert repr(small).startswith("Lexicon(name='custom', categories=3, forms=")
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (dict(categories={}), 'at least one'),
-    (dict(categories=['tree']), 'must be a mapping'),
-    (dict(categories={'tree': 'palm'}), "category 'tree' must have a list of strings"),
-    (dict(categories={'tree': [3]}), "category 'tree' must have a list of strings, got the element 3"),
-    (dict(categories={'tree': None}), "category 'tree' must have a list"),
-    (dict(categories={3: []}), 'category 3 must be a string'),
-    (dict(categories={'tree': ['--']}), "category 'tree' has the form '--'"),
-    (dict(categories={'': []}), "category '' has the form ''"),
-    (dict(categories={'tree': ['palm, pine']}), "'palm, pine', which is not one phrase"),
-    (dict(categories={'car': ['van'], 'truck': ['Van']}), "'van' is listed for both 'car' and 'truck'"),
-    (dict(categories={'car': [], 'vehicle': ['car']}), "'car' is listed for both 'car' and 'vehicle'"),
-    (dict(categories={'car': []}, ignored=['car']), "'car' is listed for both 'car' and ignored"),
-    (dict(categories={'axis': [], 'axe': []}), "'axes' is a singular, plural or joined spelling"),
-    (dict(categories={'tree': []}, mass_nouns=['sand']), "'sand', which is no category"),
-    (dict(categories={'tree': []}, ignored='car'), 'ignored must have a list of strings'),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(categories={}), 'at least one'),
+        (dict(categories=['tree']), 'must be a mapping'),
+        (dict(categories={'tree': 'palm'}), "category 'tree' must have a list of strings"),
+        (dict(categories={'tree': [3]}), "category 'tree' must have a list of strings, got the element 3"),
+        (dict(categories={'tree': None}), "category 'tree' must have a list"),
+        (dict(categories={3: []}), 'category 3 must be a string'),
+        (dict(categories={'tree': ['--']}), "category 'tree' has the form '--'"),
+        (dict(categories={'': []}), "category '' has the form ''"),
+        (dict(categories={'tree': ['palm, pine']}), "'palm, pine', which is not one phrase"),
+        (dict(categories={'car': ['van'], 'truck': ['Van']}), "'van' is listed for both 'car' and 'truck'"),
+        (dict(categories={'car': [], 'vehicle': ['car']}), "'car' is listed for both 'car' and 'vehicle'"),
+        (dict(categories={'car': []}, ignored=['car']), "'car' is listed for both 'car' and ignored"),
+        (dict(categories={'axis': [], 'axe': []}), "'axes' is a singular, plural or joined spelling"),
+        (dict(categories={'tree': []}, mass_nouns=['sand']), "'sand', which is no category"),
+        (dict(categories={'tree': []}, ignored='car'), 'ignored must have a list of strings'),
+    ],
+)
 def test_refused_content(arguments, message):
     with pytest.raises(DataError) as error:
         Lexicon(**arguments)
@@ -329,19 +387,25 @@ def test_from_file(tmp_path):
     assert lexicon.digest == Lexicon(**content).digest
 
 
-@pytest.mark.parametrize(('text', 'messages'), [
-    ('{', ['is not JSON', 'correct it']),
-    ('[]', ["lacks the key 'categories'", 'the layout is']),
-    ('{"tree": ["palm"]}', ["lacks the key 'categories'"]),
-    ('{"categories": ["tree"]}', ["lacks the key 'categories' with a mapping"]),
-    ('{"categories": {"tree": []}, "ignore": []}', ["unknown key 'ignore'"]),
-    ('{"categories": {"tree": []}, "name": 3}', ["'name' must be a string"]),
-    ('{"categories": {"tree": "palm"}}', ["category 'tree' must have a list"]),
-    ('{"categories": {"car": ["van"], "truck": ["van"]}}', ["'van' is listed for both 'car' and 'truck'", 'keep it']),
-    ('{"categories": {"car": [], "car": ["van"]}}', ["the key 'car' comes twice", 'merge']),
-    ('{"categories": {}}', ['at least one']),
-    ('[' * 100_000, ['is not JSON']),
-])
+@pytest.mark.parametrize(
+    ('text', 'messages'),
+    [
+        ('{', ['is not JSON', 'correct it']),
+        ('[]', ["lacks the key 'categories'", 'the layout is']),
+        ('{"tree": ["palm"]}', ["lacks the key 'categories'"]),
+        ('{"categories": ["tree"]}', ["lacks the key 'categories' with a mapping"]),
+        ('{"categories": {"tree": []}, "ignore": []}', ["unknown key 'ignore'"]),
+        ('{"categories": {"tree": []}, "name": 3}', ["'name' must be a string"]),
+        ('{"categories": {"tree": "palm"}}', ["category 'tree' must have a list"]),
+        (
+            '{"categories": {"car": ["van"], "truck": ["van"]}}',
+            ["'van' is listed for both 'car' and 'truck'", 'keep it'],
+        ),
+        ('{"categories": {"car": [], "car": ["van"]}}', ["the key 'car' comes twice", 'merge']),
+        ('{"categories": {}}', ['at least one']),
+        ('[' * 100_000, ['is not JSON']),
+    ],
+)
 def test_bad_file(tmp_path, text, messages):
     path = tmp_path / 'bad.json'
     path.write_text(text)
@@ -377,9 +441,10 @@ def test_statistics_hand_worked(small):
     assert statistics.caption_coverage == pytest.approx(200 / 3)
     assert statistics.uncovered_words == (('gizmo', 2), ('gadget', 1))
     assert statistics.top_pairs(5) == [('car', 'park', 1)]
-    assert object_statistics(IMAGES, small, max_uncovered_words=1).uncovered_words == (('gizmo', 2), )
+    assert object_statistics(IMAGES, small, max_uncovered_words=1).uncovered_words == (('gizmo', 2),)
     assert json.loads(json.dumps(statistics.as_dict()))['categories']['park'] == dict(
-        images=2, captions=2, distinct_captions=2)
+        images=2, captions=2, distinct_captions=2
+    )
     report = format_statistics(statistics, top=1)
     assert 'images with an object: 2 of 3 (66.67 %)' in report
     assert 'car + park: 1' in report
@@ -407,8 +472,10 @@ def tool():
 
 @pytest.fixture
 def ann_file(tmp_path):
-    images = [dict(filename=f'{i}.jpg', split='train', sentences=[dict(raw=raw) for raw in captions])
-              for i, captions in enumerate(IMAGES)]
+    images = [
+        dict(filename=f'{i}.jpg', split='train', sentences=[dict(raw=raw) for raw in captions])
+        for i, captions in enumerate(IMAGES)
+    ]
     images.append(dict(filename='t.jpg', split='test', sentences=[dict(raw='a bridge')]))
     path = tmp_path / 'dataset.json'
     path.write_text(json.dumps(dict(images=images)))
@@ -432,12 +499,15 @@ def test_tool_prints_and_writes(tool, ann_file, tmp_path, capsys):
     assert 'images with an object: 1 of 1 (100.00 %)' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(('make', 'message'), [
-    (lambda tmp, ann: [str(tmp / 'none.json')], 'does not exist'),
-    (lambda tmp, ann: [str(ann), '--split', 'val'], 'choose --split from test, train'),
-    (lambda tmp, ann: [str(ann), '--lexicon', str(tmp / 'none.json')], 'lexicon file'),
-    (lambda tmp, ann: [str(ann), '--json', str(tmp / 'no_folder' / 'out.json')], 'cannot be written'),
-])
+@pytest.mark.parametrize(
+    ('make', 'message'),
+    [
+        (lambda tmp, ann: [str(tmp / 'none.json')], 'does not exist'),
+        (lambda tmp, ann: [str(ann), '--split', 'val'], 'choose --split from test, train'),
+        (lambda tmp, ann: [str(ann), '--lexicon', str(tmp / 'none.json')], 'lexicon file'),
+        (lambda tmp, ann: [str(ann), '--json', str(tmp / 'no_folder' / 'out.json')], 'cannot be written'),
+    ],
+)
 def test_tool_bad_input(tool, ann_file, tmp_path, capsys, make, message):
     assert tool.main(make(tmp_path, ann_file)) == 2
     error = capsys.readouterr().err

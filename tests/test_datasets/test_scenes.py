@@ -1,4 +1,5 @@
 """Procedural scenes: the same bytes for the same seed, captions that are true and tell pictures apart, safe writing."""
+
 import json
 import re
 from collections import Counter
@@ -17,8 +18,24 @@ from osdpm_plugin.errors import DataError
 
 SMALL = dict(num_train=5, num_val=2, num_test=3, image_size=64)
 #: Words that a flip or a quarter turn of the picture would make untrue.
-DIRECTIONS = {'left', 'right', 'top', 'bottom', 'upper', 'lower', 'above', 'below', 'north', 'south', 'east', 'west',
-              'horizontal', 'vertical', 'under', 'corner'}
+DIRECTIONS = {
+    'left',
+    'right',
+    'top',
+    'bottom',
+    'upper',
+    'lower',
+    'above',
+    'below',
+    'north',
+    'south',
+    'east',
+    'west',
+    'horizontal',
+    'vertical',
+    'under',
+    'corner',
+}
 
 
 @pytest.fixture(scope='module')
@@ -113,14 +130,17 @@ def test_grammar(scenes):
     assert (article('orange ship'), article('red ship')) == ('an orange ship', 'a red ship')
 
 
-@pytest.mark.parametrize(('thing', 'text'), [
-    (Thing('plane', 3, 'white', 'small'), 'three small white (planes|airplanes|aircraft)'),
-    (Thing('church', 1, 'orange'), 'an orange church'),
-    (Thing('building', 2, 'red', roof=True), 'two (red buildings|buildings with red roofs)'),
-    (Thing('panel', 12, 'blue'), 'many (rows|lines) of blue solar panels'),
-    (Thing('grass', None, 'green'), 'green (grass|grassland)'),
-    (Thing('car', 8, 'red', suffix='in two rows'), 'several red (cars|vehicles)( in two rows)?'),
-])
+@pytest.mark.parametrize(
+    ('thing', 'text'),
+    [
+        (Thing('plane', 3, 'white', 'small'), 'three small white (planes|airplanes|aircraft)'),
+        (Thing('church', 1, 'orange'), 'an orange church'),
+        (Thing('building', 2, 'red', roof=True), 'two (red buildings|buildings with red roofs)'),
+        (Thing('panel', 12, 'blue'), 'many (rows|lines) of blue solar panels'),
+        (Thing('grass', None, 'green'), 'green (grass|grassland)'),
+        (Thing('car', 8, 'red', suffix='in two rows'), 'several red (cars|vehicles)( in two rows)?'),
+    ],
+)
 def test_noun_phrases(thing, text):
     for seed in range(12):
         phrase, facts = thing.phrase(np.random.default_rng(seed), colour=1, size=1)
@@ -142,8 +162,9 @@ def test_a_lonely_main_thing_still_gets_captions():
 def test_captions_tell_pictures_apart(scenes):
     owners = Counter(caption for scene in scenes for caption in scene.captions)
     assert np.mean([owners[c] == 1 for s in scenes for c in s.captions]) > 0.98
-    fits = np.array([[sum(stated <= other.facts for other in scenes) for stated in scene.caption_facts]
-                     for scene in scenes])
+    fits = np.array(
+        [[sum(stated <= other.facts for other in scenes) for stated in scene.caption_facts] for scene in scenes]
+    )
     assert fits.min() >= 1
     assert (fits == 1).mean() > 0.93  # what a caption says is true of one picture of the 200
 
@@ -179,7 +200,7 @@ def test_objects_have_the_colour_named(scenes):
                 continue
             assert colours[box.key] == box.colour
             x0, y0, x1, y1 = (int(round(v)) for v in (box.x0, box.y0, box.x1, box.y1))
-            patch = scene.image[max(y0, 0):y1, max(x0, 0):x1].reshape(-1, 3).astype(float)
+            patch = scene.image[max(y0, 0) : y1, max(x0, 0) : x1].reshape(-1, 3).astype(float)
             if len(patch) < 20:
                 continue
             nearest = np.linalg.norm(patch[:, None] - palette, axis=-1).argmin(1)
@@ -211,8 +232,13 @@ def test_layout(tmp_path):
     root = write_scenes(tmp_path / 'deep' / 'set', num_workers=1, **SMALL)
     record = _record(root)
     assert record['dataset'] == 'procedural_scenes'
-    assert record['generator'] == {'version': generator.GENERATOR_VERSION, 'seed': 0, 'image_size': 64, 'quality': 92,
-                                   'counts': {'train': 5, 'val': 2, 'test': 3}}
+    assert record['generator'] == {
+        'version': generator.GENERATOR_VERSION,
+        'seed': 0,
+        'image_size': 64,
+        'quality': 92,
+        'counts': {'train': 5, 'val': 2, 'test': 3},
+    }
     images = record['images']
     assert [image['imgid'] for image in images] == list(range(10))
     assert [i['filename'] for i in images[:6]] == [*(f'train_{i:05d}.jpg' for i in range(1, 6)), 'val_00001.jpg']
@@ -294,14 +320,17 @@ def test_another_process_was_faster(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ['set']
 
 
-@pytest.mark.parametrize(('change', 'message'), [
-    ({'num_train': -1}, 'num_train must be at least 0, got -1'),
-    ({'num_train': 0, 'num_val': 0, 'num_test': 0}, 'all 0'),
-    ({'image_size': 63}, 'image_size must be at least 64, got 63'),
-    ({'seed': -1}, 'seed must be at least 0'),
-    ({'quality': 101}, 'quality must be at most 100'),
-    ({'num_workers': 0}, 'num_workers must be at least 1'),
-])
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'num_train': -1}, 'num_train must be at least 0, got -1'),
+        ({'num_train': 0, 'num_val': 0, 'num_test': 0}, 'all 0'),
+        ({'image_size': 63}, 'image_size must be at least 64, got 63'),
+        ({'seed': -1}, 'seed must be at least 0'),
+        ({'quality': 101}, 'quality must be at most 100'),
+        ({'num_workers': 0}, 'num_workers must be at least 1'),
+    ],
+)
 def test_bad_arguments(tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
         write_scenes(tmp_path / 'set', **{**SMALL, **change})

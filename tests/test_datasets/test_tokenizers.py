@@ -10,8 +10,13 @@ from osdpm_plugin.datasets.tokenizers import HFTokenizer, OpenCLIPTokenizer
 from osdpm_plugin.errors import CheckpointError, ConfigError
 from osdpm_plugin.registry import TASK_UTILS
 
-CAPTIONS = ['Many planes are parked next to a long building in an airport.', 'a ship', '', 'Grüße, 20 storage tanks!',
-            ' '.join(['very'] * 100) + ' long']
+CAPTIONS = [
+    'Many planes are parked next to a long building in an airport.',
+    'a ship',
+    '',
+    'Grüße, 20 storage tanks!',
+    ' '.join(['very'] * 100) + ' long',
+]
 WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'a', 'ship', 'very', 'long', 'tank', '##s']
 
 
@@ -20,11 +25,13 @@ def folder(tmp_path_factory):
     """A word-piece tokenizer as `save_pretrained` writes it."""
     import tokenizers
     import transformers
+
     inner = tokenizers.Tokenizer(tokenizers.models.WordPiece({w: i for i, w in enumerate(WORDS)}, unk_token='[UNK]'))
     inner.normalizer = tokenizers.normalizers.BertNormalizer()
     inner.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
     inner.post_processor = tokenizers.processors.TemplateProcessing(
-        single='[CLS] $A [SEP]', special_tokens=[('[CLS]', 2), ('[SEP]', 3)])
+        single='[CLS] $A [SEP]', special_tokens=[('[CLS]', 2), ('[SEP]', 3)]
+    )
     path = str(tmp_path_factory.mktemp('hf') / 'tokenizer')
     special = dict(pad_token='[PAD]', unk_token='[UNK]', cls_token='[CLS]', sep_token='[SEP]')
     transformers.PreTrainedTokenizerFast(tokenizer_object=inner, **special).save_pretrained(path)
@@ -49,6 +56,7 @@ def test_open_clip_model_as_a_dict():
 
 def test_hf_equals_transformers(folder):
     from transformers import AutoTokenizer
+
     tokenizer = HFTokenizer(name_or_path=folder, context_length=10)
     tokens = tokenizer(CAPTIONS)
     expected = AutoTokenizer.from_pretrained(folder)(CAPTIONS, padding='max_length', truncation=True, max_length=10)
@@ -60,8 +68,11 @@ def test_hf_equals_transformers(folder):
 
 @pytest.mark.parametrize('kind', ['open_clip', 'hf'])
 def test_pickle_and_edge_cases(kind, folder):
-    tokenizer = OpenCLIPTokenizer(context_length=9) if kind == 'open_clip' else HFTokenizer(
-        name_or_path=folder, context_length=9)
+    tokenizer = (
+        OpenCLIPTokenizer(context_length=9)
+        if kind == 'open_clip'
+        else HFTokenizer(name_or_path=folder, context_length=9)
+    )
     data = pickle.dumps(tokenizer)
     assert len(data) < 1000  # arguments, not vocabularies
     again = pickle.loads(data)
@@ -118,6 +129,7 @@ def test_out_of_reach(monkeypatch):
 
 def test_no_padding_token(folder, tmp_path):
     from transformers import PreTrainedTokenizerFast
+
     PreTrainedTokenizerFast(tokenizer_file=f'{folder}/tokenizer.json', unk_token='[UNK]').save_pretrained(tmp_path)
     with pytest.raises(ConfigError, match='no padding token'):
         HFTokenizer(name_or_path=str(tmp_path))

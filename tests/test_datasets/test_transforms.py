@@ -1,4 +1,5 @@
 """Transforms against hand-worked cases."""
+
 from collections import Counter
 
 import numpy as np
@@ -8,11 +9,15 @@ from osdpm_plugin.datasets.caption_text import caption_key
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.registry import TRANSFORMS
 
-ITEM = dict(image_id=3, img_path='x.jpg', captions=['two planes', 'a plane beside trees', 'a park'], caption_ids=[15, 16, 17])
+ITEM = dict(
+    image_id=3, img_path='x.jpg', captions=['two planes', 'a plane beside trees', 'a park'], caption_ids=[15, 16, 17]
+)
 
 
 def test_rotation_moves_pixels_as_worked_by_hand():
-    """[[1, 2], [3, 4]] turned by 90 degrees against the clock is [[2, 4], [1, 3]], and so on; nothing is interpolated."""
+    """[[1, 2], [3, 4]] turned by 90 degrees against the clock is [[2, 4], [1, 3]], and so on; nothing is
+    interpolated.
+    """
     image = np.array([[1, 2], [3, 4]], dtype=np.uint8)[..., None].repeat(3, axis=2)
     turns = {(1, 2, 3, 4): 0, (2, 4, 1, 3): 1, (4, 3, 2, 1): 2, (3, 1, 4, 2): 3}
     np.random.seed(0)
@@ -32,7 +37,9 @@ def test_sampled_captions_keep_their_ids_and_are_all_drawn():
     seen = Counter()
     for _ in range(300):
         out = sample(ITEM)
-        assert [ITEM['captions'][i - 15] for i in out['caption_ids']] == out['captions'] and len(set(out['caption_ids'])) == 2
+        assert [ITEM['captions'][i - 15] for i in out['caption_ids']] == out['captions'] and len(
+            set(out['caption_ids'])
+        ) == 2
         seen.update(out['caption_ids'])
     assert all(abs(seen[i] - 200) < 40 for i in (15, 16, 17))
     assert TRANSFORMS.build(dict(type='SampleCaptions', num=9))(ITEM)['caption_ids'].__len__() == 3
@@ -48,8 +55,12 @@ def test_object_counts_are_shares_of_all_captions():
 
 
 def test_pack_carries_everything():
-    item = dict(ITEM, img=np.arange(24, dtype=np.uint8).reshape(2, 4, 3), tokens=np.ones((3, 5), np.int64),
-                object_counts=np.array([0.5, 0], np.float32))
+    item = dict(
+        ITEM,
+        img=np.arange(24, dtype=np.uint8).reshape(2, 4, 3),
+        tokens=np.ones((3, 5), np.int64),
+        object_counts=np.array([0.5, 0], np.float32),
+    )
     packed = TRANSFORMS.build(dict(type='PackRetrievalInputs'))(item)
     assert packed['inputs'].shape == (3, 2, 4) and packed['inputs'][1, 0].tolist() == [1, 4, 7, 10]
     sample = packed['data_samples']

@@ -1,4 +1,5 @@
 """Checkpoints of the Runner load and resume on both stacks; files that carry code, or are damaged, do not load."""
+
 from __future__ import annotations
 
 import builtins
@@ -52,8 +53,9 @@ def trained(tmp_path_factory):
 
 @pytest.mark.stack
 @pytest.mark.parametrize('schedulers', [COSINE, ONE_CYCLE], ids=['cosine', 'one-cycle'])
-@pytest.mark.parametrize('metainfo', [dict(classes=('a', 'b')), dict(table=ConfigDict(a=1), mean=np.ones(3))],
-                         ids=['plain', 'config'])
+@pytest.mark.parametrize(
+    'metainfo', [dict(classes=('a', 'b')), dict(table=ConfigDict(a=1), mean=np.ones(3))], ids=['plain', 'config']
+)
 def test_resume_restores_the_whole_state(tmp_path, schedulers, metainfo):
     """Three epochs in one go, and two + one after an interruption, end in the same weights, momenta and history."""
     common = dict(epochs=3, schedulers=schedulers, metainfo=metainfo)
@@ -126,12 +128,15 @@ def test_malicious_file_does_not_run(tmp_path, kind):
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize('owner,name', [
-    (HistoryBuffer, '__init__'),
-    (HistoryBuffer, '__subclasses__'),
-    (np.ndarray, 'tofile'),
-    ('text', 'format'),
-])
+@pytest.mark.parametrize(
+    'owner,name',
+    [
+        (HistoryBuffer, '__init__'),
+        (HistoryBuffer, '__subclasses__'),
+        (np.ndarray, 'tofile'),
+        ('text', 'format'),
+    ],
+)
 def test_getattr_reaches_the_statistics_alone(tmp_path, owner, name):
     """`HistoryBuffer.__init__.__globals__` would lead to any function; the fork's allow-list permits it."""
     path = tmp_path / 'chain.pth'
@@ -166,10 +171,22 @@ class Allowed:
     """A class of a user."""
 
 
-@pytest.mark.parametrize('value', [
-    np.float64(1.5), np.float32(1.5), np.float16(1.5), np.int64(3), np.int8(3), np.uint32(3), np.bool_(True),
-    np.arange(6.0).reshape(2, 3), np.array([True, False]), np.array([], dtype=np.int32),
-], ids=lambda value: f'{value.dtype}{value.shape}')
+@pytest.mark.parametrize(
+    'value',
+    [
+        np.float64(1.5),
+        np.float32(1.5),
+        np.float16(1.5),
+        np.int64(3),
+        np.int8(3),
+        np.uint32(3),
+        np.bool_(True),
+        np.arange(6.0).reshape(2, 3),
+        np.array([True, False]),
+        np.array([], dtype=np.int32),
+    ],
+    ids=lambda value: f'{value.dtype}{value.shape}',
+)
 def test_numpy_numbers_load(tmp_path, value):
     path = tmp_path / 'numbers.pth'
     torch.save(dict(x=value), path)
@@ -194,24 +211,31 @@ def test_numbers_saved_by_the_other_numpy_load(tmp_path):
 @pytest.mark.parametrize('share', [0.0, 0.01, 0.3, 0.7, 0.99])
 def test_truncated_file(tmp_path, share, legacy):
     whole = tmp_path / 'whole.pth'
-    torch.save(dict(state_dict=dict(w=torch.randn(64, 64)), meta=dict(epoch=1)), whole,
-               _use_new_zipfile_serialization=not legacy)
+    torch.save(
+        dict(state_dict=dict(w=torch.randn(64, 64)), meta=dict(epoch=1)),
+        whole,
+        _use_new_zipfile_serialization=not legacy,
+    )
     data = whole.read_bytes()
     path = tmp_path / 'cut.pth'
-    path.write_bytes(data[:int(share * len(data))])
+    path.write_bytes(data[: int(share * len(data))])
     with pytest.raises(CheckpointError, match=r'cut\.pth is damaged') as caught:
         load_from_local(str(path))
     assert '\n' not in str(caught.value)
 
 
 @pytest.mark.filterwarnings('ignore:Detected pickle protocol')
-@pytest.mark.parametrize('data', [
-    b'<!DOCTYPE html><html>404</html>',
-    b'\x00' * 512,
-    b'version https://git-lfs\noid sha256:0',
-    pickle.dumps(dict(a=1)),
-    pickle.dumps(dict(a=1), protocol=2)[:-3],
-], ids=['page', 'zeros', 'pointer', 'pickle', 'cut pickle'])
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'<!DOCTYPE html><html>404</html>',
+        b'\x00' * 512,
+        b'version https://git-lfs\noid sha256:0',
+        pickle.dumps(dict(a=1)),
+        pickle.dumps(dict(a=1), protocol=2)[:-3],
+    ],
+    ids=['page', 'zeros', 'pointer', 'pickle', 'cut pickle'],
+)
 def test_other_files_are_named_as_such(tmp_path, data):
     path = tmp_path / 'page.pth'
     path.write_bytes(data)
@@ -263,8 +287,11 @@ def test_downloads_are_restricted_too(tmp_path, monkeypatch, address):
     """`torch.hub` unpickles without restriction; here the download is, and an interrupted network is one sentence."""
     proof = tmp_path / 'proof'
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, 'download_url_to_file',
-                        lambda url, path, **_: torch.save(Payload(builtins.exec, f'open({str(proof)!r}, "w")'), path))
+    monkeypatch.setattr(
+        torch.hub,
+        'download_url_to_file',
+        lambda url, path, **_: torch.save(Payload(builtins.exec, f'open({str(proof)!r}, "w")'), path),
+    )
     with pytest.raises(CheckpointError, match='exec'):
         CheckpointLoader.load_checkpoint(address)
     assert not proof.exists()
@@ -280,8 +307,11 @@ def test_downloads_are_restricted_too(tmp_path, monkeypatch, address):
 def test_a_download_is_kept(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, 'download_url_to_file',
-                        lambda url, path, **_: (calls.append(url), torch.save(dict(w=torch.ones(2)), path)))
+    monkeypatch.setattr(
+        torch.hub,
+        'download_url_to_file',
+        lambda url, path, **_: (calls.append(url), torch.save(dict(w=torch.ones(2)), path)),
+    )
     for _ in range(2):
         assert CheckpointLoader.load_checkpoint('https://host.invalid/w.pth?x=1')['w'].tolist() == [1, 1]
     assert calls == ['https://host.invalid/w.pth?x=1']
@@ -295,7 +325,6 @@ def test_remote_storage_is_restricted(tmp_path, monkeypatch):
     torch.save(Payload(builtins.exec, f'open({str(proof)!r}, "w")'), buffer)
 
     class Store:
-
         def get(self, path):
             return buffer.getvalue()
 

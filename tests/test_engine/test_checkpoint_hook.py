@@ -1,4 +1,5 @@
 """A full disk while a checkpoint is saved: an earlier one survives and `last_checkpoint` names one that loads."""
+
 from __future__ import annotations
 
 import builtins
@@ -48,7 +49,7 @@ class Limited:
     def write(self, data):
         size = len(data)
         if size > self.disk.room:
-            self.handle.write(data[:int(self.disk.room)])
+            self.handle.write(data[: int(self.disk.room)])
             self.handle.flush()
             self.disk.room = 0
             raise OSError(errno.ENOSPC, 'No space left on device')

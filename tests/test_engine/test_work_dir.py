@@ -1,4 +1,5 @@
 """The work folder is checked before anything costs time."""
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,5 @@
 """The smallest training that fills a checkpoint with everything that a Runner writes."""
+
 from __future__ import annotations
 
 import itertools
@@ -47,7 +48,7 @@ class Points(Dataset):
         return 8
 
     def __getitem__(self, index: int):
-        return torch.full((3, ), float(index)), torch.full((1, ), float(index))
+        return torch.full((3,), float(index)), torch.full((1,), float(index))
 
 
 class Score(BaseMetric):
@@ -76,11 +77,16 @@ class StopAt(Hook):
             raise KeyboardInterrupt
 
 
-def toy_runner(work_dir: Path, *, epochs: int, schedulers=COSINE, hook=None, scores=None, metainfo=None, custom=(),
-               **kwargs) -> Runner:
+def toy_runner(
+    work_dir: Path, *, epochs: int, schedulers=COSINE, hook=None, scores=None, metainfo=None, custom=(), **kwargs
+) -> Runner:
     """A Runner with optimizer, schedulers, EMA, evaluation and checkpoints, ready to train."""
-    data = dict(dataset=Points(metainfo or dict(classes=('a', 'b'))), batch_size=4, num_workers=0,
-                collate_fn=dict(type='default_collate'))
+    data = dict(
+        dataset=Points(metainfo or dict(classes=('a', 'b'))),
+        batch_size=4,
+        num_workers=0,
+        collate_fn=dict(type='default_collate'),
+    )
     checkpoint = dict(type='SafeCheckpointHook', interval=1, max_keep_ckpts=1, save_best='score', rule='greater')
     checkpoint.update(hook or {})
     torch.manual_seed(0)
@@ -99,4 +105,5 @@ def toy_runner(work_dir: Path, *, epochs: int, schedulers=COSINE, hook=None, sco
         randomness=dict(seed=0),
         log_level='ERROR',
         experiment_name=f'toy-{os.getpid()}-{next(_names)}',
-        **kwargs)
+        **kwargs,
+    )

@@ -1,4 +1,5 @@
 """Slow and simple: recall by going through all orders of the candidates, in fractions."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ from itertools import permutations
 def orders(scores: Sequence[float]) -> list[tuple[int, ...]]:
     """All orders of the candidates in which no one stands before a better one."""
     return [
-        order for order in permutations(range(len(scores)))
+        order
+        for order in permutations(range(len(scores)))
         if all(scores[a] >= scores[b] for a, b in zip(order, order[1:]))
     ]
 

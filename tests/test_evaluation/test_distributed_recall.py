@@ -1,4 +1,5 @@
 """The metric on 1, 2 and 3 processes: equal numbers, errors everywhere, no one waits for ever."""
+
 from __future__ import annotations
 
 import os
@@ -21,7 +22,7 @@ def _evaluate(shares, folder, size=10, **options):
     metric = ImageTextRecall(collect_dir=None if options.get('collect_device') == 'gpu' else folder, **options)
     mine = list(shares[get_rank()])
     for start in range(0, len(mine), 2):
-        metric.process(None, [samples[n] for n in mine[start:start + 2]])
+        metric.process(None, [samples[n] for n in mine[start : start + 2]])
     try:
         return metric.evaluate(size)
     except (MetricError, ConfigError) as error:

@@ -1,4 +1,5 @@
 """Dot products that are the same bits in every block, and the ranks that follow from them."""
+
 from __future__ import annotations
 
 import os
@@ -22,7 +23,7 @@ def embeddings(images: int, captions: int, width: int, seed: int = 0, unique: in
     image = normalize(torch.randn(images, width, generator=generator), dim=1)
     text = normalize(torch.randn(unique or captions, width, generator=generator), dim=1)
     if unique:
-        text = text[torch.randint(unique, (captions, ), generator=generator)]
+        text = text[torch.randint(unique, (captions,), generator=generator)]
     return image, text
 
 
@@ -43,13 +44,13 @@ def test_fixed_point_against_fractions(scale):
         assert torch.equal(steps, steps.round())
         assert fixed.digits.norm(dim=1).max() <= 1.2001
         assert fixed.digits.norm(dim=1).min() >= 0.59
-        error = fixed.digits * 2.0**fixed.exponent[:, None] - rows.double()
+        error = fixed.digits * 2.0 ** fixed.exponent[:, None] - rows.double()
         assert (error.norm(dim=1) <= 2**-26 * 33**0.5 * rows.double().norm(dim=1)).all()
     scores = ExactScores(image, text).block(slice(0, 5), slice(0, 7))
     for n in range(5):
         for m in range(7):
             exact = sum(Fraction(x) * Fraction(y) for x, y in zip(a.digits[n].tolist(), b.digits[m].tolist()))
-            exact *= Fraction(2)**int(a.exponent[n] + b.exponent[m])
+            exact *= Fraction(2) ** int(a.exponent[n] + b.exponent[m])
             assert scores[n, m].item() == rounded(exact)
 
 
@@ -121,8 +122,9 @@ def test_dtypes_of_embeddings(dtype):
     image, text = (x.to(dtype) for x in embeddings(10, 30, 16))
     owner = torch.arange(30) // 3
     scores = (image.double() @ text.double().T).float()
-    assert summarise(ranks_from_embeddings(image, text, range(10), owner)) == \
-        summarise(ranks_from_scores(scores, range(10), owner))
+    assert summarise(ranks_from_embeddings(image, text, range(10), owner)) == summarise(
+        ranks_from_scores(scores, range(10), owner)
+    )
 
 
 def test_numpy_autocast_and_grad():

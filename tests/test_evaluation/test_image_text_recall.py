@@ -1,4 +1,5 @@
 """The metric on one process: numbers, ids, files, messages."""
+
 from __future__ import annotations
 
 import json
@@ -30,7 +31,7 @@ def element_of(sample):
 def evaluate(samples, size=None, **options):
     metric = ImageTextRecall(**options)
     for start in range(0, len(samples), 3):
-        metric.process(None, samples[start:start + 3])
+        metric.process(None, samples[start : start + 3])
     return metric.evaluate(len(samples) if size is None else size)
 
 
@@ -47,11 +48,20 @@ def test_numbers_and_names(ties):
 
 def test_perfect_model():
     eye = torch.eye(4)
-    samples = [dict(image_id=n, caption_ids=[n], image_embed=eye[n], text_embed=eye[n:n + 1]) for n in range(4)]
+    samples = [dict(image_id=n, caption_ids=[n], image_embed=eye[n], text_embed=eye[n : n + 1]) for n in range(4)]
     found = evaluate(samples, topk=(1, 100), prefix='test')
-    assert found == {'test/i2t_R@1': 100, 'test/i2t_R@100': 100, 'test/t2i_R@1': 100, 'test/t2i_R@100': 100,
-                     'test/i2t_medr': 1, 'test/t2i_medr': 1, 'test/Rsum': 400, 'test/mR': 100,
-                     'test/Rsum_optimistic': 400, 'test/Rsum_pessimistic': 400}
+    assert found == {
+        'test/i2t_R@1': 100,
+        'test/i2t_R@100': 100,
+        'test/t2i_R@1': 100,
+        'test/t2i_R@100': 100,
+        'test/i2t_medr': 1,
+        'test/t2i_medr': 1,
+        'test/Rsum': 400,
+        'test/mR': 100,
+        'test/Rsum_optimistic': 400,
+        'test/Rsum_pessimistic': 400,
+    }
 
 
 def test_order_repeats_and_chunks_do_not_matter():
@@ -59,8 +69,9 @@ def test_order_repeats_and_chunks_do_not_matter():
     reference = evaluate(samples)
     shuffled = [samples[n] for n in (3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 0, 7, 8, 9)]
     assert evaluate(shuffled, size=10, chunk_size=3) == reference
-    swapped = dict(samples[4], caption_ids=samples[4]['caption_ids'][::-1].copy(),
-                   text_embed=samples[4]['text_embed'].flip(0))
+    swapped = dict(
+        samples[4], caption_ids=samples[4]['caption_ids'][::-1].copy(), text_embed=samples[4]['text_embed'].flip(0)
+    )
     assert evaluate([*samples, swapped], size=10) == reference
 
 
@@ -86,7 +97,6 @@ class Embeddings(Dataset):
 
 
 class Passes(BaseModel):
-
     def forward(self, inputs, data_samples=None, mode='tensor'):
         assert mode == 'predict'
         return data_samples
@@ -94,10 +104,21 @@ class Passes(BaseModel):
 
 def test_in_a_runner(tmp_path):
     runner = Runner(
-        model=Passes(), work_dir=str(tmp_path), default_scope='mmengine', experiment_name='recall', log_level='WARNING',
-        val_dataloader=dict(dataset=Embeddings(), batch_size=3, num_workers=0, collate_fn=dict(type='pseudo_collate'),
-                            sampler=dict(type='DefaultSampler', shuffle=False, round_up=True)),
-        val_cfg=dict(), val_evaluator=dict(type='ImageTextRecall', out_file=str(tmp_path / 'recall.json')))
+        model=Passes(),
+        work_dir=str(tmp_path),
+        default_scope='mmengine',
+        experiment_name='recall',
+        log_level='WARNING',
+        val_dataloader=dict(
+            dataset=Embeddings(),
+            batch_size=3,
+            num_workers=0,
+            collate_fn=dict(type='pseudo_collate'),
+            sampler=dict(type='DefaultSampler', shuffle=False, round_up=True),
+        ),
+        val_cfg=dict(),
+        val_evaluator=dict(type='ImageTextRecall', out_file=str(tmp_path / 'recall.json')),
+    )
     assert runner.val() == evaluate(make_samples())
     assert (tmp_path / 'recall.json').exists()
 
@@ -123,7 +144,7 @@ def test_equal_tokens_share_one_embedding():
         count = len(sample['caption_ids'])
         noise = 1e-4 * torch.randn(count, 12, generator=generator)
         noisy.append(dict(sample, text_embed=sample['text_embed'] + noise))
-        rows = np.stack([[49406, 1 + number, 49407, 0] for number in inverse.reshape(-1)[start:start + count]])
+        rows = np.stack([[49406, 1 + number, 49407, 0] for number in inverse.reshape(-1)[start : start + count]])
         tokens.append(rows if start % 2 else torch.from_numpy(rows))
         start += count
     assert reference['retrieval/Rsum_optimistic'] > reference['retrieval/Rsum_pessimistic']
@@ -253,17 +274,30 @@ def test_compute_metrics():
     assert {f'retrieval/{k}': v for k, v in metric.compute_metrics(metric.results).items()} == evaluate(samples)
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    (dict(topk=(1, 0)), r'topk=\(1, 0\) must be distinct positive ints'),
-    (dict(topk=(1, 1)), 'topk'), (dict(topk=()), 'topk'), (dict(topk=5), 'topk'), (dict(topk=(True, )), 'topk'),
-    (dict(topk=(1.0, )), 'topk'),
-    (dict(ties='random'), "ties='random' .*'expected', 'optimistic', 'pessimistic'"), (dict(ties=[]), 'ties'),
-    (dict(prefix=''), "prefix='' must be a name"), (dict(prefix='a/'), 'prefix'), (dict(prefix=3), 'prefix=3'),
-    (dict(chunk_size=0), 'chunk_size=0'), (dict(chunk_size=None), 'chunk_size=None'),
-    (dict(tolerance=-1), 'tolerance=-1'), (dict(tolerance=float('nan')), 'tolerance=nan'),
-    (dict(collect_device='cuda'), "collect_device='cuda'"), (dict(out_file=''), "out_file=''"),
-    (dict(collect_device='gpu', collect_dir='x'), 'collect_dir'), (dict(scores_file=1), 'scores_file=1'),
-])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(topk=(1, 0)), r'topk=\(1, 0\) must be distinct positive ints'),
+        (dict(topk=(1, 1)), 'topk'),
+        (dict(topk=()), 'topk'),
+        (dict(topk=5), 'topk'),
+        (dict(topk=(True,)), 'topk'),
+        (dict(topk=(1.0,)), 'topk'),
+        (dict(ties='random'), "ties='random' .*'expected', 'optimistic', 'pessimistic'"),
+        (dict(ties=[]), 'ties'),
+        (dict(prefix=''), "prefix='' must be a name"),
+        (dict(prefix='a/'), 'prefix'),
+        (dict(prefix=3), 'prefix=3'),
+        (dict(chunk_size=0), 'chunk_size=0'),
+        (dict(chunk_size=None), 'chunk_size=None'),
+        (dict(tolerance=-1), 'tolerance=-1'),
+        (dict(tolerance=float('nan')), 'tolerance=nan'),
+        (dict(collect_device='cuda'), "collect_device='cuda'"),
+        (dict(out_file=''), "out_file=''"),
+        (dict(collect_device='gpu', collect_dir='x'), 'collect_dir'),
+        (dict(scores_file=1), 'scores_file=1'),
+    ],
+)
 def test_options_that_do_not_fit(options, message):
     with pytest.raises(ConfigError, match=message):
         ImageTextRecall(**options)

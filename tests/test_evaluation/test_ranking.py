@@ -1,4 +1,5 @@
 """Counts and recalls against work on paper, an oracle of all orders, and torchmetrics."""
+
 from __future__ import annotations
 
 import math
@@ -42,7 +43,7 @@ def test_hand_worked_case():
       d own .8: tied with image 5 -> 1 or 2    e own .7: above .8 -> 2
     R@1 expected 100 * (1 + 1/2) / 5 = 30, optimistic 40, pessimistic 20; R@2 100. Medians 2 (expected 2, 2, 1, 1.5, 2).
     """
-    scores = torch.tensor([[.5, .9, .5, .1, .5], [.2, .8, .8, .8, .8], [.9, .1, .1, .8, .7]])
+    scores = torch.tensor([[0.5, 0.9, 0.5, 0.1, 0.5], [0.2, 0.8, 0.8, 0.8, 0.8], [0.9, 0.1, 0.1, 0.8, 0.7]])
     ranks = ranks_from_scores(scores, [7, 3, 5], [7, 3, 3, 3, 5])
     assert ranks.i2t.above.tolist() == [1, 0, 2]
     assert ranks.i2t.tied.tolist() == [3, 4, 1]
@@ -60,7 +61,15 @@ def test_hand_worked_case():
     summary = summarise(ranks, (1, 2))
     assert list(summary) == list(TIE_POLICIES)
     assert list(summary['expected']) == [
-        'i2t_R@1', 'i2t_R@2', 't2i_R@1', 't2i_R@2', 'i2t_medr', 't2i_medr', 'Rsum', 'mR']
+        'i2t_R@1',
+        'i2t_R@2',
+        't2i_R@1',
+        't2i_R@2',
+        'i2t_medr',
+        't2i_medr',
+        'Rsum',
+        'mR',
+    ]
     assert summary['expected']['Rsum'] == pytest.approx(25 + 400 / 9 + 30 + 100, abs=1e-12)
     assert summary['expected']['mR'] == summary['expected']['Rsum'] / 4
 
@@ -80,8 +89,9 @@ def small_case(draw):
 def test_agrees_with_all_orders(case, chunk_size):
     scores, owner = case
     ids = [11 * n + 5 for n in range(len(scores))]
-    ranks = ranks_from_scores(torch.tensor(scores, dtype=torch.float32), ids, [ids[n] for n in owner],
-                              chunk_size=chunk_size)
+    ranks = ranks_from_scores(
+        torch.tensor(scores, dtype=torch.float32), ids, [ids[n] for n in owner], chunk_size=chunk_size
+    )
     for way, queries in oracle.queries_of(scores, owner).items():
         part = getattr(ranks, way)
         all_ranks = [oracle.ranks(*query) for query in queries]
@@ -94,8 +104,13 @@ def test_agrees_with_all_orders(case, chunk_size):
 
 def test_hypergeometric_matches_binomials():
     """All groups up to 12 candidates, and large ones, against exact binomials."""
-    cases = [(above, tied, pos, k) for above in (0, 2) for tied in range(1, 13) for pos in range(1, tied + 1)
-             for k in (1, 3, 5, 10, 20)]
+    cases = [
+        (above, tied, pos, k)
+        for above in (0, 2)
+        for tied in range(1, 13)
+        for pos in range(1, tied + 1)
+        for k in (1, 3, 5, 10, 20)
+    ]
     cases += [(17, 5465, 5, k) for k in (18, 1000, 5480, 5481, 5482)] + [(0, 4000, 900, 10), (3, 4000, 1, 10)]
     for above, tied, pos, k in cases:
         ranks = QueryRanks(*(torch.tensor([value]) for value in (above, tied, pos)))
@@ -124,7 +139,7 @@ def test_random_orders_average_to_the_expectation():
 
 def test_agrees_with_torchmetrics_without_ties():
     generator = torch.Generator().manual_seed(3)
-    owner = torch.cat([torch.arange(20), torch.randint(20, (40, ), generator=generator)])
+    owner = torch.cat([torch.arange(20), torch.randint(20, (40,), generator=generator)])
     scores = torch.randperm(20 * 60, generator=generator).reshape(20, 60).float()
     ranks = ranks_from_scores(scores, range(20), owner, chunk_size=7)
     for k in (1, 5, 10):
@@ -158,11 +173,21 @@ def test_all_tied():
 
 
 def test_one_image_one_caption_and_k_beyond_the_gallery():
-    summary = summarise(ranks_from_scores(torch.tensor([[-3.]]), [4], [4]))
+    summary = summarise(ranks_from_scores(torch.tensor([[-3.0]]), [4], [4]))
     for values in summary.values():
-        assert values == {'i2t_R@1': 100, 'i2t_R@5': 100, 'i2t_R@10': 100, 't2i_R@1': 100, 't2i_R@5': 100,
-                          't2i_R@10': 100, 'i2t_medr': 1, 't2i_medr': 1, 'Rsum': 600, 'mR': 100}
-    worst = ranks_from_scores(torch.tensor([[0., 1.], [1., 0.]]), [0, 1], [0, 1])
+        assert values == {
+            'i2t_R@1': 100,
+            'i2t_R@5': 100,
+            'i2t_R@10': 100,
+            't2i_R@1': 100,
+            't2i_R@5': 100,
+            't2i_R@10': 100,
+            'i2t_medr': 1,
+            't2i_medr': 1,
+            'Rsum': 600,
+            'mR': 100,
+        }
+    worst = ranks_from_scores(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), [0, 1], [0, 1])
     assert [recall_at(worst.t2i, k) for k in (1, 2, 50)] == [0, 100, 100]
 
 
@@ -175,7 +200,7 @@ def test_dtypes_of_scores(dtype):
 
 
 def test_arguments_are_not_edited():
-    scores = torch.arange(6.).reshape(2, 3)
+    scores = torch.arange(6.0).reshape(2, 3)
     before = scores.clone()
     ranks_from_scores(scores, [1, 2], [1, 1, 2])
     assert torch.equal(scores, before)
@@ -189,15 +214,18 @@ def test_scores_that_are_not_finite(value):
         ranks_from_scores(scores, [10, 20, 30], [10, 20, 30, 30], caption_ids=[100, 101, 102, 103], chunk_size=2)
 
 
-@pytest.mark.parametrize(('shape', 'image_ids', 'owner', 'message'), [
-    ((2, 3), [1, 2], [1, 2], '2 image ids and 2 captions do not fit 2 x 3'),
-    ((2, 2), [1, 1], [1, 1], '1 image ids are repeated, the first is 1'),
-    ((2, 2), [1, 2], [1, 9], '1 captions belong to images that are not ranked, the first to image 9'),
-    ((2, 2), [1, 2], [1, 1], '1 of 2 images have no caption, the first is image 2'),
-    ((0, 0), [], [], 'nothing to rank'),
-    ((2, 2), [1., 2.], [1, 2], 'image_ids must be a flat list of ints'),
-    ((4, ), [1, 2], [1, 2], 'matrix'),
-])
+@pytest.mark.parametrize(
+    ('shape', 'image_ids', 'owner', 'message'),
+    [
+        ((2, 3), [1, 2], [1, 2], '2 image ids and 2 captions do not fit 2 x 3'),
+        ((2, 2), [1, 1], [1, 1], '1 image ids are repeated, the first is 1'),
+        ((2, 2), [1, 2], [1, 9], '1 captions belong to images that are not ranked, the first to image 9'),
+        ((2, 2), [1, 2], [1, 1], '1 of 2 images have no caption, the first is image 2'),
+        ((0, 0), [], [], 'nothing to rank'),
+        ((2, 2), [1.0, 2.0], [1, 2], 'image_ids must be a flat list of ints'),
+        ((4,), [1, 2], [1, 2], 'matrix'),
+    ],
+)
 def test_ids_that_do_not_fit(shape, image_ids, owner, message):
     with pytest.raises(MetricError, match=message):
         ranks_from_scores(torch.zeros(shape), image_ids, owner)

@@ -1,4 +1,5 @@
 """Tiny CLIP models with random weights, and the file formats that real ones are published in."""
+
 from __future__ import annotations
 
 import copy
@@ -45,7 +46,7 @@ def tokens(rows: int = 4, seed: int = 0) -> torch.Tensor:
     for row in range(rows):
         words = 1 + (3 * row) % 8
         result[row, 0] = EOT - 1
-        result[row, 1:1 + words] = torch.randint(1, EOT - 1, (words, ), generator=generator)
+        result[row, 1 : 1 + words] = torch.randint(1, EOT - 1, (words,), generator=generator)
         result[row, 1 + words] = EOT
     return result
 
@@ -60,8 +61,9 @@ def openai_model(config: dict, seed: int = 0) -> CLIP:
     model = CLIP(**with_quick_gelu(config), cast_dtype=torch.float16).eval()
     model.load_state_dict(tiny_clip(config, seed).state_dict())
     convert_weights_to_fp16(model)
-    for key, value in dict(input_resolution=config['vision_cfg']['image_size'], context_length=CONTEXT,
-                           vocab_size=EOT + 1).items():
+    for key, value in dict(
+        input_resolution=config['vision_cfg']['image_size'], context_length=CONTEXT, vocab_size=EOT + 1
+    ).items():
         if hasattr(model, key):
             delattr(model, key)
         model.register_buffer(key, torch.tensor(value))
@@ -86,11 +88,19 @@ def save_format(kind: str, config: dict, path) -> str:
         torch.save(openai_model(config).state_dict(), path)
     elif kind == 'safetensors':
         from safetensors.torch import save_file
+
         path = path.with_suffix('.safetensors')
         save_file(state, str(path))
     elif kind == 'training':
-        torch.save(dict(epoch=3, name='run', state_dict={f'module.{k}': v for k, v in state.items()},
-                        optimizer=dict(state={0: dict(step=torch.tensor(1.0))}, param_groups=[])), path)
+        torch.save(
+            dict(
+                epoch=3,
+                name='run',
+                state_dict={f'module.{k}': v for k, v in state.items()},
+                optimizer=dict(state={0: dict(step=torch.tensor(1.0))}, param_groups=[]),
+            ),
+            path,
+        )
     elif kind == 'retriever':
         torch.save(dict(meta=dict(epoch=1), state_dict=retriever_state(state), message_hub=log_history()), path)
     elif kind == 'custom_text':

@@ -124,12 +124,15 @@ def no_download(monkeypatch):
     monkeypatch.setattr(clip_pretrained, 'download_pretrained', refuse)
 
 
-@pytest.mark.parametrize('options, remedy', [
-    (dict(model='ViT-S-32-alt', pretrained='first'), 'set quick_gelu=True'),
-    (dict(model='ViT-B-32', pretrained='openai'), "set model='ViT-B-32-quickgelu'"),
-    (dict(model='ViT-B-32-quickgelu', pretrained='laion2b_s34b_b79k'), "set model='ViT-B-32'"),
-    (dict(model='ViT-S-32-alt', pretrained='second', quick_gelu=True), 'remove quick_gelu=True'),
-])
+@pytest.mark.parametrize(
+    'options, remedy',
+    [
+        (dict(model='ViT-S-32-alt', pretrained='first'), 'set quick_gelu=True'),
+        (dict(model='ViT-B-32', pretrained='openai'), "set model='ViT-B-32-quickgelu'"),
+        (dict(model='ViT-B-32-quickgelu', pretrained='laion2b_s34b_b79k'), "set model='ViT-B-32'"),
+        (dict(model='ViT-S-32-alt', pretrained='second', quick_gelu=True), 'remove quick_gelu=True'),
+    ],
+)
 @pytest.mark.parametrize('cls', [OpenCLIPImageTower, OpenCLIPTextTower])
 def test_tag_with_the_other_activation(no_download, monkeypatch, cls, options, remedy):
     tags = dict(first=dict(quick_gelu=True), second=dict(quick_gelu=False))
@@ -143,6 +146,7 @@ def test_every_tag_of_the_registry_has_an_architecture_that_passes():
     from open_clip.pretrained import _PRETRAINED
 
     from osdpm_plugin.models.backbones.clip_architecture import resolve_architecture, sibling_with
+
     for name, tags in _PRETRAINED.items():
         for tag, cfg in tags.items():
             architecture = resolve_architecture(name, half='vision_cfg')
@@ -150,7 +154,7 @@ def test_every_tag_of_the_registry_has_an_architecture_that_passes():
             if wants != architecture.quick_gelu:
                 remedy = sibling_with(name, quick_gelu=wants)
                 assert remedy.startswith('model='), (name, tag)
-                sibling = remedy[len("model='"):-1]
+                sibling = remedy[len("model='") : -1]
                 assert tag in open_clip.list_pretrained_tags_by_model(sibling), (name, tag)
 
 
@@ -192,12 +196,18 @@ def test_pixels_from_a_config_beside_the_file(tmp_path):
         image_tower(pretrained=path)
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(pretrained='nowhere/weights.pt'), "'nowhere/weights.pt' is not a file"),
-    (dict(pretrained='weights.pth'), 'is not a file'),
-    (dict(pretrained='openai'), 'given as a dict has no tags'),
-    (dict(model='ViT-B-32', pretrained='laion9b'), 'neither a file nor .* its tags are openai, .*laion2b_s34b_b79k'),
-])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(pretrained='nowhere/weights.pt'), "'nowhere/weights.pt' is not a file"),
+        (dict(pretrained='weights.pth'), 'is not a file'),
+        (dict(pretrained='openai'), 'given as a dict has no tags'),
+        (
+            dict(model='ViT-B-32', pretrained='laion9b'),
+            'neither a file nor .* its tags are openai, .*laion2b_s34b_b79k',
+        ),
+    ],
+)
 def test_neither_tag_nor_file(options, message):
     with pytest.raises(CheckpointError, match=message):
         OpenCLIPTextTower(**{'model': VIT, **options})
@@ -312,11 +322,14 @@ def test_truncated_file(tmp_path, kind):
             image_tower(pretrained=str(broken))
 
 
-@pytest.mark.parametrize('content, message', [
-    (b'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n', 'git lfs pull'),
-    (b'<!DOCTYPE html><html>404</html>', 'web page'),
-    (b'just words', 'no checkpoint at all'),
-])
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (b'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n', 'git lfs pull'),
+        (b'<!DOCTYPE html><html>404</html>', 'web page'),
+        (b'just words', 'no checkpoint at all'),
+    ],
+)
 def test_not_a_checkpoint(tmp_path, content, message):
     path = tmp_path / 'weights.pt'
     path.write_bytes(content)
@@ -324,14 +337,17 @@ def test_not_a_checkpoint(tmp_path, content, message):
         read_clip_weights(str(path))
 
 
-@pytest.mark.parametrize('content, message', [
-    ([1, 2], 'an object of type list'),
-    ({}, 'no state dict'),
-    ({1: torch.zeros(1)}, 'no state dict'),
-    ({'backbone.weight': torch.zeros(1)}, 'holds no CLIP weights.*backbone.weight'),
-    ({'vision_model.embeddings.class_embedding': torch.zeros(1)}, 'transformers CLIPModel'),
-    ({'visual.proj': 3}, 'not tensors'),
-])
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        ([1, 2], 'an object of type list'),
+        ({}, 'no state dict'),
+        ({1: torch.zeros(1)}, 'no state dict'),
+        ({'backbone.weight': torch.zeros(1)}, 'holds no CLIP weights.*backbone.weight'),
+        ({'vision_model.embeddings.class_embedding': torch.zeros(1)}, 'transformers CLIPModel'),
+        ({'visual.proj': 3}, 'not tensors'),
+    ],
+)
 def test_other_content(tmp_path, content, message):
     path = str(tmp_path / 'weights.pt')
     torch.save(content, path)
@@ -360,8 +376,11 @@ class Evil:
 def test_code_in_a_pickle_is_not_run(tmp_path, zipped, where):
     trap, path = str(tmp_path / 'trap'), str(tmp_path / 'weights.pt')
     state = tiny_clip(VIT).state_dict()
-    content = {'alone': Evil(trap), 'beside': dict(state_dict=state, meta=Evil(trap)),
-               'within': dict(state, **{'visual.extra': Evil(trap)})}[where]
+    content = {
+        'alone': Evil(trap),
+        'beside': dict(state_dict=state, meta=Evil(trap)),
+        'within': dict(state, **{'visual.extra': Evil(trap)}),
+    }[where]
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(CheckpointError, match='loading those can run code'):
         image_tower(pretrained=path)

@@ -14,17 +14,33 @@ from osdpm_plugin.registry import MODELS
 
 from .clip_formats import one_thread  # noqa: F401, a fixture
 
-SIZES = dict(vocab_size=50, hidden_size=16, num_hidden_layers=3, num_attention_heads=2, intermediate_size=32,
-             max_position_embeddings=20)
+SIZES = dict(
+    vocab_size=50,
+    hidden_size=16,
+    num_hidden_layers=3,
+    num_attention_heads=2,
+    intermediate_size=32,
+    max_position_embeddings=20,
+)
 BERT = dict(SIZES, model_type='bert')
 KINDS = {
     'bert': BERT,
     'roberta': dict(SIZES, model_type='roberta', pad_token_id=1),
     'mpnet': dict(SIZES, model_type='mpnet', pad_token_id=1),
-    'distilbert': dict(model_type='distilbert', vocab_size=50, dim=16, n_layers=3, n_heads=2, hidden_dim=32,
-                       max_position_embeddings=20),
-    'modernbert': dict(SIZES, model_type='modernbert', pad_token_id=0, cls_token_id=1, sep_token_id=2, bos_token_id=1,
-                       eos_token_id=2, global_attn_every_n_layers=2, local_attention=8),
+    'distilbert': dict(
+        model_type='distilbert', vocab_size=50, dim=16, n_layers=3, n_heads=2, hidden_dim=32, max_position_embeddings=20
+    ),
+    'modernbert': dict(
+        SIZES,
+        model_type='modernbert',
+        pad_token_id=0,
+        cls_token_id=1,
+        sep_token_id=2,
+        bos_token_id=1,
+        eos_token_id=2,
+        global_attn_every_n_layers=2,
+        local_attention=8,
+    ),
 }
 
 
@@ -51,9 +67,11 @@ def folder(tmp_path_factory):
 
 
 def test_masked_mean_by_hand():
-    words = torch.tensor([[[1., 2.], [3., 4.], [100., 100.]], [[5., 6.], [0., 0.], [0., 0.]], [[1., 1.]] * 3])
+    words = torch.tensor(
+        [[[1.0, 2.0], [3.0, 4.0], [100.0, 100.0]], [[5.0, 6.0], [0.0, 0.0], [0.0, 0.0]], [[1.0, 1.0]] * 3]
+    )
     mask = torch.tensor([[1, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=torch.bool)
-    assert masked_mean(words, mask).tolist() == [[2., 3.], [5., 6.], [0., 0.]]
+    assert masked_mean(words, mask).tolist() == [[2.0, 3.0], [5.0, 6.0], [0.0, 0.0]]
 
 
 def test_folder_equals_transformers_without_trim(folder):
@@ -76,7 +94,7 @@ def test_trim_and_batch_do_not_change_the_result(kind):
     assert model.width == model.embed_dim == 16
     with torch.no_grad():
         together = model(rows)
-        alone = [model(rows[i:i + 1]) for i in range(3)]
+        alone = [model(rows[i : i + 1]) for i in range(3)]
     assert [f.words.shape[1] for f in alone] == [3, 7, 5]
     torch.testing.assert_close(together.pooled, torch.cat([f.pooled for f in alone]), rtol=0, atol=1e-5)
 
@@ -139,8 +157,10 @@ def test_dropout_of_frozen_layers_is_off():
 
 
 def test_grad_checkpointing():
-    plain = tower(dict(BERT, hidden_dropout_prob=0., attention_probs_dropout_prob=0.)).train()
-    saving = tower(dict(BERT, hidden_dropout_prob=0., attention_probs_dropout_prob=0.), grad_checkpointing=True).train()
+    plain = tower(dict(BERT, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)).train()
+    saving = tower(
+        dict(BERT, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0), grad_checkpointing=True
+    ).train()
     for model in (plain, saving):
         model(tokens()).pooled.square().sum().backward()
     for (name, a), (_, b) in zip(plain.named_parameters(), saving.named_parameters()):
@@ -168,6 +188,7 @@ def test_half_precision_weights_come_as_float32(folder, tmp_path):
 
 def test_loading_is_silent_and_restores_the_settings(folder, capfd, caplog):
     from transformers.utils import logging as hf_logging
+
     before = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     with caplog.at_level(logging.WARNING):
         HFTextTower(name_or_path=folder)
@@ -181,18 +202,21 @@ def test_registered_and_pickled():
     assert torch.equal(pickle.loads(pickle.dumps(model))(tokens()).pooled, model(tokens()).pooled)
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(), 'either name_or_path or config'),
-    (dict(config=BERT, name_or_path='x'), 'either name_or_path or config'),
-    (dict(config=BERT, pooling='max'), "pooling='max'"),
-    (dict(config=dict(hidden_size=8)), 'model_type'),
-    (dict(config=dict(model_type='no_such_model')), 'cannot build'),
-    (dict(config=BERT, trainable_layers=4), 'trainable_layers=4 must be .* to 3'),
-    (dict(config=BERT, frozen=True, trainable_layers=1), 'contradict'),
-    (dict(config=BERT, frozen=True, grad_checkpointing=True), 'no backward pass'),
-    (dict(config=dict(model_type='t5', d_model=16, num_layers=1, num_heads=2, d_ff=16, vocab_size=50)), 'is none'),
-    (dict(config=dict(BERT, pad_token_id=None)), 'padding_idx'),
-])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(), 'either name_or_path or config'),
+        (dict(config=BERT, name_or_path='x'), 'either name_or_path or config'),
+        (dict(config=BERT, pooling='max'), "pooling='max'"),
+        (dict(config=dict(hidden_size=8)), 'model_type'),
+        (dict(config=dict(model_type='no_such_model')), 'cannot build'),
+        (dict(config=BERT, trainable_layers=4), 'trainable_layers=4 must be .* to 3'),
+        (dict(config=BERT, frozen=True, trainable_layers=1), 'contradict'),
+        (dict(config=BERT, frozen=True, grad_checkpointing=True), 'no backward pass'),
+        (dict(config=dict(model_type='t5', d_model=16, num_layers=1, num_heads=2, d_ff=16, vocab_size=50)), 'is none'),
+        (dict(config=dict(BERT, pad_token_id=None)), 'padding_idx'),
+    ],
+)
 def test_bad_options(options, message):
     with pytest.raises(ConfigError, match=message):
         HFTextTower(**options)
@@ -229,6 +253,7 @@ def test_folder_that_is_not_a_model(tmp_path):
 
 def test_weights_that_do_not_belong_to_the_config(folder, tmp_path):
     from safetensors.torch import load_file, save_file
+
     state = load_file(os.path.join(folder, 'model.safetensors'))
     transformers.AutoConfig.from_pretrained(folder).save_pretrained(tmp_path)
     key = 'encoder.layer.1.output.dense.weight'

@@ -1,4 +1,5 @@
 """Losses against naive double loops, hand-worked cases and numeric gradients."""
+
 import math
 
 import pytest
@@ -38,11 +39,15 @@ def test_positives_do_not_depend_on_order():
 
 
 def test_info_nce_by_hand():
-    """Scores (0, ln 3): the positive at 0 has probability 1/4, so the loss is ln 4; with both positive, (ln 4 + ln 4/3) / 2."""
+    """Scores (0, ln 3): the positive at 0 has probability 1/4, so the loss is ln 4; with both positive, (ln 4 + ln
+    4/3) / 2.
+    """
     scores = torch.tensor([[0.0, math.log(3)]])
     nothing = torch.zeros(1, 2, dtype=torch.bool)
     assert info_nce(scores, torch.tensor([[True, False]]), nothing).item() == pytest.approx(math.log(4))
-    assert info_nce(scores, torch.tensor([[True, True]]), nothing).item() == pytest.approx((math.log(4) + math.log(4 / 3)) / 2)
+    assert info_nce(scores, torch.tensor([[True, True]]), nothing).item() == pytest.approx(
+        (math.log(4) + math.log(4 / 3)) / 2
+    )
     assert info_nce(scores, torch.tensor([[True, False]]), torch.tensor([[False, True]])).item() == pytest.approx(0.0)
 
 
@@ -53,21 +58,25 @@ def test_info_nce_equals_the_naive_loops(seed):
     positives = torch.rand(5, 9, generator=generator) < 0.3
     positives[2] = False  # a row without any
     ignored = (torch.rand(5, 9, generator=generator) < 0.2) & ~positives
-    assert info_nce(scores, positives, ignored).item() == pytest.approx(naive_info_nce(scores, positives, ignored), abs=1e-12)
+    assert info_nce(scores, positives, ignored).item() == pytest.approx(
+        naive_info_nce(scores, positives, ignored), abs=1e-12
+    )
 
 
 def test_info_nce_is_clip_loss_on_plain_pairs():
     generator = torch.Generator().manual_seed(0)
     scores = torch.randn(6, 6, generator=generator)
-    assert torch.allclose(info_nce(scores, torch.eye(6, dtype=torch.bool), torch.zeros(6, 6, dtype=torch.bool)),
-                          F.cross_entropy(scores, torch.arange(6)))
+    assert torch.allclose(
+        info_nce(scores, torch.eye(6, dtype=torch.bool), torch.zeros(6, 6, dtype=torch.bool)),
+        F.cross_entropy(scores, torch.arange(6)),
+    )
 
 
 def test_gradients_are_right_with_masked_entries():
     generator = torch.Generator().manual_seed(1)
     scores = torch.randn(3, 4, generator=generator, dtype=torch.float64, requires_grad=True)
     own, same_text = caption_positives(IMAGE_IDS, CAPTION_IMAGE_IDS, CAPTION_KEYS)
-    assert torch.autograd.gradcheck(lambda s: info_nce(s, own, same_text), (scores, ))
+    assert torch.autograd.gradcheck(lambda s: info_nce(s, own, same_text), (scores,))
     no_positive = info_nce(scores, torch.zeros_like(own), torch.zeros_like(own))
     no_positive.backward()
     assert no_positive.item() == 0 and scores.grad.abs().sum() == 0
@@ -83,13 +92,21 @@ def test_contrastive_loss_equals_the_naive_loops_both_ways(identical):
     ignored = same_text if identical == 'ignore' else torch.zeros_like(own)
     scores = image.double() @ text.double().T / 0.1
     want = (naive_info_nce(scores, positives, ignored) + naive_info_nce(scores.T, positives.T, ignored.T)) / 2
-    loss = ContrastiveLoss(temperature=0.1, identical_captions=identical)(image, text, IMAGE_IDS, CAPTION_IMAGE_IDS, CAPTION_KEYS)
+    loss = ContrastiveLoss(temperature=0.1, identical_captions=identical)(
+        image, text, IMAGE_IDS, CAPTION_IMAGE_IDS, CAPTION_KEYS
+    )
     assert loss.item() == pytest.approx(want, rel=1e-5)
 
 
 def test_temperature_is_bounded():
     loss = ContrastiveLoss(temperature=0.07, max_scale=100)
-    args = (F.normalize(torch.randn(3, 8), dim=1), F.normalize(torch.randn(4, 8), dim=1), IMAGE_IDS, CAPTION_IMAGE_IDS, CAPTION_KEYS)
+    args = (
+        F.normalize(torch.randn(3, 8), dim=1),
+        F.normalize(torch.randn(4, 8), dim=1),
+        IMAGE_IDS,
+        CAPTION_IMAGE_IDS,
+        CAPTION_KEYS,
+    )
     loss.log_scale.data.fill_(50.0)
     bounded = loss(*args)
     loss.log_scale.data.fill_(math.log(100))
@@ -103,7 +120,9 @@ def test_contrastive_arguments_out_of_range(options):
 
 
 def test_object_priors_by_hand():
-    """Counts (1, .5, 0) with frequencies (.25, 1, .5): tempering 0 -> (2/3, 1/3); 1/2 -> 2 : .5 -> (.8, .2); 1 -> 4 : .5."""
+    """Counts (1, .5, 0) with frequencies (.25, 1, .5): tempering 0 -> (2/3, 1/3); 1/2 -> 2 : .5 -> (.8, .2); 1 -> 4 :
+    .5.
+    """
     counts = torch.tensor([[1.0, 0.5, 0.0], [0.0, 0.0, 0.0]])
     frequency = torch.tensor([0.25, 1.0, 0.5])
     for tempering, want in ((0.0, [2 / 3, 1 / 3, 0]), (0.5, [0.8, 0.2, 0]), (1.0, [8 / 9, 1 / 9, 0])):
@@ -113,13 +132,17 @@ def test_object_priors_by_hand():
 
 
 def test_clustering_by_hand():
-    """v . prototypes = (0, ln 3) at temperature 1 -> assignment (1/4, 3/4); KL((1/2, 1/2) || it) = ln 2 - ln(3) / 2 ..."""
+    """v . prototypes = (0, ln 3) at temperature 1 -> assignment (1/4, 3/4); KL((1/2, 1/2) || it) = ln 2 - ln(3) / 2
+    ...
+    """
     prototypes = torch.eye(2)
     image = torch.tensor([[0.0, math.log(3)], [5.0, 5.0]])
     priors = torch.tensor([[0.5, 0.5], [0.0, 0.0]])
     loss = prior_clustering(image, prototypes, priors, torch.tensor([True, False]), temperature=1.0)
     assert loss.item() == pytest.approx(0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75))
-    perfect = prior_clustering(image, prototypes, torch.tensor([[0.25, 0.75], [0.5, 0.5]]), torch.tensor([True, True]), 1.0)
+    perfect = prior_clustering(
+        image, prototypes, torch.tensor([[0.25, 0.75], [0.5, 0.5]]), torch.tensor([True, True]), 1.0
+    )
     assert perfect.item() == pytest.approx(0.0, abs=1e-6)
     assert prior_clustering(image, prototypes, priors, torch.tensor([False, False]), 1.0).item() == 0
 

@@ -1,4 +1,5 @@
 """Necks against naive loops and hand-worked cases."""
+
 import math
 
 import pytest
@@ -15,8 +16,9 @@ from osdpm_plugin.structures import ImageFeatures, TextFeatures, as_image_featur
 
 def clip_features(batch=3, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return ImageFeatures(maps=(torch.randn(batch, 24, 4, 4, generator=generator), ),
-                         pooled=torch.randn(batch, 16, generator=generator))
+    return ImageFeatures(
+        maps=(torch.randn(batch, 24, 4, 4, generator=generator),), pooled=torch.randn(batch, 16, generator=generator)
+    )
 
 
 def naive_window_mean(x, window):
@@ -24,7 +26,7 @@ def naive_window_mean(x, window):
     out, r = torch.zeros_like(x), window // 2
     for i in range(x.shape[-2]):
         for j in range(x.shape[-1]):
-            out[..., i, j] = x[..., max(0, i - r):i + r + 1, max(0, j - r):j + r + 1].mean(dim=(-2, -1))
+            out[..., i, j] = x[..., max(0, i - r) : i + r + 1, max(0, j - r) : j + r + 1].mean(dim=(-2, -1))
     return out
 
 
@@ -65,7 +67,7 @@ def test_saliency_equals_the_naive_loops():
 
 def test_saliency_finds_the_planted_object():
     """Identity query and key: the one cell that points along the global vector takes nearly all the saliency."""
-    attention = ObjectSaliencyAttention(channels=4, global_channels=4, scales=(1, ))
+    attention = ObjectSaliencyAttention(channels=4, global_channels=4, scales=(1,))
     for layer in (attention.query, attention.key):
         nn.init.zeros_(layer.bias)
         layer.weight.data = torch.eye(4).view_as(layer.weight)
@@ -94,14 +96,14 @@ def test_cooperative_attention_equals_its_formula_and_is_really_mutual():
 def test_dapn_is_a_no_op_at_first():
     features = clip_features()
     for options in (dict(), dict(adapter=True)):
-        neck = DAPN(in_channels=(24, ), embed_dims=16, channels=32, **options).eval()
+        neck = DAPN(in_channels=(24,), embed_dims=16, channels=32, **options).eval()
         torch.testing.assert_close(neck(features).embedding, F.normalize(features.pooled, dim=1), rtol=0, atol=0)
 
 
 def test_dapn_departs_when_its_gate_opens():
     torch.manual_seed(0)
     features = clip_features()
-    neck = DAPN(in_channels=(24, ), embed_dims=16, channels=32, gate_init=0.5).eval()
+    neck = DAPN(in_channels=(24,), embed_dims=16, channels=32, gate_init=0.5).eval()
     attended = neck.attend(features, features.pooled)
     want = F.normalize(features.pooled + math.tanh(0.5) * neck.output(attended.objects), dim=1)
     out = neck(features)
@@ -113,15 +115,21 @@ def test_dapn_departs_when_its_gate_opens():
 def test_images_of_a_batch_do_not_mix():
     torch.manual_seed(0)
     features = clip_features(batch=4)
-    neck = DAPN(in_channels=(24, ), embed_dims=16, channels=32, gate_init=0.5).eval()
-    alone = torch.cat([neck(ImageFeatures((features.maps[0][i:i + 1], ), features.pooled[i:i + 1])).embedding for i in range(4)])
+    neck = DAPN(in_channels=(24,), embed_dims=16, channels=32, gate_init=0.5).eval()
+    alone = torch.cat(
+        [neck(ImageFeatures((features.maps[0][i : i + 1],), features.pooled[i : i + 1])).embedding for i in range(4)]
+    )
     torch.testing.assert_close(neck(features).embedding, alone)
 
 
-@pytest.mark.parametrize('neck', [
-    DAPN(in_channels=(12, 24), embed_dims=16, pool_channels=24, channels=32, gate_init=0.5),
-    GlobalNeck(embed_dims=16, in_channels=24),
-], ids=['DAPN', 'GlobalNeck'])
+@pytest.mark.parametrize(
+    'neck',
+    [
+        DAPN(in_channels=(12, 24), embed_dims=16, pool_channels=24, channels=32, gate_init=0.5),
+        GlobalNeck(embed_dims=16, in_channels=24),
+    ],
+    ids=['DAPN', 'GlobalNeck'],
+)
 def test_maps_of_any_backbone_and_every_parameter_gets_a_gradient(neck):
     """OpenMMLab's convention: a tuple of maps of different sizes; the last entry of the output is the embedding."""
     torch.manual_seed(0)
@@ -135,41 +143,56 @@ def test_maps_of_any_backbone_and_every_parameter_gets_a_gradient(neck):
 
 def test_gradients_are_right():
     torch.manual_seed(0)
-    neck = DAPN(in_channels=(5, ), embed_dims=4, pool_channels=5, channels=6, scales=(1, 3), gate_init=0.3,
-                hidden_channels=7).double().eval()
-    assert torch.autograd.gradcheck(lambda m: neck((m, )).embedding, (torch.randn(2, 5, 3, 3, dtype=torch.float64, requires_grad=True), ))
+    neck = (
+        DAPN(
+            in_channels=(5,), embed_dims=4, pool_channels=5, channels=6, scales=(1, 3), gate_init=0.3, hidden_channels=7
+        )
+        .double()
+        .eval()
+    )
+    assert torch.autograd.gradcheck(
+        lambda m: neck((m,)).embedding, (torch.randn(2, 5, 3, 3, dtype=torch.float64, requires_grad=True),)
+    )
 
 
 def test_global_neck_by_hand():
     """Without projection the pooled vector (3, 4) becomes (0.6, 0.8)."""
-    out = GlobalNeck(embed_dims=2)(ImageFeatures((torch.zeros(1, 3, 2, 2), ), torch.tensor([[3.0, 4.0]])))
+    out = GlobalNeck(embed_dims=2)(ImageFeatures((torch.zeros(1, 3, 2, 2),), torch.tensor([[3.0, 4.0]])))
     torch.testing.assert_close(out.embedding, torch.tensor([[0.6, 0.8]]))
     assert out.saliency is None
     seen = []
     neck = GlobalNeck(embed_dims=2, in_channels=1)
     neck.projection = nn.Sequential(nn.Identity())
     neck.projection.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
-    neck((torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]]), ))
+    neck((torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]]),))
     torch.testing.assert_close(seen[0], torch.tensor([[3.0, 6.0]]))  # mean and maximum
 
 
 def test_text_projection():
     features = TextFeatures(torch.zeros(2, 3, 8), torch.ones(2, 3, dtype=torch.bool), torch.randn(2, 8))
     torch.testing.assert_close(TextProjection(embed_dims=8)(features), F.normalize(features.pooled, dim=1))
-    torch.testing.assert_close(TextProjection(embed_dims=8, adapter=True)(features), F.normalize(features.pooled, dim=1))
+    torch.testing.assert_close(
+        TextProjection(embed_dims=8, adapter=True)(features), F.normalize(features.pooled, dim=1)
+    )
     projected = TextProjection(embed_dims=4, in_channels=8)(features)
     torch.testing.assert_close(projected.norm(dim=1), torch.ones(2))
     assert projected.shape == (2, 4)
 
 
-@pytest.mark.parametrize(('build', 'message'), [
-    (lambda: DAPN(in_channels=(24, ), embed_dims=16, scales=(1, 2)), 'scales must be different odd numbers'),
-    (lambda: DAPN(in_channels=(24, ), embed_dims=16, scales=()), 'scales'),
-    (lambda: GlobalNeck(embed_dims=16, in_channels=24, adapter=True), 'adapter=True is for vectors'),
-    (lambda: DAPN(in_channels=(24, ), embed_dims=8)(clip_features()), 'embed_dims=8 values, but the tower gives 16'),
-    (lambda: DAPN(in_channels=(24, ), embed_dims=16)(clip_features().maps), 'the tower gives none'),
-    (lambda: DAPN(in_channels=(12, 24), embed_dims=16)(clip_features()), r'in_channels=\[12, 24\], but the image tower gives'),
-])
+@pytest.mark.parametrize(
+    ('build', 'message'),
+    [
+        (lambda: DAPN(in_channels=(24,), embed_dims=16, scales=(1, 2)), 'scales must be different odd numbers'),
+        (lambda: DAPN(in_channels=(24,), embed_dims=16, scales=()), 'scales'),
+        (lambda: GlobalNeck(embed_dims=16, in_channels=24, adapter=True), 'adapter=True is for vectors'),
+        (lambda: DAPN(in_channels=(24,), embed_dims=8)(clip_features()), 'embed_dims=8 values, but the tower gives 16'),
+        (lambda: DAPN(in_channels=(24,), embed_dims=16)(clip_features().maps), 'the tower gives none'),
+        (
+            lambda: DAPN(in_channels=(12, 24), embed_dims=16)(clip_features()),
+            r'in_channels=\[12, 24\], but the image tower gives',
+        ),
+    ],
+)
 def test_misfits_are_named(build, message):
     with pytest.raises(ConfigError, match=message):
         build()
@@ -177,5 +200,5 @@ def test_misfits_are_named(build, message):
 
 def test_towers_without_maps_are_refused():
     with pytest.raises(TypeError, match='out_type="featmap"'):
-        as_image_features((torch.zeros(2, 768), ))
+        as_image_features((torch.zeros(2, 768),))
     assert as_image_features(torch.zeros(2, 3, 4, 4)).maps[0].shape == (2, 3, 4, 4)

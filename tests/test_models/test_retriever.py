@@ -1,4 +1,5 @@
 """The retriever end to end on tiny towers."""
+
 import numpy as np
 import open_clip
 import pytest
@@ -30,21 +31,31 @@ def test_recall_before_the_first_step_is_the_bare_clip_pairs(tmp_path):
     clip = open_clip.CLIP(**CLIP).eval()
     torch.save(clip.state_dict(), tmp_path / 'clip.pt')
     towers = dict(model=CLIP, pretrained=str(tmp_path / 'clip.pt'))
-    model = build(image_tower=dict(type='OpenCLIPImageTower', **towers), text_tower=dict(type='OpenCLIPTextTower', **towers),
-                  neck=dict(type='DAPN', in_channels=(64, ), embed_dims=EMBED_DIM, channels=32, adapter=True)).eval()
+    model = build(
+        image_tower=dict(type='OpenCLIPImageTower', **towers),
+        text_tower=dict(type='OpenCLIPTextTower', **towers),
+        neck=dict(type='DAPN', in_channels=(64,), embed_dims=EMBED_DIM, channels=32, adapter=True),
+    ).eval()
     data = batch(range(12), captions_each=3)
     with torch.no_grad():
         predictions = run(model, data, 'predict')
         pixels = model.data_preprocessor(data)['inputs']
         want_image = F.normalize(clip.encode_image(pixels), dim=1)
-        want_text = F.normalize(clip.encode_text(torch.from_numpy(np.concatenate([s.tokens for s in data['data_samples']]))), dim=1)
+        want_text = F.normalize(
+            clip.encode_text(torch.from_numpy(np.concatenate([s.tokens for s in data['data_samples']]))), dim=1
+        )
     torch.testing.assert_close(torch.stack([p.image_embed for p in predictions]), want_image, rtol=0, atol=1e-6)
     torch.testing.assert_close(torch.cat([p.text_embed for p in predictions]), want_text, rtol=0, atol=1e-6)
 
     metric, bare = ImageTextRecall(), ImageTextRecall()
     metric.process({}, [p.to_dict() for p in predictions])
-    bare.process({}, [dict(p.to_dict(), image_embed=v, text_embed=t)
-                      for p, v, t in zip(predictions, want_image, want_text.split(3))])
+    bare.process(
+        {},
+        [
+            dict(p.to_dict(), image_embed=v, text_embed=t)
+            for p, v, t in zip(predictions, want_image, want_text.split(3))
+        ],
+    )
     result = metric.evaluate(12)
     assert result == bare.evaluate(12) and 0 < result['retrieval/mR'] < 100
 
@@ -60,7 +71,9 @@ def test_preprocessing_by_hand():
 
 def test_statistics_are_the_image_towers_own():
     model = build()
-    torch.testing.assert_close(model.data_preprocessor.mean.flatten(), torch.tensor(open_clip.OPENAI_DATASET_MEAN) * 255)
+    torch.testing.assert_close(
+        model.data_preprocessor.mean.flatten(), torch.tensor(open_clip.OPENAI_DATASET_MEAN) * 255
+    )
     torch.testing.assert_close(model.data_preprocessor.std.flatten(), torch.tensor(open_clip.OPENAI_DATASET_STD) * 255)
     with pytest.raises(ConfigError, match='ResNet does not state its pixel statistics; set data_preprocessor'):
         build(image_tower=dict(type='mmpretrain.ResNet', depth=18))
@@ -70,7 +83,8 @@ def test_statistics_are_the_image_towers_own():
 def test_every_trainable_parameter_gets_a_gradient_and_no_frozen_one_does(objects, frozen):
     model = build(
         image_tower=dict(type='OpenCLIPImageTower', model=CLIP, frozen=frozen in ('image', 'both')),
-        text_tower=dict(type='OpenCLIPTextTower', model=CLIP, frozen=frozen in ('text', 'both'))).train()
+        text_tower=dict(type='OpenCLIPTextTower', model=CLIP, frozen=frozen in ('text', 'both')),
+    ).train()
     for name, p in model.named_parameters():
         if name.endswith('gate'):
             p.data.fill_(0.3)  # at 0 a gate keeps gradients from what is behind it
@@ -129,11 +143,14 @@ def test_a_batch_of_one_trains(objects):
     assert losses['loss_align'].item() == pytest.approx(0.0, abs=1e-6) and losses['loss_cluster'].isfinite()
 
 
-@pytest.mark.parametrize(('options', 'keys'), [
-    (dict(cluster_weight=0.0), {'loss_align'}),
-    (dict(align_weight=0.0), {'loss_cluster'}),
-    (dict(), {'loss_align', 'loss_cluster'}),
-])
+@pytest.mark.parametrize(
+    ('options', 'keys'),
+    [
+        (dict(cluster_weight=0.0), {'loss_align'}),
+        (dict(align_weight=0.0), {'loss_cluster'}),
+        (dict(), {'loss_align', 'loss_cluster'}),
+    ],
+)
 def test_each_loss_of_the_head_can_be_switched_off(objects, options, keys):
     head = dict(type='OSFCMHead', tokenizer=TOKENIZER, num_objects=6, **options)
     assert set(losses_of(build(head=head), batch(range(3), num_objects=objects))) == keys
@@ -141,8 +158,15 @@ def test_each_loss_of_the_head_can_be_switched_off(objects, options, keys):
 
 def test_loss_weights_scale(objects):
     data = batch(range(4), num_objects=objects)
-    one, two = (losses_of(build(head=dict(type='OSFCMHead', tokenizer=TOKENIZER, num_objects=6, cluster_weight=w, align_weight=w)).eval(),
-                          data) for w in (1.0, 2.0))
+    one, two = (
+        losses_of(
+            build(
+                head=dict(type='OSFCMHead', tokenizer=TOKENIZER, num_objects=6, cluster_weight=w, align_weight=w)
+            ).eval(),
+            data,
+        )
+        for w in (1.0, 2.0)
+    )
     assert all(two[key].item() == pytest.approx(2 * one[key].item(), rel=1e-6) for key in one)
 
 
@@ -160,21 +184,31 @@ def cfg_error(**changes):
     return lambda: build(**changes)
 
 
-@pytest.mark.parametrize(('make', 'message'), [
-    (cfg_error(head=dict(type='OSFCMHead', tokenizer=TOKENIZER, prompt='a picture')), r'prompt must contain {}'),
-    (cfg_error(head=dict(type='OSFCMHead', tokenizer=TOKENIZER, temperature=0)), 'temperature must be positive'),
-    (cfg_error(head=dict(type='OSFCMHead', tokenizer=TOKENIZER, align_weight=0, cluster_weight=0)), 'both 0'),
-    (cfg_error(data_preprocessor=dict(type='RetrievalDataPreprocessor', mean=(0, 0, 0))), 'give both mean and std'),
-    (cfg_error(data_preprocessor=dict(type='RetrievalDataPreprocessor', mean=(0, 0), std=(1, 1))), 'must hold 3 values'),
-    (lambda: build().head.set_object_frequency(torch.zeros(1)), 'fewer than two categories'),
-    (lambda: losses_of(build(head=None), batch([1, 2])), 'head is None'),
-    (lambda: losses_of(build(), batch([1, 2])), "the pipeline delivers none.*put dict\\(type='CountObjects'\\)"),
-    (lambda: losses_of(build(), batch([1, 2], num_objects=3)), 'counts of 3 categories'),
-    (lambda: losses_of(build(text_neck=dict(type='TextProjection', embed_dims=8, in_channels=EMBED_DIM)), batch([1, 2])),
-     'image embeddings have 16 values, text embeddings 8'),
-    (lambda: losses_of(build(), dict(inputs=[torch.zeros(3, 8, 8)] * 2, data_samples=[])), 'default_collate'),
-    (lambda: run(build(), batch([1, 2]), 'train'), "mode must be 'loss', 'predict' or 'tensor'"),
-])
+@pytest.mark.parametrize(
+    ('make', 'message'),
+    [
+        (cfg_error(head=dict(type='OSFCMHead', tokenizer=TOKENIZER, prompt='a picture')), r'prompt must contain {}'),
+        (cfg_error(head=dict(type='OSFCMHead', tokenizer=TOKENIZER, temperature=0)), 'temperature must be positive'),
+        (cfg_error(head=dict(type='OSFCMHead', tokenizer=TOKENIZER, align_weight=0, cluster_weight=0)), 'both 0'),
+        (cfg_error(data_preprocessor=dict(type='RetrievalDataPreprocessor', mean=(0, 0, 0))), 'give both mean and std'),
+        (
+            cfg_error(data_preprocessor=dict(type='RetrievalDataPreprocessor', mean=(0, 0), std=(1, 1))),
+            'must hold 3 values',
+        ),
+        (lambda: build().head.set_object_frequency(torch.zeros(1)), 'fewer than two categories'),
+        (lambda: losses_of(build(head=None), batch([1, 2])), 'head is None'),
+        (lambda: losses_of(build(), batch([1, 2])), "the pipeline delivers none.*put dict\\(type='CountObjects'\\)"),
+        (lambda: losses_of(build(), batch([1, 2], num_objects=3)), 'counts of 3 categories'),
+        (
+            lambda: losses_of(
+                build(text_neck=dict(type='TextProjection', embed_dims=8, in_channels=EMBED_DIM)), batch([1, 2])
+            ),
+            'image embeddings have 16 values, text embeddings 8',
+        ),
+        (lambda: losses_of(build(), dict(inputs=[torch.zeros(3, 8, 8)] * 2, data_samples=[])), 'default_collate'),
+        (lambda: run(build(), batch([1, 2]), 'train'), "mode must be 'loss', 'predict' or 'tensor'"),
+    ],
+)
 def test_misfits_are_named(make, message):
     with pytest.raises(ConfigError, match=message):
         make()

@@ -1,4 +1,5 @@
 """A tiny OSDPM and batches for it."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,7 +15,8 @@ EMBED_DIM = 16
 CLIP = dict(
     embed_dim=EMBED_DIM,
     vision_cfg=dict(image_size=32, layers=2, width=64, head_width=32, patch_size=8),
-    text_cfg=dict(context_length=16, vocab_size=49408, width=32, heads=2, layers=2))
+    text_cfg=dict(context_length=16, vocab_size=49408, width=32, heads=2, layers=2),
+)
 TOKENIZER = dict(type='OpenCLIPTokenizer', model='ViT-B-32', context_length=16)
 
 
@@ -25,9 +27,12 @@ def osdpm_cfg(**changes) -> dict:
             type='ImageTextRetriever',
             image_tower=dict(type='OpenCLIPImageTower', model=CLIP),
             text_tower=dict(type='OpenCLIPTextTower', model=CLIP),
-            neck=dict(type='DAPN', in_channels=(64, ), embed_dims=EMBED_DIM, channels=32, adapter=True, gate_init=0.3),
+            neck=dict(type='DAPN', in_channels=(64,), embed_dims=EMBED_DIM, channels=32, adapter=True, gate_init=0.3),
             text_neck=dict(type='TextProjection', embed_dims=EMBED_DIM, adapter=True),
-            head=dict(type='OSFCMHead', tokenizer=TOKENIZER, num_objects=6)), **changes)
+            head=dict(type='OSFCMHead', tokenizer=TOKENIZER, num_objects=6),
+        ),
+        **changes,
+    )
 
 
 def build(seed: int = 0, **changes):
@@ -55,6 +60,8 @@ def batch(ids, captions_each: int = 1, num_objects: int | None = None, size: int
         if num_objects:
             rng = np.random.default_rng(image_id)
             sample.object_counts = (rng.random(num_objects) * (rng.random(num_objects) < 0.3)).astype(np.float32)
-        images.append(torch.from_numpy(np.random.default_rng(image_id).integers(0, 255, (3, size, size), dtype=np.uint8)))
+        images.append(
+            torch.from_numpy(np.random.default_rng(image_id).integers(0, 255, (3, size, size), dtype=np.uint8))
+        )
         samples.append(sample)
     return dict(inputs=torch.stack(images), data_samples=samples)

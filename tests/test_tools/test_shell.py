@@ -1,4 +1,5 @@
 """The shell tools: what they call, with which arguments, and what they say; `python`, `srun` and pip are stand-ins."""
+
 from __future__ import annotations
 
 import os
@@ -58,9 +59,20 @@ def test_syntax(script):
 def test_dist_train(recorder):
     arguments = recorder('tools/dist_train.sh', 'configs/a b.py', '4', '--amp', '--cfg-options', 'x=a b')
     assert arguments == [
-        '-m', 'torch.distributed.run', '--nnodes=1', '--node_rank=0', '--master_addr=127.0.0.1', '--master_port=29500',
-        '--nproc_per_node=4', 'tools/train.py', 'configs/a b.py', '--launcher', 'pytorch', '--amp', '--cfg-options',
-        'x=a b'
+        '-m',
+        'torch.distributed.run',
+        '--nnodes=1',
+        '--node_rank=0',
+        '--master_addr=127.0.0.1',
+        '--master_port=29500',
+        '--nproc_per_node=4',
+        'tools/train.py',
+        'configs/a b.py',
+        '--launcher',
+        'pytorch',
+        '--amp',
+        '--cfg-options',
+        'x=a b',
     ]
 
 
@@ -68,24 +80,59 @@ def test_dist_train_on_several_machines(recorder):
     machines = dict(NNODES='2', NODE_RANK='1', MASTER_ADDR='10.0.0.1', PORT='1234')
     arguments = recorder('tools/dist_train.sh', 'c.py', '8', **machines)
     assert arguments[2:7] == [
-        '--nnodes=2', '--node_rank=1', '--master_addr=10.0.0.1', '--master_port=1234', '--nproc_per_node=8'
+        '--nnodes=2',
+        '--node_rank=1',
+        '--master_addr=10.0.0.1',
+        '--master_port=1234',
+        '--nproc_per_node=8',
     ]
 
 
 def test_dist_test(recorder):
     arguments = recorder('tools/dist_test.sh', 'c.py', 'w.pth', '2', '--out', 'r.pkl')
     assert arguments[6:] == [
-        '--nproc_per_node=2', 'tools/test.py', 'c.py', 'w.pth', '--launcher', 'pytorch', '--out', 'r.pkl'
+        '--nproc_per_node=2',
+        'tools/test.py',
+        'c.py',
+        'w.pth',
+        '--launcher',
+        'pytorch',
+        '--out',
+        'r.pkl',
     ]
 
 
 def test_slurm(recorder):
-    arguments = recorder('tools/slurm_train.sh', 'gpu', 'job', 'c.py', 'work dir', '--resume',
-                         GPUS='16', CPUS_PER_TASK='6', SRUN_ARGS='--time=1:00 --quotatype=auto', PYTHON='python')
+    arguments = recorder(
+        'tools/slurm_train.sh',
+        'gpu',
+        'job',
+        'c.py',
+        'work dir',
+        '--resume',
+        GPUS='16',
+        CPUS_PER_TASK='6',
+        SRUN_ARGS='--time=1:00 --quotatype=auto',
+        PYTHON='python',
+    )
     assert arguments == [
-        '-p', 'gpu', '--job-name=job', '--gres=gpu:8', '--ntasks=16', '--ntasks-per-node=8', '--cpus-per-task=6',
-        '--kill-on-bad-exit=1', '--time=1:00', '--quotatype=auto', 'python', '-u', 'tools/train.py', 'c.py',
-        '--work-dir=work dir', '--launcher=slurm', '--resume'
+        '-p',
+        'gpu',
+        '--job-name=job',
+        '--gres=gpu:8',
+        '--ntasks=16',
+        '--ntasks-per-node=8',
+        '--cpus-per-task=6',
+        '--kill-on-bad-exit=1',
+        '--time=1:00',
+        '--quotatype=auto',
+        'python',
+        '-u',
+        'tools/train.py',
+        'c.py',
+        '--work-dir=work dir',
+        '--launcher=slurm',
+        '--resume',
     ]
 
 
@@ -94,8 +141,10 @@ def test_slurm_on_a_part_of_a_machine(recorder):
     assert '--gres=gpu:2' in arguments and '--ntasks-per-node=2' in arguments and '' not in arguments
 
 
-@pytest.mark.parametrize(('script', 'arguments'), [('dist_train', ['c.py']), ('dist_test', ['c.py', 'w.pth']),
-                                                   ('slurm_train', ['gpu', 'job', 'c.py'])])
+@pytest.mark.parametrize(
+    ('script', 'arguments'),
+    [('dist_train', ['c.py']), ('dist_test', ['c.py', 'w.pth']), ('slurm_train', ['gpu', 'job', 'c.py'])],
+)
 def test_usage(script, arguments):
     done = bash(f'tools/{script}.sh', *arguments)
     assert done.returncode == 2
@@ -236,10 +285,13 @@ def test_two_stacks_in_one_shell(copy):
     assert done.stdout.splitlines()[-1] == f'{root}/.venv-openmmlab/bin/python'
 
 
-@pytest.mark.parametrize(('script', 'words'), [
-    ('exit 1', 'stack needs Python 3.10 or newer'),
-    ('[[ "$*" == *ensurepip* ]] && exit 1; exit 0', 'cannot make virtual environments'),
-])
+@pytest.mark.parametrize(
+    ('script', 'words'),
+    [
+        ('exit 1', 'stack needs Python 3.10 or newer'),
+        ('[[ "$*" == *ensurepip* ]] && exit 1; exit 0', 'cannot make virtual environments'),
+    ],
+)
 def test_unsuitable_python_is_one_sentence(copy, tmp_path, script, words):
     _, run, log = copy
     python = tmp_path / 'bin' / 'other'

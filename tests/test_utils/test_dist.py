@@ -1,4 +1,5 @@
 """Two and three processes against one: values and gradients of the loss over the global batch."""
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -40,14 +41,16 @@ def losses_and_gradients():
     wrapped = torch.nn.parallel.DistributedDataParallel(model)
     losses = wrapped(**model.data_preprocessor(data), mode='loss')
     sum(losses.values()).backward()
-    return ({k: v.item() for k, v in losses.items()},
-            {n: p.grad.numpy() for n, p in model.named_parameters() if p.grad is not None})
+    return (
+        {k: v.item() for k, v in losses.items()},
+        {n: p.grad.numpy() for n, p in model.named_parameters() if p.grad is not None},
+    )
 
 
 @pytest.mark.stack
 @pytest.mark.parametrize('world_size', [2, 3])
 def test_loss_and_gradient_of_several_processes_equal_those_of_one(world_size):
-    (want_losses, want_grads), = run_distributed(losses_and_gradients, 1)
+    ((want_losses, want_grads),) = run_distributed(losses_and_gradients, 1)
     for losses, grads in run_distributed(losses_and_gradients, world_size):
         assert losses == pytest.approx(want_losses, rel=1e-5)
         assert grads.keys() == want_grads.keys()

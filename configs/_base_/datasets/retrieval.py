@@ -1,4 +1,5 @@
 """Pipelines and loaders that all sets share: CLIP's tokens, 224 px. A set's own file names its type and folder."""
+
 image_size = 224
 tokenizer = dict(type='OpenCLIPTokenizer', model='ViT-B-32')
 
@@ -26,19 +27,22 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
-    dataset=dict(split='train', pipeline=train_pipeline))
+    dataset=dict(split='train', pipeline=train_pipeline),
+)
 val_dataloader = dict(
     batch_size=64,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=True),
     collate_fn=dict(type='default_collate'),
-    dataset=dict(split='val', test_mode=True, pipeline=test_pipeline))
+    dataset=dict(split='val', test_mode=True, pipeline=test_pipeline),
+)
 test_dataloader = dict(
     batch_size=64,
     num_workers=4,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=True),
     collate_fn=dict(type='default_collate'),
-    dataset=dict(split='test', test_mode=True, pipeline=test_pipeline))
+    dataset=dict(split='test', test_mode=True, pipeline=test_pipeline),
+)
 val_evaluator = dict(type='ImageTextRecall')
 test_evaluator = dict(type='ImageTextRecall')

@@ -1,7 +1,8 @@
-"""Procedural scenes at 128 px: drawn on first use."""
+"""Procedural scenes at 64 px: drawn on first use."""
+
 _base_ = 'retrieval.py'
 
-image_size = 128
+image_size = 64
 tokenizer = dict(type='OpenCLIPTokenizer', model='ViT-B-32', context_length=48)
 
 train_pipeline = [

@@ -4,6 +4,7 @@
 a user's own file has the same layout. `object_statistics` tells how well a lexicon covers an annotation file. Counts
 become the object priors of the OSFCM head, so they are taken on training captions only.
 """
+
 from .lexicon import Lexicon
 from .statistics import ObjectStatistics, format_statistics, object_statistics
 

@@ -1,4 +1,5 @@
 """Object categories of remote-sensing imagery, and which of them a caption names."""
+
 from __future__ import annotations
 
 import hashlib
@@ -52,8 +53,14 @@ class Lexicon:
         ('car', 'parking lot')
     """
 
-    def __init__(self, categories: Mapping[str, Sequence[str]], *, name: str = 'custom', ignored: Sequence[str] = (),
-                 mass_nouns: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        categories: Mapping[str, Sequence[str]],
+        *,
+        name: str = 'custom',
+        ignored: Sequence[str] = (),
+        mass_nouns: Sequence[str] = (),
+    ) -> None:
         if not isinstance(categories, Mapping) or not categories:
             raise DataError('categories must be a mapping of at least one canonical name to its surface forms')
         self._name = name
@@ -88,8 +95,9 @@ class Lexicon:
         try:
             content = json.loads(Path(path).read_text(encoding='utf-8'), object_pairs_hook=_object_without_repeats)
         except FileNotFoundError:
-            raise DataError(f'lexicon file {path} does not exist; correct the path, or leave it out for the shipped '
-                            'lexicon') from None
+            raise DataError(
+                f'lexicon file {path} does not exist; correct the path, or leave it out for the shipped lexicon'
+            ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f'lexicon file {path} cannot be read ({error}); it must be a UTF-8 text file') from error
         except (json.JSONDecodeError, RecursionError) as error:
@@ -176,10 +184,14 @@ class Lexicon:
         except (AttributeError, IndexError, KeyError, ValueError):
             fits = False
         if not fits:
-            raise ConfigError(f'prompt template {template!r} cannot take a category; give it one {{}} (name with '
-                              'article) or one {name} (name alone)')
-        return [template.format(name if name in self._mass_nouns else with_article(name), name=name)
-                for name in self._categories]
+            raise ConfigError(
+                f'prompt template {template!r} cannot take a category; give it one {{}} (name with '
+                'article) or one {name} (name alone)'
+            )
+        return [
+            template.format(name if name in self._mass_nouns else with_article(name), name=name)
+            for name in self._categories
+        ]
 
     def __len__(self) -> int:
         return len(self._categories)
@@ -195,7 +207,7 @@ class Lexicon:
         found: dict[int, None] = {}
         while start < len(words):
             for length in self._lengths.get(words[start], ()):
-                category = self._table.get(' '.join(words[start:start + length]))
+                category = self._table.get(' '.join(words[start : start + length]))
                 if category is not None and start + length <= len(words):
                     found[category] = None
                     start += length
@@ -222,19 +234,23 @@ class Lexicon:
             if phrase in listed:
                 continue
             if owner is None:
-                raise DataError(f'{phrase!r} is a singular, plural or joined spelling of forms of two categories; list '
-                                'it under one of them')
+                raise DataError(
+                    f'{phrase!r} is a singular, plural or joined spelling of forms of two categories; list '
+                    'it under one of them'
+                )
             table[phrase] = owner
         return table
 
-    def _add(self, form: str, where: str, index: int, listed: dict[str, int],
-             derived: dict[str, Optional[int]]) -> None:
+    def _add(
+        self, form: str, where: str, index: int, listed: dict[str, int], derived: dict[str, Optional[int]]
+    ) -> None:
         """Enter a form into ``listed`` and its other spellings into ``derived`` (None marks a conflict)."""
         exact = form.startswith(_EXACT)
-        words = split_words(form[len(_EXACT):] if exact else form)
+        words = split_words(form[len(_EXACT) :] if exact else form)
         if not words or PHRASE_BREAK in words:
-            raise DataError(f'{where} has the form {form!r}, which is not one phrase of words; remove its punctuation '
-                            'or the form')
+            raise DataError(
+                f'{where} has the form {form!r}, which is not one phrase of words; remove its punctuation or the form'
+            )
         phrase = ' '.join(words)
         owner = listed.setdefault(phrase, index)
         if owner != index:

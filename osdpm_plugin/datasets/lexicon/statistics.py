@@ -1,4 +1,5 @@
 """Captions of a data set -> how often each object category is named, what is named together, and what is missed."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -20,7 +21,8 @@ _FUNCTION_WORDS = (
     'of old on one only or orange other others out outside over part parts piece pieces planted red row rows s '
     'same see seen seven several shape shaped side sides six size sizes small so some sparse stands straight '
     'surround surrounded t ten that the their them then there these they this those three through to together top '
-    'two under up us very was we well were where which while white wide with yellow')
+    'two under up us very was we well were where which while white wide with yellow'
+)
 
 
 class ObjectStatistics(NamedTuple):
@@ -38,6 +40,7 @@ class ObjectStatistics(NamedTuple):
         num_covered_captions: captions with at least one category.
         uncovered_words: (word, captions) of the captions that name no category, most frequent first.
     """
+
     categories: tuple[str, ...]
     images: np.ndarray
     captions: np.ndarray
@@ -52,20 +55,21 @@ class ObjectStatistics(NamedTuple):
     @property
     def image_coverage(self) -> float:
         """Share of images with at least one category, percent."""
-        return 100. * self.num_covered_images / max(self.num_images, 1)
+        return 100.0 * self.num_covered_images / max(self.num_images, 1)
 
     @property
     def caption_coverage(self) -> float:
         """Share of captions with at least one category, percent."""
-        return 100. * self.num_covered_captions / max(self.num_captions, 1)
+        return 100.0 * self.num_covered_captions / max(self.num_captions, 1)
 
     def top_pairs(self, top: int) -> list[tuple[str, str, int]]:
         """The ``top`` pairs of categories that most images name together; pairs that never meet are left out."""
         first, second = np.triu_indices(len(self.categories), k=1)
         together = self.cooccurrence[first, second]
         order = np.argsort(-together, kind='stable')[:top]
-        return [(self.categories[first[i]], self.categories[second[i]], int(together[i]))
-                for i in order if together[i] > 0]
+        return [
+            (self.categories[first[i]], self.categories[second[i]], int(together[i])) for i in order if together[i] > 0
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """All numbers in types that JSON knows; categories that are never named are kept with zeros."""
@@ -74,15 +78,22 @@ class ObjectStatistics(NamedTuple):
             num_captions=self.num_captions,
             image_coverage_percent=self.image_coverage,
             caption_coverage_percent=self.caption_coverage,
-            categories={name: dict(images=int(self.images[o]), captions=int(self.captions[o]),
-                                   distinct_captions=int(self.distinct_captions[o]))
-                        for o, name in enumerate(self.categories)},
-            cooccurring_images=[list(pair) for pair in self.top_pairs(len(self.categories)**2)],
-            uncovered_words=[list(entry) for entry in self.uncovered_words])
+            categories={
+                name: dict(
+                    images=int(self.images[o]),
+                    captions=int(self.captions[o]),
+                    distinct_captions=int(self.distinct_captions[o]),
+                )
+                for o, name in enumerate(self.categories)
+            },
+            cooccurring_images=[list(pair) for pair in self.top_pairs(len(self.categories) ** 2)],
+            uncovered_words=[list(entry) for entry in self.uncovered_words],
+        )
 
 
-def object_statistics(captions_of_images: Sequence[Sequence[str]], lexicon: Lexicon, *,
-                      max_uncovered_words: int = 20) -> ObjectStatistics:
+def object_statistics(
+    captions_of_images: Sequence[Sequence[str]], lexicon: Lexicon, *, max_uncovered_words: int = 20
+) -> ObjectStatistics:
     """Count objects image by image.
 
     Args:
@@ -108,7 +119,8 @@ def object_statistics(captions_of_images: Sequence[Sequence[str]], lexicon: Lexi
         num_captions=len(captions),
         num_covered_images=int(naming.any(axis=1).sum()),
         num_covered_captions=len(captions) - len(missed),
-        uncovered_words=tuple(ranked[:max_uncovered_words]))
+        uncovered_words=tuple(ranked[:max_uncovered_words]),
+    )
 
 
 def format_statistics(statistics: ObjectStatistics, *, top: int = 30) -> str:
@@ -116,15 +128,21 @@ def format_statistics(statistics: ObjectStatistics, *, top: int = 30) -> str:
     width = max(len(name) for name in statistics.categories)
     order = [o for o in np.argsort(-statistics.images, kind='stable')[:top] if statistics.captions[o] > 0]
     lines = [f'{"category":<{width}}  {"images":>8}  {"captions":>8}  {"distinct":>8}']
-    lines += [f'{statistics.categories[o]:<{width}}  {statistics.images[o]:>8}  {statistics.captions[o]:>8}  '
-              f'{statistics.distinct_captions[o]:>8}' for o in order]
+    lines += [
+        f'{statistics.categories[o]:<{width}}  {statistics.images[o]:>8}  {statistics.captions[o]:>8}  '
+        f'{statistics.distinct_captions[o]:>8}'
+        for o in order
+    ]
     lines += ['', 'named together, images:']
     lines += [f'  {first} + {second}: {images}' for first, second, images in statistics.top_pairs(top)]
-    lines += ['', f'categories named: {int((statistics.captions > 0).sum())} of {len(statistics.categories)}',
-              f'images with an object: {statistics.num_covered_images} of {statistics.num_images} '
-              f'({statistics.image_coverage:.2f} %)',
-              f'captions with an object: {statistics.num_covered_captions} of {statistics.num_captions} '
-              f'({statistics.caption_coverage:.2f} %)']
+    lines += [
+        '',
+        f'categories named: {int((statistics.captions > 0).sum())} of {len(statistics.categories)}',
+        f'images with an object: {statistics.num_covered_images} of {statistics.num_images} '
+        f'({statistics.image_coverage:.2f} %)',
+        f'captions with an object: {statistics.num_covered_captions} of {statistics.num_captions} '
+        f'({statistics.caption_coverage:.2f} %)',
+    ]
     if statistics.uncovered_words:
         words = ', '.join(f'{word} {captions}' for word, captions in statistics.uncovered_words)
         lines += ['', f'words of the captions without an object: {words}']

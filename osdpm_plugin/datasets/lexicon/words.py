@@ -1,4 +1,5 @@
 """Text -> words, and a noun -> its singular and plural: the two rules on which matching rests."""
+
 from __future__ import annotations
 
 import re
@@ -44,4 +45,5 @@ def with_article(noun: str) -> str:
 def _engine() -> Any:
     """Shared `inflect` engine; imported here since the import takes a noticeable part of a second."""
     import inflect
+
     return inflect.engine()

@@ -1,4 +1,5 @@
 """Points in a rotated frame -> pixels: a supersampled canvas with textures, anti-aliased shapes and cast shadows."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -26,8 +27,13 @@ class Frame:
         """(..., 2) local -> (..., 2) canvas pixels."""
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         points = np.asarray(points, np.float64)
-        return np.stack([self.x + cos * points[..., 0] - sin * points[..., 1],
-                         self.y + sin * points[..., 0] + cos * points[..., 1]], -1)
+        return np.stack(
+            [
+                self.x + cos * points[..., 0] - sin * points[..., 1],
+                self.y + sin * points[..., 0] + cos * points[..., 1],
+            ],
+            -1,
+        )
 
     def sub(self, x: float, y: float, angle: float = 0.0) -> Frame:
         """A frame at local (x, y), turned further by `angle` radians."""
@@ -135,8 +141,17 @@ class Canvas:
         x, y, reach = (round(v * 8) for v in (*centre, radius))
         cv2.circle(self.pixels, (x, y), reach, colour, round(width), cv2.LINE_AA, _SHIFT)
 
-    def dashes(self, frame: Frame, x0: float, x1: float, y: float, colour: Colour, width: float = 3,
-               on: float = 14, off: float = 14) -> None:
+    def dashes(
+        self,
+        frame: Frame,
+        x0: float,
+        x1: float,
+        y: float,
+        colour: Colour,
+        width: float = 3,
+        on: float = 14,
+        off: float = 14,
+    ) -> None:
         """A dashed straight line along local x."""
         for x in np.arange(x0, x1, on + off):
             self.poly(frame.box(x, y - width / 2, min(x + on, x1), y + width / 2), colour)

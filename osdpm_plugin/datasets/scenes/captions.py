@@ -1,4 +1,5 @@
 """Description of a scene -> five sentences, each naming the main thing and at least two more facts."""
+
 from __future__ import annotations
 
 import re
@@ -31,11 +32,16 @@ _DEFAULT_VERBS = (('is', 'are'), ('is located', 'are located'), ('is situated', 
 _COUNTED = ('plane', 'car', 'ship', 'tank', 'train', 'house', 'bridge', 'tennis court', 'basketball court')
 #: Words for the whole picture where they are not the main thing itself.
 PLACES = {
-    'airport': ('airport', 'airport apron'), 'harbour': ('harbour', 'port', 'dock'),
+    'airport': ('airport', 'airport apron'),
+    'harbour': ('harbour', 'port', 'dock'),
     'parking': ('parking lot', 'car park'),
-    'residential': ('residential area', 'neighbourhood'), 'industrial': ('industrial area', 'factory area'),
-    'storage_tanks': ('tank farm', 'storage area'), 'railway_station': ('railway station', 'train station'),
-    'solar_farm': ('solar farm', 'solar power station'), 'school': ('school', 'campus'), 'park': ('park',),
+    'residential': ('residential area', 'neighbourhood'),
+    'industrial': ('industrial area', 'factory area'),
+    'storage_tanks': ('tank farm', 'storage area'),
+    'railway_station': ('railway station', 'train station'),
+    'solar_farm': ('solar farm', 'solar power station'),
+    'school': ('school', 'campus'),
+    'park': ('park',),
     'sports': ('sports ground', 'sports area'),
 }
 
@@ -136,8 +142,9 @@ def _sentence(rng: np.random.Generator, description: Description) -> tuple[str, 
     return text, frozenset().union(*said)
 
 
-def write_captions(rng: np.random.Generator, description: Description, count: int = 5
-                   ) -> tuple[tuple[str, ...], tuple[Facts, ...]]:
+def write_captions(
+    rng: np.random.Generator, description: Description, count: int = 5
+) -> tuple[tuple[str, ...], tuple[Facts, ...]]:
     """`count` different lower-case sentences without a full stop, and the facts that each states.
 
     The first is drawn until it states at least five facts, the others at least four (or all there are).

@@ -1,4 +1,5 @@
 """Secondary elements of a picture: (canvas, strip, ground) -> the Thing that captions may name beside the main one."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -56,8 +57,9 @@ def road(c: Canvas, a: Area, ground: str) -> Thing:
     c.line(ends, (206, 180, 70), 3)
     lanes = (-20, -7, 7, 20)
     spots = [(x, lanes[c.rng.integers(4)]) for x in np.arange(-a.hw + 20, a.hw - 20, 64) if c.rng.random() < 0.5]
-    objects.cars(c, [a.frame.sub(x, y, np.pi * (y < 0)) for x, y in spots],
-                 [str(c.rng.choice(CARS)) for _ in spots], 22, key='') if spots else None
+    objects.cars(
+        c, [a.frame.sub(x, y, np.pi * (y < 0)) for x, y in spots], [str(c.rng.choice(CARS)) for _ in spots], 22, key=''
+    ) if spots else None
     return Thing('road', 1, size=size)
 
 

@@ -1,4 +1,5 @@
 """(canvas, frame, size, colour name) -> one recorded sports field with its markings."""
+
 from __future__ import annotations
 
 import numpy as np

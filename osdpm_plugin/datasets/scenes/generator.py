@@ -1,4 +1,5 @@
 """Seed -> Scene (picture, captions, facts); a folder of them in the Karpathy layout of caption data sets."""
+
 from __future__ import annotations
 
 import json
@@ -84,8 +85,9 @@ def tokenize(caption: str) -> list[str]:
     return re.findall(r'[a-z0-9]+', caption.lower())
 
 
-def _write_one(job: tuple[str, int, str], *, folder: str, seed: int, image_size: int, quality: int
-               ) -> tuple[str, tuple[str, ...]]:
+def _write_one(
+    job: tuple[str, int, str], *, folder: str, seed: int, image_size: int, quality: int
+) -> tuple[str, tuple[str, ...]]:
     split, index, filename = job
     scene = scene_of_split(split, index, seed=seed, image_size=image_size)
     done, data = cv2.imencode('.jpg', scene.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -125,8 +127,17 @@ def _check_existing(root: Path, block: dict[str, Any]) -> bool:
     raise DataError(f'{root} holds {what}; delete this folder or give another one')
 
 
-def write_scenes(root: str | os.PathLike, *, num_train: int, num_val: int, num_test: int, seed: int = 0,
-                 image_size: int = 256, quality: int = 92, num_workers: int | None = None) -> Path:
+def write_scenes(
+    root: str | os.PathLike,
+    *,
+    num_train: int,
+    num_val: int,
+    num_test: int,
+    seed: int = 0,
+    image_size: int = 256,
+    quality: int = 92,
+    num_workers: int | None = None,
+) -> Path:
     """Write `root/dataset.json` and `root/images/*.jpg`; return `root`.
 
     The i-th picture of a split depends on (seed, split, i) alone, so a larger set starts with the smaller one. The set
@@ -145,9 +156,13 @@ def write_scenes(root: str | os.PathLike, *, num_train: int, num_val: int, num_t
         DataError: `root` holds other files or scenes of other parameters.
     """
     counts = dict(zip(SPLITS, (num_train, num_val, num_test)))
-    for name, value, least in (*((f'num_{s}', n, 0) for s, n in counts.items()), ('seed', seed, 0),
-                               ('image_size', image_size, 64), ('quality', quality, 1),
-                               ('num_workers', num_workers, 1)):
+    for name, value, least in (
+        *((f'num_{s}', n, 0) for s, n in counts.items()),
+        ('seed', seed, 0),
+        ('image_size', image_size, 64),
+        ('quality', quality, 1),
+        ('num_workers', num_workers, 1),
+    ):
         if value is not None and value < least:
             raise ValueError(f'{name} must be at least {least}, got {value}')
     if not any(counts.values()):
@@ -170,11 +185,21 @@ def write_scenes(root: str | os.PathLike, *, num_train: int, num_val: int, num_t
         results = _results(jobs, write, min(num_workers or os.cpu_count() or 1, len(jobs)))
         images, sentid = [], 0
         for imgid, ((split, _, filename), (kind, captions)) in enumerate(zip(jobs, results)):
-            sentences = [{'raw': text, 'tokens': tokenize(text), 'imgid': imgid, 'sentid': sentid + k}
-                         for k, text in enumerate(captions)]
+            sentences = [
+                {'raw': text, 'tokens': tokenize(text), 'imgid': imgid, 'sentid': sentid + k}
+                for k, text in enumerate(captions)
+            ]
             sentid += len(sentences)
-            images.append({'filename': filename, 'imgid': imgid, 'split': split, 'class': kind,
-                           'sentids': [s['sentid'] for s in sentences], 'sentences': sentences})
+            images.append(
+                {
+                    'filename': filename,
+                    'imgid': imgid,
+                    'split': split,
+                    'class': kind,
+                    'sentids': [s['sentid'] for s in sentences],
+                    'sentences': sentences,
+                }
+            )
         record = {'dataset': _NAME, 'generator': block, 'images': images}
         (temporary / 'dataset.json').write_text(json.dumps(record), encoding='utf-8')
         temporary.chmod(0o755)

@@ -1,4 +1,5 @@
 """The table of scene kinds, and `compose`: ground, secondary elements, then the main thing -> Description."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -41,15 +42,17 @@ class Kind:
 KINDS: dict[str, Kind] = {
     'airport': Kind(kinds_transport.airport, EARTH, ('parking lot',), 'airport', True),
     'storage_tanks': Kind(kinds_built.storage_tanks, ANY, place='storage_tanks'),
-    'harbour': Kind(kinds_transport.harbour, ('concrete',), ('pond', 'river'), 'harbour', True, order='stacked',
-                    most=1),
+    'harbour': Kind(
+        kinds_transport.harbour, ('concrete',), ('pond', 'river'), 'harbour', True, order='stacked', most=1
+    ),
     'parking': Kind(kinds_transport.parking, ANY, ('parking lot',), 'parking', True),
     'river_bridge': Kind(kinds_transport.bridge, EARTH, ('river', *BUILT), order='opposite', first=True),
     'viaduct': Kind(kinds_transport.viaduct, EARTH, ('road', *BUILT)),
     'roundabout': Kind(kinds_transport.roundabout, ANY, ('road', *BUILT)),
     'railway_station': Kind(kinds_transport.railway_station, ANY, place='railway_station', covers=True),
-    'dense_residential': Kind(kinds_built.dense_residential, ('concrete', 'grass', 'soil'), ('building',),
-                              'residential'),
+    'dense_residential': Kind(
+        kinds_built.dense_residential, ('concrete', 'grass', 'soil'), ('building',), 'residential'
+    ),
     'houses': Kind(kinds_built.houses, EARTH, ('building',), 'residential'),
     'industrial': Kind(kinds_built.industrial, ANY, ('building',), 'industrial', True),
     'school': Kind(kinds_built.school, ANY, ('building',), 'school'),
@@ -109,6 +112,13 @@ def _lay_ground(canvas: Canvas, ground: str) -> None:
 
 
 def _main_key(kind: str) -> str:
-    keys = {'storage_tanks': 'tank', 'tennis_courts': 'tennis court', 'basketball_courts': 'basketball court',
-            'farmland': 'farmland', 'forest': 'forest', 'bare_land': 'bare land', 'railway_station': 'railway'}
+    keys = {
+        'storage_tanks': 'tank',
+        'tennis_courts': 'tennis court',
+        'basketball_courts': 'basketball court',
+        'farmland': 'farmland',
+        'forest': 'forest',
+        'bare_land': 'bare land',
+        'railway_station': 'railway',
+    }
     return keys.get(kind, '')

@@ -1,4 +1,5 @@
 """Scene kinds of buildings and sports: (canvas, area, ground) -> Part."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -171,6 +172,7 @@ def _courts(draw, key: str, aspect: float, colours: tuple[str, ...], most: int, 
         for x, y in places:
             draw(c, a.frame.sub(x, y, np.pi * c.rng.integers(2)), min(width * 0.86, widest), colour)
         return Part(Thing(key, count, colour))
+
     return kind
 
 
@@ -186,5 +188,7 @@ def playground(c: Canvas, a: Area, ground: str) -> Part:
     width = min(1.9 * a.hw, 1.9 * a.hh / 0.56)
     small = c.rng.random() < 0.4
     fields.track(c, a.frame, width * (0.66 if small else 1), lane)
-    return Part(Thing('track', 1, lane, 'small' if small else 'large'),
-                (Thing('football field', 1, 'green', relation='circling'),))
+    return Part(
+        Thing('track', 1, lane, 'small' if small else 'large'),
+        (Thing('football field', 1, 'green', relation='circling'),),
+    )

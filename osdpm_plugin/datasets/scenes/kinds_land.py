@@ -1,4 +1,5 @@
 """Scene kinds of land and water: (canvas, area, ground) -> Part."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -100,8 +101,9 @@ def beach(c: Canvas, a: Area, ground: str) -> Part:
             tips = [(radius * np.cos(s), radius * np.sin(s)) for s in (spoke, spoke + np.pi / 8)]
             c.poly(f.at([(0, 0), *tips]), shade(paint, 1.4 if colour != 'white' else 0.85))
         c.record('umbrella', colour, f.oval(radius, radius))
-    return Part(Thing('beach'), (Thing('umbrella', count, colour, relation='with'),
-                                 Thing('sea', 1, water, relation='beside')))
+    return Part(
+        Thing('beach'), (Thing('umbrella', count, colour, relation='with'), Thing('sea', 1, water, relation='beside'))
+    )
 
 
 def desert(c: Canvas, a: Area, ground: str) -> Part:

@@ -1,4 +1,5 @@
 """Scene kinds of transport: (canvas, area, ground) -> Part, the main thing and the details that belong to it."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -81,8 +82,10 @@ def harbour(c: Canvas, a: Area, ground: str) -> Part:
         wide = 0.26 * length if length < 70 else 0.21 * length
         at = a.frame.sub(x + side * (13 + wide / 2), quay + 8 + room * (i + 0.5), np.pi / 2 * c.rng.choice((-1, 1)))
         objects.ship(c, at, length, colour)
-    return Part(Thing('ship', count, colour, size),
-                (Thing('water', None, water, relation='in'), Thing('pier', piers, None, relation='beside')))
+    return Part(
+        Thing('ship', count, colour, size),
+        (Thing('water', None, water, relation='in'), Thing('pier', piers, None, relation='beside')),
+    )
 
 
 def parking(c: Canvas, a: Area, ground: str) -> Part:
@@ -100,8 +103,12 @@ def parking(c: Canvas, a: Area, ground: str) -> Part:
             c.line(a.frame.at([(x, y - length * 0.6), (x, y + length * 0.6)]), (214, 214, 210), 2)
         taken += [(x, y) for x in slots if c.rng.random() < 0.86]
     turns = [np.pi / 2 * c.rng.choice((-1, 1)) for _ in taken]
-    objects.cars(c, [a.frame.sub(x, y, t) for (x, y), t in zip(taken, turns)],
-                 [str(c.rng.choice(colours)) for _ in taken], length)
+    objects.cars(
+        c,
+        [a.frame.sub(x, y, t) for (x, y), t in zip(taken, turns)],
+        [str(c.rng.choice(colours)) for _ in taken],
+        length,
+    )
     words = ('in a row', 'in two rows', 'in three rows', 'in four rows')[rows - 1]
     return Part(Thing('car', len(taken), colours[0] if len(colours) == 1 else None, suffix=words))
 
@@ -111,8 +118,9 @@ def bridge(c: Canvas, a: Area, ground: str) -> Part:
     water, count = pick(c, ('blue', 'green', 'brown'), ground), int(c.rng.integers(1, 4))
     half = min(0.56 * a.hh, 84)
     x, y = wave(c, a.x0, a.x1, 16)
-    objects.water(c, a.frame.at(np.concatenate([np.stack([x, y - half], -1), np.stack([x, 0.8 * y + half], -1)[::-1]])),
-                  water)
+    objects.water(
+        c, a.frame.at(np.concatenate([np.stack([x, y - half], -1), np.stack([x, 0.8 * y + half], -1)[::-1]])), water
+    )
     colour = pick(c, ('white', 'red', 'grey', 'blue'), ground)
     spacing = 1.8 * a.hw / count
     wide = (26.0, 44.0)[int(c.rng.integers(2))]
@@ -125,8 +133,9 @@ def bridge(c: Canvas, a: Area, ground: str) -> Part:
         c.poly(f.box(-half - 24, -wide * 0.26, half + 24, wide * 0.26), (104, 106, 110))
         c.dashes(f, -half - 20, half + 20, 0, objects.PAINT, 2, 10, 10)
         c.record('bridge', colour, deck)
-    return Part(Thing('bridge', count, colour, 'wide' if wide > 30 else 'narrow'),
-                (Thing('river', 1, water, relation='over'),))
+    return Part(
+        Thing('bridge', count, colour, 'wide' if wide > 30 else 'narrow'), (Thing('river', 1, water, relation='over'),)
+    )
 
 
 def viaduct(c: Canvas, a: Area, ground: str) -> Part:
@@ -187,10 +196,15 @@ def roundabout(c: Canvas, a: Area, ground: str) -> Part:
     c.record('roundabout', '', a.frame.oval(radius, radius))
     paint, count = pick(c, CARS[:3]), int(c.rng.integers(1, 7))
     spin = start + 2 * np.pi * (np.arange(count) + 0.5) / count
-    objects.cars(c, [a.frame.sub(0.8 * radius * np.cos(s), 0.8 * radius * np.sin(s), s + np.pi / 2) for s in spin],
-                 [paint] * count, 28)
-    return Part(Thing('roundabout'), (Thing('island', 1, colour, relation='with'),
-                                      Thing('car', count, paint, relation='with')))
+    objects.cars(
+        c,
+        [a.frame.sub(0.8 * radius * np.cos(s), 0.8 * radius * np.sin(s), s + np.pi / 2) for s in spin],
+        [paint] * count,
+        28,
+    )
+    return Part(
+        Thing('roundabout'), (Thing('island', 1, colour, relation='with'), Thing('car', count, paint, relation='with'))
+    )
 
 
 def railway_station(c: Canvas, a: Area, ground: str) -> Part:
@@ -210,12 +224,14 @@ def railway_station(c: Canvas, a: Area, ground: str) -> Part:
     for lane in order[:platforms]:
         f = a.frame.sub(0, lanes[lane])
         objects.building(c, f, 1.8 * a.hw, pitch * 0.94, roof, 'platform', height=12, gabled=True)
-    for lane in order[platforms:platforms + trains]:
+    for lane in order[platforms : platforms + trains]:
         coaches = int(c.rng.integers(3, 6))
         length = 1.7 * a.hw / 5
         first = -0.85 * a.hw + c.rng.random() * (1.7 * a.hw - coaches * length)
-        shapes = [a.frame.box(first + i * length, lanes[lane] - 10, first + (i + 1) * length - 4, lanes[lane] + 10)
-                  for i in range(coaches)]
+        shapes = [
+            a.frame.box(first + i * length, lanes[lane] - 10, first + (i + 1) * length - 4, lanes[lane] + 10)
+            for i in range(coaches)
+        ]
         c.shadow(shapes, 9)
         paint = c.colour(colour)
         for shape in shapes:

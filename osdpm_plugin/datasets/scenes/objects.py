@@ -2,6 +2,7 @@
 
 Lengths are canvas pixels (512 a side). Local +x is an object's heading. Each function records what it drew.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -41,8 +42,19 @@ def plane(c: Canvas, f: Frame, length: float, colour: str) -> None:
 def ship(c: Canvas, f: Frame, length: float, colour: str, key: str = 'ship') -> None:
     """A moored vessel: pointed hull, hatches, bridge at the stern."""
     paint, wide = c.colour(colour), 0.26 * length if length < 70 else 0.21 * length
-    hull = np.array([(-0.5, -0.42), (-0.46, -0.5), (0.24, -0.5), (0.42, -0.26), (0.5, 0), (0.42, 0.26), (0.24, 0.5),
-                     (-0.46, 0.5), (-0.5, 0.42)]) * (length, wide)
+    hull = np.array(
+        [
+            (-0.5, -0.42),
+            (-0.46, -0.5),
+            (0.24, -0.5),
+            (0.42, -0.26),
+            (0.5, 0),
+            (0.42, 0.26),
+            (0.24, 0.5),
+            (-0.46, 0.5),
+            (-0.5, 0.42),
+        ]
+    ) * (length, wide)
     outline = f.at(hull)
     c.drop([outline], 0.06 * length)
     c.poly(outline, shade(paint, 0.8))
@@ -87,8 +99,18 @@ def tank(c: Canvas, f: Frame, radius: float, colour: str) -> None:
     c.record('tank', colour, ring)
 
 
-def building(c: Canvas, f: Frame, width: float, depth: float, colour: str, key: str = 'building', *,
-             height: float = 24.0, gabled: bool | None = None, units: bool = True) -> None:
+def building(
+    c: Canvas,
+    f: Frame,
+    width: float,
+    depth: float,
+    colour: str,
+    key: str = 'building',
+    *,
+    height: float = 24.0,
+    gabled: bool | None = None,
+    units: bool = True,
+) -> None:
     """A building from above: a gabled roof of two lit planes, or a flat one with parapet and air conditioners."""
     rng, paint, outline = c.rng, c.colour(colour), f.rect(width, depth)
     c.shadow([outline], height)
@@ -126,8 +148,18 @@ def trees(c: Canvas, points, radii, tone: str = 'green', key: str = 'tree') -> N
         c.record(key, tone, [(x - r, y - r), (x + r, y + r)])
 
 
-def scatter_trees(c: Canvas, f: Frame, x0: float, y0: float, x1: float, y1: float, count: int,
-                  size: tuple[float, float] = (9, 15), tone: str = 'green', key: str = 'tree') -> None:
+def scatter_trees(
+    c: Canvas,
+    f: Frame,
+    x0: float,
+    y0: float,
+    x1: float,
+    y1: float,
+    count: int,
+    size: tuple[float, float] = (9, 15),
+    tone: str = 'green',
+    key: str = 'tree',
+) -> None:
     """`count` trees at random places of a local rectangle."""
     local = c.rng.uniform((x0, y0), (x1, y1), (count, 2))
     trees(c, f.at(local), c.rng.uniform(*size, count), tone, key)

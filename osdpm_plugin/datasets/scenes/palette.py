@@ -1,4 +1,5 @@
 """Colour names -> RGB, and the colour ramps that turn grey texture tiles into ground, water or canopy."""
+
 from __future__ import annotations
 
 import numpy as np

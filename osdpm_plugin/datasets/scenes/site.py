@@ -1,4 +1,5 @@
 """The plan of a picture: a rotated square cut into strips for secondary elements and an area for the main one."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

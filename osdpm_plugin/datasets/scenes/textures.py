@@ -3,6 +3,7 @@
 The tiles are drawn once a process from fixed seeds (they are part of the generator's version); each picture only pays
 for a crop, a flip and a lookup table.
 """
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -76,17 +77,29 @@ def tile(name: str) -> np.ndarray:
 
 
 #: Which tile gives each surface its grain; surfaces not named here use 'plain'.
-GRAIN = {'grass': 'grass', 'soil': 'soil', 'sand': 'soil', 'dry grass': 'grass',
-         'pale soil': 'soil', 'pale sand': 'soil', 'canopy': 'canopy', 'autumn': 'canopy', 'blue water': 'water',
-         'green water': 'water', 'brown water': 'water', 'dune yellow': 'dunes', 'dune orange': 'dunes'}
+GRAIN = {
+    'grass': 'grass',
+    'soil': 'soil',
+    'sand': 'soil',
+    'dry grass': 'grass',
+    'pale soil': 'soil',
+    'pale sand': 'soil',
+    'canopy': 'canopy',
+    'autumn': 'canopy',
+    'blue water': 'water',
+    'green water': 'water',
+    'brown water': 'water',
+    'dune yellow': 'dunes',
+    'dune orange': 'dunes',
+}
 
 
 def window(rng: np.random.Generator, name: str, height: int, width: int) -> np.ndarray:
     """A random window (height, width) uint8 of a tile, flipped at random."""
     source = tile(name)
     y, x = rng.integers(0, TILE - height + 1), rng.integers(0, TILE - width + 1)
-    crop = source[y:y + height, x:x + width]
-    return crop[::rng.choice((-1, 1)), ::rng.choice((-1, 1))]
+    crop = source[y : y + height, x : x + width]
+    return crop[:: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
 
 
 def texture(rng: np.random.Generator, name: str, stops: tuple[Colour, ...], height: int, width: int) -> np.ndarray:

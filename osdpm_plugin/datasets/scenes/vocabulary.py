@@ -1,4 +1,5 @@
 """Things in a scene and the noun phrases that name them: count, size, colour and a synonym of the noun."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -28,8 +29,11 @@ NOUNS: dict[str, tuple[tuple[str, str], ...]] = {
     'pool': (('swimming pool', 'swimming pools'),),
     'railway': (('railway', 'railways'), ('railway line', 'railway lines')),
     'parking lot': (('parking lot', 'parking lots'), ('car park', 'car parks')),
-    'farmland': (('piece of farmland', 'pieces of farmland'), ('field of crops', 'fields of crops'),
-                 ('cultivated field', 'cultivated fields')),
+    'farmland': (
+        ('piece of farmland', 'pieces of farmland'),
+        ('field of crops', 'fields of crops'),
+        ('cultivated field', 'cultivated fields'),
+    ),
     'circle': (('circular farmland', 'circular farmlands'), ('round irrigated field', 'round irrigated fields')),
     'bare land': (('bare land', 'bare land'), ('bare ground', 'bare ground'), ('bare soil', 'bare soil')),
     'lawn': (('lawn', 'lawns'), ('meadow', 'meadows')),
@@ -64,8 +68,14 @@ NOUNS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 _NUMBERS = ('zero', 'one', 'two', 'three', 'four', 'five', 'six')
-_SIZES = {'large': ('large', 'big'), 'small': ('small',), 'wide': ('wide',), 'narrow': ('narrow',),
-          'dense': ('dense', 'thick'), 'long': ('long',)}
+_SIZES = {
+    'large': ('large', 'big'),
+    'small': ('small',),
+    'wide': ('wide',),
+    'narrow': ('narrow',),
+    'dense': ('dense', 'thick'),
+    'long': ('long',),
+}
 
 
 def count_word(count: int) -> str:
@@ -106,8 +116,9 @@ class Thing:
         pairs = (('count', word), ('colour', self.colour), ('size', self.size), ('suffix', self.suffix))
         return frozenset((self.key, name, value) for name, value in pairs if value)
 
-    def phrase(self, rng: np.random.Generator, *, colour: float = 0.9, size: float = 0.6, one: float = 0.0
-               ) -> tuple[str, frozenset[tuple[str, str, str]]]:
+    def phrase(
+        self, rng: np.random.Generator, *, colour: float = 0.9, size: float = 0.6, one: float = 0.0
+    ) -> tuple[str, frozenset[tuple[str, str, str]]]:
         """A noun phrase and the facts in it; `colour` and `size` are probabilities.
 
         `one` is that of 'one' for 'a'.

@@ -3,6 +3,7 @@
 Loading, resizing, cropping and flipping are mmcv's and mmpretrain's (``LoadImageFromFile``,
 ``mmpretrain.RandomResizedCrop``, ``RandomFlip``); here is what they lack.
 """
+
 import mmcv.transforms  # noqa: F401  (registers LoadImageFromFile, Resize, RandomFlip ...)
 
 from .count_objects import CountObjects

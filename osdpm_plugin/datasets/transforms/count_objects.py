@@ -1,4 +1,5 @@
 """How many of an image's captions name each object category."""
+
 from __future__ import annotations
 
 from typing import Optional

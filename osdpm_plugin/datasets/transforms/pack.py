@@ -1,4 +1,5 @@
 """The end of every pipeline: an image tensor and a `RetrievalDataSample`."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Turn the image by a multiple of 90 degrees: aerial images have no up."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -11,7 +12,8 @@ from ...registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class RandomRotate90(BaseTransform):
-    """With probability ``prob`` turn ``img`` (H, W, C) by 90, 180 or 270 degrees, each as likely; no pixel is interpolated.
+    """With probability ``prob`` turn ``img`` (H, W, C) by 90, 180 or 270 degrees, each as likely; no pixel is
+    interpolated.
 
     Args:
         prob: probability of a turn.

@@ -1,4 +1,5 @@
 """Choose some of an image's captions for one training step."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -32,6 +33,8 @@ class SampleCaptions(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Modify ``captions`` and ``caption_ids``."""
         chosen = self._choose(len(results['captions']))
-        return {**results,
-                'captions': [results['captions'][i] for i in chosen],
-                'caption_ids': [results['caption_ids'][i] for i in chosen]}
+        return {
+            **results,
+            'captions': [results['captions'][i] for i in chosen],
+            'caption_ids': [results['caption_ids'][i] for i in chosen],
+        }

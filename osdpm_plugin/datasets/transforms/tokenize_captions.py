@@ -1,4 +1,5 @@
 """Captions -> token ids."""
+
 from __future__ import annotations
 
 from typing import Any

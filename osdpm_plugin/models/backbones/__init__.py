@@ -3,6 +3,7 @@
 
 The two towers of a retriever are separate modules, each with its half of the weights. Nothing is normalised here.
 """
+
 from .hf_text_tower import HFTextTower
 from .open_clip_image_tower import OpenCLIPImageTower
 from .open_clip_text_tower import OpenCLIPTextTower

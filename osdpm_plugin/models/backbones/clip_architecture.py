@@ -1,4 +1,5 @@
 """open_clip architectures: looking one up by name, and guessing which one a set of weights belongs to."""
+
 from __future__ import annotations
 
 import copy
@@ -12,8 +13,17 @@ from torch import Tensor
 
 from osdpm_plugin.errors import ConfigError
 
-_KNOWN_KEYS = {'embed_dim', 'vision_cfg', 'text_cfg', 'quick_gelu', 'custom_text', 'multimodal_cfg', 'init_logit_scale',
-               'init_logit_bias', 'nonscalar_logit_scale'}
+_KNOWN_KEYS = {
+    'embed_dim',
+    'vision_cfg',
+    'text_cfg',
+    'quick_gelu',
+    'custom_text',
+    'multimodal_cfg',
+    'init_logit_scale',
+    'init_logit_bias',
+    'nonscalar_logit_scale',
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,7 @@ class ClipArchitecture:
         quick_gelu: the activation is x * sigmoid(1.702 x) instead of GELU.
         native_quick_gelu: what open_clip's own config of ``name`` says, whatever the user asked for.
     """
+
     name: Optional[str]
     embed_dim: int
     vision_cfg: dict
@@ -75,9 +86,13 @@ def resolve_architecture(model: Union[str, dict], *, half: str, quick_gelu: Opti
         raise ConfigError(f'model={model!r} lacks {" and ".join(missing)}, which this tower is built from')
     native = bool(config.get('quick_gelu', False))
     return ClipArchitecture(
-        name=name, embed_dim=config['embed_dim'], vision_cfg=config.get('vision_cfg') or {},
-        text_cfg=config.get('text_cfg') or {}, quick_gelu=native if quick_gelu is None else bool(quick_gelu),
-        native_quick_gelu=native)
+        name=name,
+        embed_dim=config['embed_dim'],
+        vision_cfg=config.get('vision_cfg') or {},
+        text_cfg=config.get('text_cfg') or {},
+        quick_gelu=native if quick_gelu is None else bool(quick_gelu),
+        native_quick_gelu=native,
+    )
 
 
 def sibling_with(name: Optional[str], *, quick_gelu: bool) -> str:
@@ -101,15 +116,19 @@ def weight_facts(state: dict[str, Tensor]) -> dict[str, dict]:
     """
     facts: dict[str, dict] = {}
     if 'visual.class_embedding' in state and 'visual.conv1.weight' in state:
-        facts['image'] = dict(width=state['visual.conv1.weight'].shape[0], layers=_count(state, 'visual.transformer.'),
-                              patch_size=state['visual.conv1.weight'].shape[-1])
+        facts['image'] = dict(
+            width=state['visual.conv1.weight'].shape[0],
+            layers=_count(state, 'visual.transformer.'),
+            patch_size=state['visual.conv1.weight'].shape[-1],
+        )
         if 'visual.positional_embedding' in state:
             facts['image']['positions'] = state['visual.positional_embedding'].shape[0]
         if 'visual.proj' in state:
             facts['image']['embed_dim'] = state['visual.proj'].shape[1]
     elif 'visual.layer1.0.conv1.weight' in state:
-        layers = tuple(len({key.split('.')[2] for key in state if key.startswith(f'visual.layer{i}.')})
-                       for i in range(1, 5))
+        layers = tuple(
+            len({key.split('.')[2] for key in state if key.startswith(f'visual.layer{i}.')}) for i in range(1, 5)
+        )
         facts['image'] = dict(width=state['visual.layer1.0.conv1.weight'].shape[0], layers=layers)
         if 'visual.attnpool.positional_embedding' in state:
             facts['image']['positions'] = state['visual.attnpool.positional_embedding'].shape[0]
@@ -142,8 +161,10 @@ def matching_models(state: dict[str, Tensor], *, quick_gelu: Optional[bool] = No
         if quick_gelu is not None and bool(config.get('quick_gelu', False)) != quick_gelu:
             continue
         configured = _config_facts(config)
-        if all(half in configured and all(configured[half].get(key) == value for key, value in found.items())
-               for half, found in facts.items()):
+        if all(
+            half in configured and all(configured[half].get(key) == value for key, value in found.items())
+            for half, found in facts.items()
+        ):
             names.append(name)
     return sorted(names, key=len)
 
@@ -156,20 +177,30 @@ def _config_facts(config: dict) -> dict[str, dict]:
         size = vision.image_size if isinstance(vision.image_size, int) else vision.image_size[0]
         common = dict(width=vision.width, embed_dim=config['embed_dim'])
         if isinstance(vision.layers, (list, tuple)):
-            facts['image'] = dict(common, layers=tuple(vision.layers), positions=(size // 32)**2 + 1)
+            facts['image'] = dict(common, layers=tuple(vision.layers), positions=(size // 32) ** 2 + 1)
         else:
-            facts['image'] = dict(common, layers=vision.layers, patch_size=vision.patch_size,
-                                  positions=(size // vision.patch_size)**2 + 1)
+            facts['image'] = dict(
+                common,
+                layers=vision.layers,
+                patch_size=vision.patch_size,
+                positions=(size // vision.patch_size) ** 2 + 1,
+            )
     if not text.hf_model_name:
-        facts['text'] = dict(width=text.width, layers=text.layers, vocab_size=text.vocab_size,
-                             context_length=text.context_length + bool(text.embed_cls), embed_dim=config['embed_dim'])
+        facts['text'] = dict(
+            width=text.width,
+            layers=text.layers,
+            vocab_size=text.vocab_size,
+            context_length=text.context_length + bool(text.embed_cls),
+            embed_dim=config['embed_dim'],
+        )
     return facts
 
 
 def _count(state: dict[str, Tensor], prefix: str) -> int:
     """Number of transformer blocks under a prefix."""
-    return len({key.split('resblocks.')[1].split('.')[0]
-                for key in state if key.startswith(prefix) and 'resblocks.' in key})
+    return len(
+        {key.split('resblocks.')[1].split('.')[0] for key in state if key.startswith(prefix) and 'resblocks.' in key}
+    )
 
 
 def _plain(value):

@@ -11,6 +11,7 @@ Safety: pickles are read with ``weights_only=True``, never without. mmengine's l
 read as inert stand-ins. A TorchScript archive is opened with ``torch.jit.load`` to take its tensors; nothing of it is
 run, yet take such archives from publishers that you trust.
 """
+
 from __future__ import annotations
 
 import os
@@ -36,13 +37,14 @@ class ClipWeights(NamedTuple):
         state: tensors named ``visual.*`` and ``text.*``; everything else of the file is left out.
         openai: the file has OpenAI's format, so its weights want QuickGELU.
     """
+
     path: str
     state: dict[str, Tensor]
     openai: bool
 
     def half(self, name: str) -> dict[str, Tensor]:
         """The tensors of ``name`` ('visual' or 'text') without their prefix; empty when the file has none."""
-        return {key[len(name) + 1:]: value for key, value in self.state.items() if key.startswith(f'{name}.')}
+        return {key[len(name) + 1 :]: value for key, value in self.state.items() if key.startswith(f'{name}.')}
 
 
 def read_clip_weights(path: str) -> ClipWeights:
@@ -63,10 +65,15 @@ def read_clip_weights(path: str) -> ClipWeights:
     state = _split(content)
     if not state:
         keys = sorted(content)[:_SHOWN]
-        hint = ('; these are the keys of a transformers CLIPModel: take the open_clip file of the same model'
-                if any(key.startswith(('vision_model.', 'text_model.')) for key in content) else '')
-        raise CheckpointError(f'{path} holds no CLIP weights (keys visual.* or token_embedding.weight): its keys are '
-                              f'{", ".join(keys)}, ...{hint}')
+        hint = (
+            '; these are the keys of a transformers CLIPModel: take the open_clip file of the same model'
+            if any(key.startswith(('vision_model.', 'text_model.')) for key in content)
+            else ''
+        )
+        raise CheckpointError(
+            f'{path} holds no CLIP weights (keys visual.* or token_embedding.weight): its keys are '
+            f'{", ".join(keys)}, ...{hint}'
+        )
     not_tensors = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if not_tensors:
         raise CheckpointError(f'{path}: {len(not_tensors)} entries such as {not_tensors[0]} are not tensors')
@@ -88,8 +95,11 @@ def load_strictly(module: nn.Module, half: dict[str, Tensor], *, path: str, what
     """
     own = module.state_dict()
     problems = []
-    shapes = [f'{key}: {tuple(half[key].shape)} in the file, {tuple(own[key].shape)} in the model'
-              for key in own if key in half and half[key].shape != own[key].shape]
+    shapes = [
+        f'{key}: {tuple(half[key].shape)} in the file, {tuple(own[key].shape)} in the model'
+        for key in own
+        if key in half and half[key].shape != own[key].shape
+    ]
     missing = [f'{key} {tuple(own[key].shape)}' for key in own if key not in half]
     unexpected = [f'{key} {tuple(half[key].shape)}' for key in half if key not in own]
     for name, found in (('of another shape', shapes), ('missing in the file', missing), ('unknown', unexpected)):
@@ -101,8 +111,10 @@ def load_strictly(module: nn.Module, half: dict[str, Tensor], *, path: str, what
     for key, value in half.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             bad = int((~torch.isfinite(value)).sum())
-            raise CheckpointError(f'{path}: {bad} of {value.numel()} values of {key} are NaN or infinite; '
-                                  'the file is damaged or its training diverged: take another one')
+            raise CheckpointError(
+                f'{path}: {bad} of {value.numel()} values of {key} are NaN or infinite; '
+                'the file is damaged or its training diverged: take another one'
+            )
     module.load_state_dict({key: value.to(own[key].dtype) for key, value in half.items()}, strict=True)
 
 
@@ -111,7 +123,7 @@ def _split(content: dict) -> dict[str, Tensor]:
     keys = {}
     for key, value in content.items():
         while key.startswith('module.'):
-            key = key[len('module.'):]
+            key = key[len('module.') :]
         keys[key.replace('_orig_mod.', '')] = value
     towers = ('image_tower.', 'text_tower.')
     if any(key.startswith(towers) for key in keys):
@@ -136,6 +148,7 @@ def _read(path: str):
     try:
         if path.endswith('.safetensors'):
             from safetensors.torch import load_file
+
             return load_file(path, device='cpu')
         if _is_torchscript(path):
             with warnings.catch_warnings():
@@ -144,8 +157,9 @@ def _read(path: str):
         with torch.serialization.safe_globals(_inert_globals()):
             return torch.load(path, map_location='cpu', weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # noqa: BLE001, the readers raise a dozen types for damaged files
-        raise CheckpointError(f'{path} ({os.path.getsize(path)} bytes) cannot be read as a checkpoint: '
-                              f'{_reason(path, error)}') from error
+        raise CheckpointError(
+            f'{path} ({os.path.getsize(path)} bytes) cannot be read as a checkpoint: {_reason(path, error)}'
+        ) from error
 
 
 def _reason(path: str, error: Exception) -> str:
@@ -158,10 +172,12 @@ def _reason(path: str, error: Exception) -> str:
         return 'it is a web page, not the download itself; fetch the file again'
     text = ' '.join(str(error).split())
     if 'Unsupported' in text or 'weights_only' in text:
-        found = [word for word in text.split() if word.count('.') and 'GLOBAL' in text[:text.find(word)][-8:]]
+        found = [word for word in text.split() if word.count('.') and 'GLOBAL' in text[: text.find(word)][-8:]]
         culprit = f' ({found[0]})' if found else ''
-        return (f'it holds Python objects besides weights{culprit}, and loading those can run code; '
-                'ask its author for the bare state dict or a .safetensors file')
+        return (
+            f'it holds Python objects besides weights{culprit}, and loading those can run code; '
+            'ask its author for the bare state dict or a .safetensors file'
+        )
     return f'it is incomplete or no checkpoint at all ({type(error).__name__}); fetch it again'
 
 

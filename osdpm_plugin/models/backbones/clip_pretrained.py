@@ -1,4 +1,5 @@
 """`pretrained` of a CLIP tower -> weights in the tower, and the pixel statistics that they want."""
+
 from __future__ import annotations
 
 import json
@@ -18,8 +19,15 @@ from .clip_checkpoint import load_strictly, read_clip_weights
 _HALVES = {'visual': 'image', 'text': 'text'}
 
 
-def load_half(module: nn.Module, half: str, architecture: ClipArchitecture, pretrained: str, *, uses_gelu: bool,
-              adapt: Optional[Callable[[dict], dict]] = None) -> None:
+def load_half(
+    module: nn.Module,
+    half: str,
+    architecture: ClipArchitecture,
+    pretrained: str,
+    *,
+    uses_gelu: bool,
+    adapt: Optional[Callable[[dict], dict]] = None,
+) -> None:
     """Load one half of a CLIP model from an open_clip tag or a local file.
 
     Args:
@@ -49,12 +57,19 @@ def load_half(module: nn.Module, half: str, architecture: ClipArchitecture, pret
     state = weights.half(half)
     what = f'the {_HALVES[half]} half of the open_clip model {architecture.label}'
     if not state:
-        raise CheckpointError(f'{path} holds no {_HALVES[half]} half: all of its {len(weights.state)} CLIP weights '
-                              'belong to the other one; give a file of the whole model')
+        raise CheckpointError(
+            f'{path} holds no {_HALVES[half]} half: all of its {len(weights.state)} CLIP weights '
+            'belong to the other one; give a file of the whole model'
+        )
     if uses_gelu and weights.openai and not architecture.quick_gelu:
         raise CheckpointError(_activation_message(f"{path}, a file of OpenAI's format,", architecture, True))
-    load_strictly(module, adapt(state) if adapt else state, path=path, what=what,
-                  remedy=_fitting(weights.state, openai=weights.openai))
+    load_strictly(
+        module,
+        adapt(state) if adapt else state,
+        path=path,
+        what=what,
+        remedy=_fitting(weights.state, openai=weights.openai),
+    )
 
 
 def pixel_statistics(architecture: ClipArchitecture, pretrained: Optional[str]) -> tuple[list[float], list[float]]:
@@ -74,8 +89,10 @@ def pixel_statistics(architecture: ClipArchitecture, pretrained: Optional[str]) 
                 with open(beside, encoding='utf-8') as file:
                     cfg = json.load(file).get('preprocess_cfg', {})
             except (ValueError, AttributeError) as error:
-                raise CheckpointError(f'{beside}, which says how pixels are normalised for the weights beside it, is '
-                                      f'no open_clip config: {error}; repair or remove it') from error
+                raise CheckpointError(
+                    f'{beside}, which says how pixels are normalised for the weights beside it, is '
+                    f'no open_clip config: {error}; repair or remove it'
+                ) from error
     if not cfg and architecture.name:
         every = [get_pretrained_cfg(architecture.name, tag) for tag in list_pretrained_tags_by_model(architecture.name)]
         if len({(tuple(item['mean']), tuple(item['std'])) for item in every if 'mean' in item and 'std' in item}) == 1:
@@ -119,8 +136,10 @@ def _download(architecture: ClipArchitecture, tag: str, tag_cfg: dict) -> str:
             f'({type(error).__name__}); download its file where there is a network and give the path as pretrained'
         ) from error
     if not path:
-        raise CheckpointError(f'open_clip tag {tag!r} of {architecture.label} has no file to download; '
-                              'give the path of a local file as pretrained')
+        raise CheckpointError(
+            f'open_clip tag {tag!r} of {architecture.label} has no file to download; '
+            'give the path of a local file as pretrained'
+        )
     return path
 
 
@@ -131,15 +150,19 @@ def _require_file(architecture: ClipArchitecture, pretrained: str) -> None:
     if os.sep in pretrained or os.path.splitext(pretrained)[1] in ('.pt', '.pth', '.bin', '.safetensors', '.ckpt'):
         raise CheckpointError(f'pretrained={pretrained!r} is not a file; check the path, or give an open_clip tag')
     if architecture.name is None:
-        raise CheckpointError(f'pretrained={pretrained!r} is not a file, and an architecture given as a dict has no '
-                              'tags; give the path of a file')
+        raise CheckpointError(
+            f'pretrained={pretrained!r} is not a file, and an architecture given as a dict has no '
+            'tags; give the path of a file'
+        )
     tags = list_pretrained_tags_by_model(architecture.name)
     if architecture.native_quick_gelu and pretrained in list_pretrained_tags_by_model(
-            architecture.name.replace('-quickgelu', '')):
+        architecture.name.replace('-quickgelu', '')
+    ):
         raise CheckpointError(_activation_message(f'open_clip tag {pretrained!r}', architecture, False))
     known = f'its tags are {", ".join(tags)}' if tags else 'it has no tags'
-    raise CheckpointError(f'pretrained={pretrained!r} is neither a file nor an open_clip tag of {architecture.label}; '
-                          f'{known}')
+    raise CheckpointError(
+        f'pretrained={pretrained!r} is neither a file nor an open_clip tag of {architecture.label}; {known}'
+    )
 
 
 def _activation_message(source: str, architecture: ClipArchitecture, wants_quick_gelu: bool) -> str:
@@ -149,8 +172,10 @@ def _activation_message(source: str, architecture: ClipArchitecture, wants_quick
         remedy = f'remove quick_gelu={architecture.quick_gelu}'
     else:
         remedy = f'set {sibling_with(architecture.name, quick_gelu=wants_quick_gelu)}'
-    return (f'the weights of {source} were trained with {names[0]} but the architecture {architecture.label} is built '
-            f'with {names[1]}, which would give wrong features without any sign of it; {remedy} in both towers')
+    return (
+        f'the weights of {source} were trained with {names[0]} but the architecture {architecture.label} is built '
+        f'with {names[1]}, which would give wrong features without any sign of it; {remedy} in both towers'
+    )
 
 
 def _fitting(state: dict[str, Tensor], *, openai: bool) -> str:

@@ -1,4 +1,5 @@
 """Freezing a tower whole or in part, in the one way that all towers of this plugin share."""
+
 from __future__ import annotations
 
 import contextlib
@@ -34,8 +35,9 @@ class FreezableTower(BaseModule):
         ConfigError: unknown ``precision``.
     """
 
-    def __init__(self, *, frozen: bool = False, precision: str = 'fp32',
-                 init_cfg: Union[dict, list, None] = None) -> None:
+    def __init__(
+        self, *, frozen: bool = False, precision: str = 'fp32', init_cfg: Union[dict, list, None] = None
+    ) -> None:
         super().__init__(init_cfg=init_cfg)
         if precision not in _AUTOCAST:
             raise ConfigError(f'precision={precision!r} of {type(self).__name__} must be one of {sorted(_AUTOCAST)}')
@@ -99,8 +101,9 @@ class FreezableTower(BaseModule):
         return x if self.precision == 'fp32' else x.float()
 
 
-def check_freezing(name: str, *, frozen: bool, keep: Optional[int], keep_name: str, available: int,
-                   grad_checkpointing: bool = False) -> None:
+def check_freezing(
+    name: str, *, frozen: bool, keep: Optional[int], keep_name: str, available: int, grad_checkpointing: bool = False
+) -> None:
     """Check the options that say what of a tower is trained.
 
     Args:
@@ -119,5 +122,7 @@ def check_freezing(name: str, *, frozen: bool, keep: Optional[int], keep_name: s
     if frozen and grad_checkpointing:
         raise ConfigError(f'{name}: frozen=True has no backward pass to save memory in; remove grad_checkpointing=True')
     if keep is not None and (isinstance(keep, bool) or not isinstance(keep, int) or not 0 <= keep <= available):
-        raise ConfigError(f'{name}: {keep_name}={keep!r} must be an integer from 0 (final norm and projection only) '
-                          f'to {available}, the number of blocks of this tower')
+        raise ConfigError(
+            f'{name}: {keep_name}={keep!r} must be an integer from 0 (final norm and projection only) '
+            f'to {available}, the number of blocks of this tower'
+        )

@@ -1,4 +1,5 @@
 """Any encoder of `transformers` as a text tower."""
+
 from __future__ import annotations
 
 import contextlib
@@ -45,10 +46,20 @@ class HFTextTower(FreezableTower):
         CheckpointError: the folder or the hub has no such model, or its weights are incomplete.
     """
 
-    def __init__(self, *, name_or_path: Optional[str] = None, config: Optional[dict] = None, pretrained: bool = True,
-                 pooling: str = 'mean', padding_idx: Optional[int] = None, frozen: bool = False,
-                 trainable_layers: Optional[int] = None, grad_checkpointing: bool = False, precision: str = 'fp32',
-                 init_cfg: Union[dict, list, None] = None) -> None:
+    def __init__(
+        self,
+        *,
+        name_or_path: Optional[str] = None,
+        config: Optional[dict] = None,
+        pretrained: bool = True,
+        pooling: str = 'mean',
+        padding_idx: Optional[int] = None,
+        frozen: bool = False,
+        trainable_layers: Optional[int] = None,
+        grad_checkpointing: bool = False,
+        precision: str = 'fp32',
+        init_cfg: Union[dict, list, None] = None,
+    ) -> None:
         super().__init__(frozen=frozen, precision=precision, init_cfg=init_cfg)
         if (name_or_path is None) == (config is None):
             raise ConfigError('HFTextTower takes either name_or_path or config')
@@ -60,8 +71,10 @@ class HFTextTower(FreezableTower):
             self.encoder.pooler = None  # its weights would never get a gradient
         settings = self.encoder.config
         if settings.is_encoder_decoder or not getattr(settings, 'hidden_size', None):
-            raise ConfigError(f'HFTextTower takes encoders such as BERT; {type(self.encoder).__name__} of '
-                              f'{name_or_path or config} is none')
+            raise ConfigError(
+                f'HFTextTower takes encoders such as BERT; {type(self.encoder).__name__} of '
+                f'{name_or_path or config} is none'
+            )
         self.width: int = settings.hidden_size
         self.embed_dim: int = self.width
         self.padding_idx = padding_idx if padding_idx is not None else getattr(settings, 'pad_token_id', None)
@@ -69,15 +82,21 @@ class HFTextTower(FreezableTower):
             raise ConfigError(f'{name_or_path or config} does not say which token is padding; give padding_idx')
         self.context_length: Optional[int] = _context_length(self.encoder)
         layers = self._layers()
-        check_freezing(type(self).__name__, frozen=frozen, keep=trainable_layers, keep_name='trainable_layers',
-                       available=len(layers), grad_checkpointing=grad_checkpointing)
+        check_freezing(
+            type(self).__name__,
+            frozen=frozen,
+            keep=trainable_layers,
+            keep_name='trainable_layers',
+            available=len(layers),
+            grad_checkpointing=grad_checkpointing,
+        )
         if grad_checkpointing:
             self.encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs=dict(use_reentrant=False))
         if frozen:
             self.freeze()
         elif trainable_layers is not None:
             norms = [m for name, m in self.encoder.named_children() if 'norm' in name.lower()]
-            self.freeze_all_but(layers[len(layers) - trainable_layers:] + norms)
+            self.freeze_all_but(layers[len(layers) - trainable_layers :] + norms)
 
     def forward(self, tokens: Tensor) -> TextFeatures:
         """Encode captions.
@@ -97,8 +116,10 @@ class HFTextTower(FreezableTower):
         length = int(used[-1]) + 1 if len(used) else 1
         tokens, mask = tokens[:, :length], mask[:, :length]
         if self.context_length is not None and length > self.context_length:
-            raise ConfigError(f'{type(self.encoder).__name__} takes at most {self.context_length} tokens, got {length};'
-                              f' set context_length={self.context_length} in the tokenizer')
+            raise ConfigError(
+                f'{type(self.encoder).__name__} takes at most {self.context_length} tokens, got {length};'
+                f' set context_length={self.context_length} in the tokenizer'
+            )
         attended = mask.clone()
         attended[:, 0] |= ~mask.any(dim=1)  # attention over nothing is NaN
         with self.running(tokens.device):
@@ -139,6 +160,7 @@ def masked_mean(words: Tensor, mask: Tensor) -> Tensor:
 def quiet_transformers():
     """Silence the progress bars and loading reports of `transformers`, and restore its settings."""
     from transformers.utils import logging
+
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -166,40 +188,50 @@ def local_or_hub(name_or_path: str, what: str) -> bool:
 def hub_error(name: str, what: str, local: bool, error: Exception) -> CheckpointError:
     """One sentence about a model or tokenizer that could not be loaded."""
     if local:
-        return CheckpointError(f'{what}: the folder {name} does not hold one that transformers can load '
-                               f'({type(error).__name__}: {" ".join(str(error).split())[:160]}); fetch it again')
-    return CheckpointError(f'{what}: {name!r} is neither in the cache nor could it be fetched from the hub '
-                           f'({type(error).__name__}); download the folder where there is a network and give its path')
+        return CheckpointError(
+            f'{what}: the folder {name} does not hold one that transformers can load '
+            f'({type(error).__name__}: {" ".join(str(error).split())[:160]}); fetch it again'
+        )
+    return CheckpointError(
+        f'{what}: {name!r} is neither in the cache nor could it be fetched from the hub '
+        f'({type(error).__name__}); download the folder where there is a network and give its path'
+    )
 
 
 def _load(name_or_path: str, pretrained: bool) -> nn.Module:
     """Load a model, or only its architecture."""
     from transformers import AutoConfig, AutoModel
+
     local = local_or_hub(name_or_path, 'text model')
     common = dict(local_files_only=local, trust_remote_code=False)
     with quiet_transformers():
         try:
             if not pretrained:
                 return AutoModel.from_config(AutoConfig.from_pretrained(name_or_path, **common)).float()
-            model, report = AutoModel.from_pretrained(name_or_path, weights_only=True,
-                                                      output_loading_info=True, **common)
+            model, report = AutoModel.from_pretrained(
+                name_or_path, weights_only=True, output_loading_info=True, **common
+            )
         except Exception as error:  # noqa: BLE001, damaged files raise many types
             raise hub_error(name_or_path, 'text model', local, error) from error
     missing = sorted(str(key) for key in report['missing_keys'] if 'pooler' not in str(key))
     mismatched = sorted(str(key) for key in report.get('mismatched_keys', ()))
     if missing or mismatched:
-        raise CheckpointError(f'text model {name_or_path}: {len(missing)} weights are missing and {len(mismatched)} of '
-                              f'another shape, such as {(missing + mismatched)[0]}; its config.json and its weights do '
-                              'not belong together: fetch it again')
+        raise CheckpointError(
+            f'text model {name_or_path}: {len(missing)} weights are missing and {len(mismatched)} of '
+            f'another shape, such as {(missing + mismatched)[0]}; its config.json and its weights do '
+            'not belong together: fetch it again'
+        )
     return model.float()
 
 
 def _random(config: Optional[dict]) -> nn.Module:
     """Build a model with random weights from a config dict."""
     from transformers import AutoConfig, AutoModel
+
     if not isinstance(config, Mapping) or 'model_type' not in config:
-        raise ConfigError(f'config={config!r} of HFTextTower must be a dict with model_type, such as '
-                          'dict(model_type="bert")')
+        raise ConfigError(
+            f'config={config!r} of HFTextTower must be a dict with model_type, such as dict(model_type="bert")'
+        )
     try:
         with quiet_transformers():
             return AutoModel.from_config(AutoConfig.for_model(**config)).float()

@@ -1,4 +1,5 @@
 """The image half of any open_clip model."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -70,10 +71,20 @@ class OpenCLIPImageTower(FreezableTower):
 
     channel_order = 'rgb'
 
-    def __init__(self, *, model: Union[str, dict], pretrained: Optional[str] = None, quick_gelu: Optional[bool] = None,
-                 image_size: Union[int, Sequence[int], None] = None, out_stages: Optional[Sequence[int]] = None,
-                 frozen: bool = False, trainable_blocks: Optional[int] = None, grad_checkpointing: bool = False,
-                 precision: str = 'fp32', init_cfg: Union[dict, list, None] = None) -> None:
+    def __init__(
+        self,
+        *,
+        model: Union[str, dict],
+        pretrained: Optional[str] = None,
+        quick_gelu: Optional[bool] = None,
+        image_size: Union[int, Sequence[int], None] = None,
+        out_stages: Optional[Sequence[int]] = None,
+        frozen: bool = False,
+        trainable_blocks: Optional[int] = None,
+        grad_checkpointing: bool = False,
+        precision: str = 'fp32',
+        init_cfg: Union[dict, list, None] = None,
+    ) -> None:
         super().__init__(frozen=frozen, precision=precision, init_cfg=init_cfg)
         architecture = resolve_architecture(model, half='vision_cfg', quick_gelu=quick_gelu)
         self.visual = _build(architecture, image_size)
@@ -81,13 +92,23 @@ class OpenCLIPImageTower(FreezableTower):
         self.image_size: tuple[int, int] = _pair(self.visual.image_size)
         self.out_stages = self._check_stages(out_stages)
         self.feat_channels: tuple[int, ...] = self._feat_channels()
-        check_freezing(type(self).__name__, frozen=frozen, keep=trainable_blocks, keep_name='trainable_blocks',
-                       available=len(self._blocks()) if trainable_blocks is not None else 0,
-                       grad_checkpointing=grad_checkpointing)
+        check_freezing(
+            type(self).__name__,
+            frozen=frozen,
+            keep=trainable_blocks,
+            keep_name='trainable_blocks',
+            available=len(self._blocks()) if trainable_blocks is not None else 0,
+            grad_checkpointing=grad_checkpointing,
+        )
         if pretrained is not None:
-            load_half(self.visual, 'visual', architecture, pretrained,
-                      uses_gelu=isinstance(self.visual, VisionTransformer),
-                      adapt=self._resize if image_size is not None else None)
+            load_half(
+                self.visual,
+                'visual',
+                architecture,
+                pretrained,
+                uses_gelu=isinstance(self.visual, VisionTransformer),
+                adapt=self._resize if image_size is not None else None,
+            )
         if isinstance(self.visual, TimmModel) and image_size is not None:
             self.visual.set_input_size(self.image_size)
         self.pixel_mean, self.pixel_std = pixel_statistics(architecture, pretrained)
@@ -116,7 +137,8 @@ class OpenCLIPImageTower(FreezableTower):
             height, width = self.image_size
             raise ConfigError(
                 f'OpenCLIPImageTower takes normalised float images (B, 3, {height}, {width}), got {images.dtype} '
-                f'{tuple(images.shape)}; resize in the pipeline, or build the tower with image_size={_size(images)}')
+                f'{tuple(images.shape)}; resize in the pipeline, or build the tower with image_size={_size(images)}'
+            )
         with self.running(images.device):
             if isinstance(self.visual, VisionTransformer):
                 maps, pooled = self._forward_vit(images)
@@ -136,7 +158,7 @@ class OpenCLIPImageTower(FreezableTower):
             tokens = vit.ln_post(tokens)
         if vit.proj is not None:
             pooled = pooled @ vit.proj
-        return (tokens.mT.unflatten(-1, vit.grid_size), ), pooled  # (B, C, h, w)
+        return (tokens.mT.unflatten(-1, vit.grid_size),), pooled  # (B, C, h, w)
 
     def _forward_resnet(self, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         resnet, maps = self.visual, []
@@ -153,13 +175,15 @@ class OpenCLIPImageTower(FreezableTower):
         pooled = self.visual.head(trunk.forward_head(x))
         if x.ndim == 4:
             channels_last = getattr(trunk, 'output_fmt', None) == 'NHWC' or x.shape[1] != trunk.num_features
-            return (x.permute(0, 3, 1, 2) if channels_last else x, ), pooled
+            return (x.permute(0, 3, 1, 2) if channels_last else x,), pooled
         grid = trunk.patch_embed.grid_size
-        tokens = x[:, getattr(trunk, 'num_prefix_tokens', 0):]
+        tokens = x[:, getattr(trunk, 'num_prefix_tokens', 0) :]
         if tokens.shape[1] != grid[0] * grid[1]:
-            raise ConfigError(f'the timm trunk {type(trunk).__name__} returns {tokens.shape[1]} tokens, which is no '
-                              f'map of its {grid[0]} x {grid[1]} patches; choose another architecture')
-        return (tokens.mT.unflatten(-1, grid), ), pooled  # (B, C, h, w)
+            raise ConfigError(
+                f'the timm trunk {type(trunk).__name__} returns {tokens.shape[1]} tokens, which is no '
+                f'map of its {grid[0]} x {grid[1]} patches; choose another architecture'
+            )
+        return (tokens.mT.unflatten(-1, grid),), pooled  # (B, C, h, w)
 
     def _resize(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Fit the position table of the weights to this tower's input size."""
@@ -172,22 +196,24 @@ class OpenCLIPImageTower(FreezableTower):
 
     def _check_stages(self, out_stages: Optional[Sequence[int]]) -> tuple[int, ...]:
         if out_stages is None:
-            return (4, )
+            return (4,)
         stages = tuple(out_stages)
         if not isinstance(self.visual, ModifiedResNet):
-            raise ConfigError(f'out_stages={stages} is for ModifiedResNet (RN50, ...) alone; this tower is a '
-                              f'{type(self.visual).__name__}, which has one map: remove out_stages')
+            raise ConfigError(
+                f'out_stages={stages} is for ModifiedResNet (RN50, ...) alone; this tower is a '
+                f'{type(self.visual).__name__}, which has one map: remove out_stages'
+            )
         if not stages or any(s not in (1, 2, 3, 4) for s in stages) or list(stages) != sorted(set(stages)):
             raise ConfigError(f'out_stages={stages} must be ascending numbers out of 1, 2, 3, 4')
         return stages
 
     def _feat_channels(self) -> tuple[int, ...]:
         if isinstance(self.visual, VisionTransformer):
-            return (self.visual.transformer.width, )
+            return (self.visual.transformer.width,)
         if isinstance(self.visual, ModifiedResNet):
             width = self.visual.conv3.out_channels
-            return tuple(width * 2**(stage + 1) for stage in self.out_stages)
-        return (self.visual.trunk.num_features, )
+            return tuple(width * 2 ** (stage + 1) for stage in self.out_stages)
+        return (self.visual.trunk.num_features,)
 
     def _blocks(self) -> list[nn.Module]:
         """The blocks that ``trainable_blocks`` counts, first to last."""
@@ -200,7 +226,7 @@ class OpenCLIPImageTower(FreezableTower):
     def _last_parts(self, count: int) -> list[Union[nn.Module, nn.Parameter, None]]:
         """The last blocks and everything after them."""
         blocks = self._blocks()
-        parts: list = blocks[len(blocks) - count:]
+        parts: list = blocks[len(blocks) - count :]
         if isinstance(self.visual, VisionTransformer):
             parts += [self.visual.ln_post, self.visual.proj, self.visual.attn_pool]
             parts.append(getattr(self.visual, 'attn_pool_contrastive', None))
@@ -222,8 +248,10 @@ def _name_of_blocks(trunk: nn.Module) -> str:
     for name in ('blocks', 'stages', 'layers'):
         if isinstance(getattr(trunk, name, None), (nn.Sequential, nn.ModuleList)):
             return name
-    raise ConfigError(f'trainable_blocks is not supported for the timm trunk {type(trunk).__name__}, which has no list '
-                      'of blocks; use frozen=True or train all of it')
+    raise ConfigError(
+        f'trainable_blocks is not supported for the timm trunk {type(trunk).__name__}, which has no list '
+        'of blocks; use frozen=True or train all of it'
+    )
 
 
 def _build(architecture: ClipArchitecture, image_size: Union[int, Sequence[int], None]) -> nn.Module:
@@ -244,23 +272,31 @@ def _build(architecture: ClipArchitecture, image_size: Union[int, Sequence[int],
         if resnet and not isinstance(config.image_size, int):
             height, width = config.image_size
             if height != width:
-                raise ConfigError(f'image_size={config.image_size}: the attention pool of a ModifiedResNet takes '
-                                  'square images only; give one number')
+                raise ConfigError(
+                    f'image_size={config.image_size}: the attention pool of a ModifiedResNet takes '
+                    'square images only; give one number'
+                )
             config.image_size = height
         visual = _build_vision_tower(architecture.embed_dim, config, architecture.quick_gelu)
     except (TypeError, AssertionError, RuntimeError) as error:
-        raise ConfigError(f'open_clip cannot build the image half of the model {architecture.label} from vision_cfg '
-                          f'{architecture.vision_cfg}: {error}') from error
+        raise ConfigError(
+            f'open_clip cannot build the image half of the model {architecture.label} from vision_cfg '
+            f'{architecture.vision_cfg}: {error}'
+        ) from error
     if isinstance(visual, VisionTransformer):
         if config.patch_dropout > 0:
-            raise ConfigError(f'vision_cfg.patch_dropout={config.patch_dropout} leaves holes in the feature map during '
-                              'training; set it to 0')
+            raise ConfigError(
+                f'vision_cfg.patch_dropout={config.patch_dropout} leaves holes in the feature map during '
+                'training; set it to 0'
+            )
         if visual.pool_type == 'none':
             raise ConfigError('vision_cfg with pool_type="none" has no global vector; set pool_type to "tok" or "avg"')
         visual.output_tokens = False
     elif isinstance(visual, TimmModel) and not hasattr(visual.trunk, 'forward_features'):
-        raise ConfigError(f'the timm trunk {config.timm_model_name} has no forward_features and so no feature map; '
-                          'choose another architecture')
+        raise ConfigError(
+            f'the timm trunk {config.timm_model_name} has no forward_features and so no feature map; '
+            'choose another architecture'
+        )
     return visual
 
 

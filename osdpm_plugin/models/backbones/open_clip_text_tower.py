@@ -1,4 +1,5 @@
 """The text half of any open_clip model that brings its own transformer."""
+
 from __future__ import annotations
 
 from typing import Optional, Union
@@ -50,17 +51,32 @@ class OpenCLIPTextTower(FreezableTower):
         CheckpointError: the weights are missing or do not fit.
     """
 
-    def __init__(self, *, model: Union[str, dict], pretrained: Optional[str] = None, quick_gelu: Optional[bool] = None,
-                 frozen: bool = False, trainable_blocks: Optional[int] = None, grad_checkpointing: bool = False,
-                 precision: str = 'fp32', init_cfg: Union[dict, list, None] = None) -> None:
+    def __init__(
+        self,
+        *,
+        model: Union[str, dict],
+        pretrained: Optional[str] = None,
+        quick_gelu: Optional[bool] = None,
+        frozen: bool = False,
+        trainable_blocks: Optional[int] = None,
+        grad_checkpointing: bool = False,
+        precision: str = 'fp32',
+        init_cfg: Union[dict, list, None] = None,
+    ) -> None:
         super().__init__(frozen=frozen, precision=precision, init_cfg=init_cfg)
         architecture = resolve_architecture(model, half='text_cfg', quick_gelu=quick_gelu)
         self.text = _build(architecture)
         self.width: int = self.text.width
         self.embed_dim: int = self.width if self.text.text_projection is None else architecture.embed_dim
         self.context_length: int = self.text.context_length
-        check_freezing(type(self).__name__, frozen=frozen, keep=trainable_blocks, keep_name='trainable_blocks',
-                       available=len(self.text.transformer.resblocks), grad_checkpointing=grad_checkpointing)
+        check_freezing(
+            type(self).__name__,
+            frozen=frozen,
+            keep=trainable_blocks,
+            keep_name='trainable_blocks',
+            available=len(self.text.transformer.resblocks),
+            grad_checkpointing=grad_checkpointing,
+        )
         if pretrained is not None:
             load_half(self.text, 'text', architecture, pretrained, uses_gelu=True)
         if grad_checkpointing:
@@ -69,7 +85,7 @@ class OpenCLIPTextTower(FreezableTower):
             self.freeze()
         elif trainable_blocks is not None:
             blocks = list(self.text.transformer.resblocks)
-            last = blocks[len(blocks) - trainable_blocks:]
+            last = blocks[len(blocks) - trainable_blocks :]
             self.freeze_all_but([*last, self.text.ln_final, self.text.text_projection])
 
     @property
@@ -84,8 +100,9 @@ class OpenCLIPTextTower(FreezableTower):
             tokens: (M, T) int64, each row with its end-of-text token; T <= ``context_length``.
 
         Returns:
-            words (M, T, C) after the final norm, mask (M, T) true up to and including the end of text, and
-            pooled (M, D), not normalised.
+            words (M, T', C) after the final norm, mask (M, T') true up to and including the end of text, and
+            pooled (M, D), not normalised. T' is the length of the longest caption where the architecture takes short
+            texts (causal attention: what follows the end of text has no effect), T elsewhere.
 
         Raises:
             ConfigError: T does not fit this architecture.
@@ -93,8 +110,13 @@ class OpenCLIPTextTower(FreezableTower):
         text, length = self.text, tokens.shape[1]
         if length > self.context_length or (length < self.context_length and not self.takes_short_texts):
             limit = 'at most' if self.takes_short_texts else 'exactly'
-            raise ConfigError(f'this text tower takes {limit} {self.context_length} tokens, got {length}; '
-                              f'set context_length={self.context_length} in the tokenizer')
+            raise ConfigError(
+                f'this text tower takes {limit} {self.context_length} tokens, got {length}; '
+                f'set context_length={self.context_length} in the tokenizer'
+            )
+        if self.takes_short_texts and len(tokens):
+            length = int(self._pool_index(tokens).max()) + 1
+            tokens = tokens[:, :length]
         with self.running(tokens.device):
             dtype = text.transformer.get_cast_dtype()
             x = text.token_embedding(tokens).to(dtype) + text.positional_embedding[:length].to(dtype)  # (M, T, C)
@@ -114,7 +136,7 @@ class OpenCLIPTextTower(FreezableTower):
         if self.text.pool_type == 'eos':
             return (tokens == self.text.eos_id).int().argmax(dim=-1)
         last = tokens.shape[1] - 1 if self.text.pool_type == 'last' else 0
-        return torch.full((len(tokens), ), last, device=tokens.device)
+        return torch.full((len(tokens),), last, device=tokens.device)
 
     def _mask(self, tokens: Tensor) -> Tensor:
         """(M, T) bool, true up to and including the end of text."""
@@ -134,16 +156,22 @@ def _build(architecture: ClipArchitecture) -> nn.Module:
         ConfigError: the config does not describe one, or one of another library.
     """
     if architecture.text_cfg.get('hf_model_name'):
-        raise ConfigError(f'the text half of the open_clip model {architecture.label} is the transformers model '
-                          f'{architecture.text_cfg["hf_model_name"]}; use HFTextTower(name_or_path=...) in its place')
+        raise ConfigError(
+            f'the text half of the open_clip model {architecture.label} is the transformers model '
+            f'{architecture.text_cfg["hf_model_name"]}; use HFTextTower(name_or_path=...) in its place'
+        )
     if architecture.text_cfg.get('embed_cls'):
-        raise ConfigError(f'the text half of the open_clip model {architecture.label} appends a class token (CoCa), '
-                          'which this tower does not support; choose a CLIP architecture')
+        raise ConfigError(
+            f'the text half of the open_clip model {architecture.label} appends a class token (CoCa), '
+            'which this tower does not support; choose a CLIP architecture'
+        )
     try:
         text = _build_text_tower(architecture.embed_dim, CLIPTextCfg(**architecture.text_cfg), architecture.quick_gelu)
     except (TypeError, AssertionError, RuntimeError) as error:
-        raise ConfigError(f'open_clip cannot build the text half of the model {architecture.label} from text_cfg '
-                          f'{architecture.text_cfg}: {error}') from error
+        raise ConfigError(
+            f'open_clip cannot build the text half of the model {architecture.label} from text_cfg '
+            f'{architecture.text_cfg}: {error}'
+        ) from error
     if text.pool_type == 'none':
         raise ConfigError('text_cfg with pool_type="none" has no global vector; set pool_type to "argmax"')
     text.output_tokens = False

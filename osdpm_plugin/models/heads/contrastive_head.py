@@ -1,4 +1,5 @@
 """The plain head: image-text alignment alone."""
+
 from __future__ import annotations
 
 from typing import Any, Optional
@@ -31,15 +32,17 @@ class ContrastiveHead(BaseModule):
         """Prompts (P, T) int64 that the retriever is to encode for `loss`; None, this head needs none."""
         return None
 
-    def loss(self,
-             *,
-             image_embed: Tensor,
-             text_embed: Tensor,
-             image_ids: Tensor,
-             caption_image_ids: Tensor,
-             caption_keys: Tensor,
-             object_counts: Optional[Tensor] = None,
-             prompt_embed: Optional[Tensor] = None) -> dict[str, Tensor]:
+    def loss(
+        self,
+        *,
+        image_embed: Tensor,
+        text_embed: Tensor,
+        image_ids: Tensor,
+        caption_image_ids: Tensor,
+        caption_keys: Tensor,
+        object_counts: Optional[Tensor] = None,
+        prompt_embed: Optional[Tensor] = None,
+    ) -> dict[str, Tensor]:
         """Losses of one batch of this process.
 
         Args:
@@ -55,8 +58,16 @@ class ContrastiveHead(BaseModule):
             ConfigError: image and text embeddings differ in width.
         """
         if image_embed.shape[1] != text_embed.shape[1]:
-            raise ConfigError(f'image embeddings have {image_embed.shape[1]} values, text embeddings {text_embed.shape[1]}; set '
-                              'embed_dims of neck and text_neck to one value')
-        return dict(loss_align=self.alignment(
-            gather_rows(image_embed), gather_rows(text_embed), gather_rows(image_ids), gather_rows(caption_image_ids),
-            gather_rows(caption_keys)))
+            raise ConfigError(
+                f'image embeddings have {image_embed.shape[1]} values, text embeddings {text_embed.shape[1]}; set '
+                'embed_dims of neck and text_neck to one value'
+            )
+        return dict(
+            loss_align=self.alignment(
+                gather_rows(image_embed),
+                gather_rows(text_embed),
+                gather_rows(image_ids),
+                gather_rows(caption_image_ids),
+                gather_rows(caption_keys),
+            )
+        )

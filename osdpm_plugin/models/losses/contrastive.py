@@ -1,4 +1,5 @@
 """Image-text alignment: InfoNCE in both directions with several positives."""
+
 from __future__ import annotations
 
 import math
@@ -20,7 +21,8 @@ def caption_positives(image_ids: Tensor, caption_image_ids: Tensor, caption_keys
 
     Returns:
         own: (B, M) bool, the caption was written for the image.
-        same_text: (B, M) bool, the caption was written for another image, but one of the image's own captions in the batch
+        same_text: (B, M) bool, the caption was written for another image, but one of the image's own captions in the
+            batch
         has the same text.
     """
     own = image_ids[:, None] == caption_image_ids[None, :]
@@ -56,35 +58,49 @@ class ContrastiveLoss(nn.Module):
         temperature: start of the temperature (CLIP: 0.07).
         max_scale: bound of the logit scale 1 / temperature (CLIP: 100).
         learnable: whether the temperature is trained.
-        identical_captions: what a caption is to an image that has the same text among its own: ``positive``, ``ignore`` or
-            ``negative``.
+        identical_captions: what a caption is to an image that has the same text among its own: ``positive``,
+            ``ignore`` or ``negative``.
 
     Raises:
         ConfigError: a value is out of range.
     """
 
-    def __init__(self,
-                 *,
-                 temperature: float = 0.07,
-                 max_scale: float = 100.0,
-                 learnable: bool = True,
-                 identical_captions: str = 'positive') -> None:
+    def __init__(
+        self,
+        *,
+        temperature: float = 0.07,
+        max_scale: float = 100.0,
+        learnable: bool = True,
+        identical_captions: str = 'positive',
+    ) -> None:
         super().__init__()
         if temperature <= 0 or 1 / temperature > max_scale:
-            raise ConfigError(f'ContrastiveLoss: temperature must be at least 1 / max_scale = {1 / max_scale}, got {temperature}')
+            raise ConfigError(
+                f'ContrastiveLoss: temperature must be at least 1 / max_scale = {1 / max_scale}, got {temperature}'
+            )
         if identical_captions not in ('positive', 'ignore', 'negative'):
-            raise ConfigError("ContrastiveLoss: identical_captions must be 'positive', 'ignore' or 'negative', got "
-                              f'{identical_captions!r}')
+            raise ConfigError(
+                "ContrastiveLoss: identical_captions must be 'positive', 'ignore' or 'negative', got "
+                f'{identical_captions!r}'
+            )
         self.identical_captions = identical_captions
         self.max_log_scale = math.log(max_scale)
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)), requires_grad=learnable)
 
-    def forward(self, image_embed: Tensor, text_embed: Tensor, image_ids: Tensor, caption_image_ids: Tensor,
-                caption_keys: Tensor) -> Tensor:
+    def forward(
+        self,
+        image_embed: Tensor,
+        text_embed: Tensor,
+        image_ids: Tensor,
+        caption_image_ids: Tensor,
+        caption_keys: Tensor,
+    ) -> Tensor:
         """Unit vectors (B, D) and (M, D) with their ids -> scalar."""
         own, same_text = caption_positives(image_ids, caption_image_ids, caption_keys)
         nothing = torch.zeros_like(own)
         positives = own | same_text if self.identical_captions == 'positive' else own
         ignored = same_text if self.identical_captions == 'ignore' else nothing
-        scores = self.log_scale.clamp(max=self.max_log_scale).exp() * image_embed.float() @ text_embed.float().mT  # (B, M)
+        scores = (
+            self.log_scale.clamp(max=self.max_log_scale).exp() * image_embed.float() @ text_embed.float().mT
+        )  # (B, M)
         return (info_nce(scores, positives, ignored) + info_nce(scores.mT, positives.mT, ignored.mT)) / 2

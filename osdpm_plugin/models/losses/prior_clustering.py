@@ -1,4 +1,5 @@
 """Object semantics: pull the soft assignment of images to object prototypes towards priors counted in captions."""
+
 from __future__ import annotations
 
 from torch import Tensor
@@ -7,8 +8,8 @@ from torch import Tensor
 def object_priors(counts: Tensor, frequency: Tensor, tempering: float) -> tuple[Tensor, Tensor]:
     """Prior p(object | image) from how often the image's captions name each object.
 
-    ``p(o | i) ~ counts[i, o] * frequency[o] ** -tempering``: frequent objects ("tree", "building") would fill every prior, so
-    the long tail is lifted; 0 leaves counts as they are, 1 divides by the frequency.
+    ``p(o | i) ~ counts[i, o] * frequency[o] ** -tempering``: frequent objects ("tree", "building") would fill every
+    prior, so the long tail is lifted; 0 leaves counts as they are, 1 divides by the frequency.
 
     Args:
         counts: (B, O), share of the image's captions that name the object.
@@ -25,7 +26,9 @@ def object_priors(counts: Tensor, frequency: Tensor, tempering: float) -> tuple[
     return weights / total.clamp(min=1e-12), named
 
 
-def prior_clustering(image_embed: Tensor, prototypes: Tensor, priors: Tensor, named: Tensor, temperature: float) -> Tensor:
+def prior_clustering(
+    image_embed: Tensor, prototypes: Tensor, priors: Tensor, named: Tensor, temperature: float
+) -> Tensor:
     """Mean over images with a prior of KL(prior || softmax(v . prototype / temperature)).
 
     Args:

@@ -1,4 +1,5 @@
 """DAPN, the dual-attention perception network: the image side of OSDPM."""
+
 from __future__ import annotations
 
 from typing import Optional, Sequence, Union
@@ -22,20 +23,20 @@ class DAPN(BaseModule):
 
     ::
 
-        maps ── 1x1 each, sum on the finest grid ── cooperative attention ── object saliency ── Linear ── x tanh(gate) ─┐
-                                                                               │                                          │
-        pooled vector (or pooled map -> perceptron) ── global vector ──────────┴───────────────────────────────── + ──┴── L2
+        maps ── 1x1 each, sum on the finest grid ── cooperative attention ── object saliency ── Linear ── x gate ─┐
+                                                                                    │                             │
+        pooled vector, or pooled map -> perceptron ── global vector ───────────────┴─────────────────────────── + ── L2
 
-    The gate starts at ``gate_init`` for each of the D channels. With 0, DAPN is a no-op at first: on a pretrained CLIP pair
-    recall starts at zero-shot CLIP's and training departs from there.
+    The gate is tanh of a parameter for each of the D channels that starts at ``gate_init``. With 0, DAPN is a no-op at
+    first: on a pretrained CLIP pair recall starts at zero-shot CLIP's and training departs from there.
 
     Interpretation: the paper says that the attentions refine CLIP's features; residual and gate are ours.
 
     Args:
         in_channels: C_i of the tower's maps, fine to coarse; one value where the tower gives one map.
         embed_dims: D of the joint space.
-        pool_channels: C of the last map when the global vector is made of it (`GlobalNeck`, in_channels); None takes the
-            tower's pooled vector.
+        pool_channels: C of the last map when the global vector is made of it (`GlobalNeck`, in_channels); None takes
+            the tower's pooled vector.
         channels: width of the attentions.
         scales: odd window edges in cells of the finest map.
         adapter: refine the tower's pooled vector by a `ResidualAdapter` (``pool_channels=None`` only).
@@ -46,28 +47,36 @@ class DAPN(BaseModule):
         init_cfg: mmengine's.
     """
 
-    def __init__(self,
-                 *,
-                 in_channels: Sequence[int],
-                 embed_dims: int,
-                 pool_channels: Optional[int] = None,
-                 adapter: bool = False,
-                 channels: int = 512,
-                 scales: Sequence[int] = (1, 3, 5),
-                 cooperative: bool = True,
-                 gate_init: float = 0.0,
-                 hidden_channels: int = 1024,
-                 dropout: float = 0.1,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        *,
+        in_channels: Sequence[int],
+        embed_dims: int,
+        pool_channels: Optional[int] = None,
+        adapter: bool = False,
+        channels: int = 512,
+        scales: Sequence[int] = (1, 3, 5),
+        cooperative: bool = True,
+        gate_init: float = 0.0,
+        hidden_channels: int = 1024,
+        dropout: float = 0.1,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
         super().__init__(init_cfg=init_cfg)
-        self.global_neck = GlobalNeck(embed_dims=embed_dims, in_channels=pool_channels, hidden_channels=hidden_channels,
-                                      dropout=dropout, adapter=adapter)
+        self.global_neck = GlobalNeck(
+            embed_dims=embed_dims,
+            in_channels=pool_channels,
+            hidden_channels=hidden_channels,
+            dropout=dropout,
+            adapter=adapter,
+        )
         self.laterals = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(c, channels, 1), nn.GroupNorm(1, channels)) for c in in_channels)
+            nn.Sequential(nn.Conv2d(c, channels, 1), nn.GroupNorm(1, channels)) for c in in_channels
+        )
         self.cooperative = SpatialChannelCooperativeAttention(channels=channels) if cooperative else nn.Identity()
         self.object_saliency = ObjectSaliencyAttention(channels=channels, global_channels=embed_dims, scales=scales)
         self.output = nn.Sequential(nn.LayerNorm(channels), nn.Dropout(dropout), nn.Linear(channels, embed_dims))
-        self.gate = nn.Parameter(torch.full((embed_dims, ), float(gate_init)))
+        self.gate = nn.Parameter(torch.full((embed_dims,), float(gate_init)))
 
     def merge_maps(self, maps: Sequence[Tensor]) -> Tensor:
         """The tower's maps (B, C_i, h_i, w_i) -> one map (B, C, h, w) on the finest grid.
@@ -92,8 +101,9 @@ class DAPN(BaseModule):
         global_vector = self.global_neck.project(features)
         attended = self.attend(features, global_vector)
         embedding = global_vector + torch.tanh(self.gate) * self.output(attended.objects)
-        return NeckOutput(saliency=attended.saliency, scale_weights=attended.scale_weights,
-                          embedding=F.normalize(embedding, dim=-1))
+        return NeckOutput(
+            saliency=attended.saliency, scale_weights=attended.scale_weights, embedding=F.normalize(embedding, dim=-1)
+        )
 
 
 def _resize(x: Tensor, size: Sequence[int]) -> Tensor:

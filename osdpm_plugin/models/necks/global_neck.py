@@ -1,4 +1,7 @@
-"""The plain neck: one global vector of the image, no attention. The baseline of the ablation, and DAPN's starting point."""
+"""The plain neck: one global vector of the image, no attention. The baseline of the ablation, and DAPN's starting
+point.
+"""
+
 from __future__ import annotations
 
 from typing import Optional, Sequence, Union
@@ -15,8 +18,13 @@ from ...structures import ImageFeatures, NeckOutput, as_image_features
 
 def mlp(in_channels: int, hidden_channels: int, out_channels: int, dropout: float) -> nn.Sequential:
     """LayerNorm -> Linear -> GELU -> Dropout -> Linear."""
-    return nn.Sequential(nn.LayerNorm(in_channels), nn.Linear(in_channels, hidden_channels), nn.GELU(), nn.Dropout(dropout),
-                         nn.Linear(hidden_channels, out_channels))
+    return nn.Sequential(
+        nn.LayerNorm(in_channels),
+        nn.Linear(in_channels, hidden_channels),
+        nn.GELU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden_channels, out_channels),
+    )
 
 
 class ResidualAdapter(nn.Module):
@@ -38,8 +46,9 @@ class ResidualAdapter(nn.Module):
         return x + torch.tanh(self.gate) * self.mlp(x)
 
 
-def projection(in_channels: Optional[int], embed_dims: int, hidden_channels: int, dropout: float, adapter: bool,
-               owner: str) -> Optional[nn.Module]:
+def projection(
+    in_channels: Optional[int], embed_dims: int, hidden_channels: int, dropout: float, adapter: bool, owner: str
+) -> Optional[nn.Module]:
     """What leads a pooled vector to the joint space: a perceptron, an adapter that starts as the identity, or nothing.
 
     Raises:
@@ -48,7 +57,9 @@ def projection(in_channels: Optional[int], embed_dims: int, hidden_channels: int
     if in_channels is None:
         return ResidualAdapter(embed_dims, hidden_channels, dropout) if adapter else None
     if adapter:
-        raise ConfigError(f'{owner}: adapter=True is for vectors that are in the joint space already; leave in_channels out')
+        raise ConfigError(
+            f'{owner}: adapter=True is for vectors that are in the joint space already; leave in_channels out'
+        )
     return mlp(in_channels, hidden_channels, embed_dims, dropout)
 
 
@@ -69,19 +80,27 @@ class GlobalNeck(BaseModule):
         init_cfg: mmengine's.
     """
 
-    def __init__(self,
-                 *,
-                 embed_dims: int,
-                 in_channels: Optional[int] = None,
-                 hidden_channels: int = 1024,
-                 dropout: float = 0.1,
-                 adapter: bool = False,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        *,
+        embed_dims: int,
+        in_channels: Optional[int] = None,
+        hidden_channels: int = 1024,
+        dropout: float = 0.1,
+        adapter: bool = False,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.embed_dims = embed_dims
         self.pools_map = in_channels is not None
-        self.projection = projection(None if in_channels is None else 2 * in_channels, embed_dims, hidden_channels, dropout,
-                                     adapter, type(self).__name__)
+        self.projection = projection(
+            None if in_channels is None else 2 * in_channels,
+            embed_dims,
+            hidden_channels,
+            dropout,
+            adapter,
+            type(self).__name__,
+        )
 
     def project(self, features: ImageFeatures) -> Tensor:
         """The embedding (B, D) before normalisation.
@@ -94,13 +113,16 @@ class GlobalNeck(BaseModule):
             pooled = torch.cat([last.mean(dim=(2, 3)), last.amax(dim=(2, 3))], dim=1)  # (B, 2C)
         elif features.pooled is None or features.pooled.shape[1] != self.embed_dims:
             have = 'none' if features.pooled is None else f'{features.pooled.shape[1]} values'
-            raise ConfigError(f'neck: in_channels=None takes the image tower\'s pooled vector of embed_dims={self.embed_dims} '
-                              f'values, but the tower gives {have}; set in_channels to the width of its last map')
+            raise ConfigError(
+                f"neck: in_channels=None takes the image tower's pooled vector of embed_dims={self.embed_dims} "
+                f'values, but the tower gives {have}; set in_channels to the width of its last map'
+            )
         else:
             pooled = features.pooled
         return pooled if self.projection is None else self.projection(pooled)
 
     def forward(self, features: Union[ImageFeatures, Sequence[Tensor]]) -> NeckOutput:
         """ImageFeatures or OpenMMLab's tuple of maps -> NeckOutput without saliency."""
-        return NeckOutput(saliency=None, scale_weights=None,
-                          embedding=F.normalize(self.project(as_image_features(features)), dim=-1))
+        return NeckOutput(
+            saliency=None, scale_weights=None, embedding=F.normalize(self.project(as_image_features(features)), dim=-1)
+        )

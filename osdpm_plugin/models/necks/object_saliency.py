@@ -1,4 +1,5 @@
 """Adaptive saliency object-aware attention: a map and its global vector -> one vector of the salient objects."""
+
 from __future__ import annotations
 
 from typing import NamedTuple, Sequence
@@ -13,11 +14,12 @@ from ...errors import ConfigError
 
 class SaliencyOutput(NamedTuple):
     """Attributes:
-        objects: (B, C), the salient content.
-        saliency: (B, h, w), sums to 1: the scales' maps mixed by their weights.
-        scale_saliency: (B, S, h, w), each scale's own map, sums to 1 over (h, w).
-        scale_weights: (B, S), sums to 1.
+    objects: (B, C), the salient content.
+    saliency: (B, h, w), sums to 1: the scales' maps mixed by their weights.
+    scale_saliency: (B, S, h, w), each scale's own map, sums to 1 over (h, w).
+    scale_weights: (B, S), sums to 1.
     """
+
     objects: Tensor
     saliency: Tensor
     scale_saliency: Tensor
@@ -27,8 +29,8 @@ class SaliencyOutput(NamedTuple):
 class ObjectSaliencyAttention(BaseModule):
     """Saliency of positions by affinity to the global vector, at several scales that each image weighs for itself.
 
-    The paper states: saliency regions, object-aware, dynamic multi-scale weighted aggregation; equations are not public.
-    Interpretation::
+    The paper states: saliency regions, object-aware, dynamic multi-scale weighted aggregation; equations are not
+    public. Interpretation::
 
         a_p   = cosine(query(g), key(x_p)) / temperature            affinity of position p to the global vector g
         m_s   = softmax over p of mean_s(a)                         mean_s: mean over an s x s window
@@ -50,7 +52,9 @@ class ObjectSaliencyAttention(BaseModule):
     def __init__(self, *, channels: int, global_channels: int, scales: Sequence[int]) -> None:
         super().__init__()
         if not scales or any(s < 1 or s % 2 == 0 for s in scales) or len(set(scales)) < len(scales):
-            raise ConfigError(f'DAPN: scales must be different odd numbers of cells such as (1, 3, 5), got {tuple(scales)}')
+            raise ConfigError(
+                f'DAPN: scales must be different odd numbers of cells such as (1, 3, 5), got {tuple(scales)}'
+            )
         self.scales = tuple(scales)
         self.query = nn.Linear(global_channels, channels)
         self.key = nn.Conv2d(channels, channels, 1)
@@ -75,7 +79,8 @@ class ObjectSaliencyAttention(BaseModule):
             objects=torch.einsum('bs,sbc->bc', weights, torch.stack(objects)),
             saliency=torch.einsum('bs,bshw->bhw', weights, scale_saliency),
             scale_saliency=scale_saliency,
-            scale_weights=weights)
+            scale_weights=weights,
+        )
 
 
 def window_mean(x: Tensor, window: int) -> Tensor:

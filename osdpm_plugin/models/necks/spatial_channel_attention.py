@@ -1,4 +1,5 @@
 """Spatial-channel cooperative attention: (B, C, h, w) -> (B, C, h, w)."""
+
 from __future__ import annotations
 
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor, nn
 class SpatialChannelCooperativeAttention(BaseModule):
     """Channel and spatial attention, each computed with the other's result.
 
-    The paper names the module and says that the two branches interact to carry global context; equations are not public.
+    The paper names the module and says that the two branches interact to carry global context; equations are not
+    public.
     Interpretation: both branches make a first guess on the plain map x, then each repeats its step on the map that the
     other's guess has weighted (CBAM, Woo et al. 2018, runs them one after the other in a single direction)::
 

@@ -1,4 +1,5 @@
 """The text side's counterpart of the neck."""
+
 from __future__ import annotations
 
 from typing import Optional
@@ -25,14 +26,16 @@ class TextProjection(BaseModule):
         init_cfg: mmengine's.
     """
 
-    def __init__(self,
-                 *,
-                 embed_dims: int,
-                 in_channels: Optional[int] = None,
-                 hidden_channels: int = 1024,
-                 dropout: float = 0.1,
-                 adapter: bool = False,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        *,
+        embed_dims: int,
+        in_channels: Optional[int] = None,
+        hidden_channels: int = 1024,
+        dropout: float = 0.1,
+        adapter: bool = False,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.embed_dims = embed_dims
         self.projection = projection(in_channels, embed_dims, hidden_channels, dropout, adapter, type(self).__name__)

@@ -1,4 +1,5 @@
 """Normalise a batch of images with the statistics that the image tower was trained with."""
+
 from __future__ import annotations
 
 from typing import Any, Optional, Sequence
@@ -25,15 +26,20 @@ class RetrievalDataPreprocessor(BaseDataPreprocessor):
         ConfigError: one of ``mean`` and ``std`` is missing, or a value is out of range.
     """
 
-    def __init__(self,
-                 *,
-                 mean: Optional[Sequence[float]] = None,
-                 std: Optional[Sequence[float]] = None,
-                 channel_order: str = 'rgb',
-                 non_blocking: bool = False) -> None:
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(
+        self,
+        *,
+        mean: Optional[Sequence[float]] = None,
+        std: Optional[Sequence[float]] = None,
+        channel_order: str = 'rgb',
+        non_blocking: bool = False,
+    ) -> None:
         super().__init__(non_blocking=non_blocking)
         if (mean is None) != (std is None):
-            raise ConfigError('data_preprocessor: give both mean and std, or neither to take the image tower\'s own')
+            raise ConfigError("data_preprocessor: give both mean and std, or neither to take the image tower's own")
         self.has_statistics = mean is not None
         self.register_buffer('mean', torch.zeros(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.ones(3, 1, 1), persistent=False)
@@ -48,7 +54,9 @@ class RetrievalDataPreprocessor(BaseDataPreprocessor):
             ConfigError: not three values, a standard deviation that is not positive, or an unknown channel order.
         """
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise ConfigError(f'data_preprocessor: mean and std must hold 3 values each and std be positive, got {mean}, {std}')
+            raise ConfigError(
+                f'data_preprocessor: mean and std must hold 3 values each and std be positive, got {mean}, {std}'
+            )
         if channel_order not in ('rgb', 'bgr'):
             raise ConfigError(f"data_preprocessor: channel_order must be 'rgb' or 'bgr', got {channel_order!r}")
         self.mean = torch.tensor(mean, dtype=torch.float32, device=self.mean.device).view(3, 1, 1)
@@ -65,8 +73,10 @@ class RetrievalDataPreprocessor(BaseDataPreprocessor):
         """
         images: Any = self.cast_data(data['inputs'])
         if not isinstance(images, torch.Tensor) or images.ndim != 4 or images.shape[1] != 3:
-            raise ConfigError("data_preprocessor: inputs must be one (B, 3, H, W) tensor; set collate_fn=dict(type="
-                              "'default_collate') in the dataloader and resize all images to one size in the pipeline")
+            raise ConfigError(
+                'data_preprocessor: inputs must be one (B, 3, H, W) tensor; set collate_fn=dict(type='
+                "'default_collate') in the dataloader and resize all images to one size in the pipeline"
+            )
         if self.channel_order == 'rgb':
             images = images.flip(1)
         return dict(inputs=(images.float() - self.mean) / self.std, data_samples=data.get('data_samples'))

@@ -1,4 +1,5 @@
 """The retriever: two towers, their necks, and a head for training."""
+
 from __future__ import annotations
 
 from typing import Any, Optional, Sequence, Union
@@ -36,15 +37,17 @@ class ImageTextRetriever(BaseModel):
         ConfigError: neither the preprocessor nor the image tower states pixel statistics.
     """
 
-    def __init__(self,
-                 *,
-                 image_tower: Any,
-                 text_tower: Any,
-                 neck: Any,
-                 text_neck: Any,
-                 head: Any = None,
-                 data_preprocessor: Any = None,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        *,
+        image_tower: Any,
+        text_tower: Any,
+        neck: Any,
+        text_neck: Any,
+        head: Any = None,
+        data_preprocessor: Any = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
         super().__init__(data_preprocessor=data_preprocessor or _DEFAULT_PREPROCESSOR, init_cfg=init_cfg)
         self.image_tower = MODELS.build(image_tower)
         self.text_tower = MODELS.build(text_tower)
@@ -58,12 +61,15 @@ class ImageTextRetriever(BaseModel):
         if getattr(self.data_preprocessor, 'has_statistics', True):
             return
         if not hasattr(self.image_tower, 'pixel_mean'):
-            raise ConfigError(f'{type(self.image_tower).__name__} does not state its pixel statistics; set data_preprocessor='
-                              "dict(type='RetrievalDataPreprocessor', mean=[...], std=[...], channel_order=...)")
-        self.data_preprocessor.set_statistics(self.image_tower.pixel_mean, self.image_tower.pixel_std,
-                                              self.image_tower.channel_order)
+            raise ConfigError(
+                f'{type(self.image_tower).__name__} does not state its pixel statistics; set data_preprocessor='
+                "dict(type='RetrievalDataPreprocessor', mean=[...], std=[...], channel_order=...)"
+            )
+        self.data_preprocessor.set_statistics(
+            self.image_tower.pixel_mean, self.image_tower.pixel_std, self.image_tower.channel_order
+        )
 
-    def train(self, mode: bool = True) -> 'ImageTextRetriever':
+    def train(self, mode: bool = True) -> ImageTextRetriever:
         """As in PyTorch; the features of the prompts are forgotten, since weights may have been loaded."""
         self._prompt_features = None
         return super().train(mode)
@@ -80,17 +86,16 @@ class ImageTextRetriever(BaseModel):
         """Tokens (M, T) int64 -> unit vectors (M, D)."""
         return self.text_neck(self.text_tower(tokens))
 
-    def forward(self,
-                inputs: Tensor,
-                data_samples: Optional[Sequence[RetrievalDataSample]] = None,
-                mode: str = 'tensor') -> Union[dict, list, tuple]:
+    def forward(
+        self, inputs: Tensor, data_samples: Optional[Sequence[RetrievalDataSample]] = None, mode: str = 'tensor'
+    ) -> Union[dict, list, tuple]:
         """mmengine's entry.
 
         Args:
             inputs: normalised images (B, 3, H, W).
             data_samples: B samples; may be None in mode ``tensor``.
-            mode: ``loss`` -> dict of losses; ``predict`` -> samples with embeddings; ``tensor`` -> (image embeddings (B, D),
-                text embeddings (M, D) or None).
+            mode: ``loss`` -> dict of losses; ``predict`` -> samples with embeddings; ``tensor`` -> (image embeddings
+                (B, D), text embeddings (M, D) or None).
 
         Raises:
             ConfigError: ``mode`` is unknown.
@@ -100,7 +105,11 @@ class ImageTextRetriever(BaseModel):
         if mode == 'predict':
             return self.predict(inputs, data_samples or [])
         if mode == 'tensor':
-            texts = None if data_samples is None else self.encode_texts(collate_captions(data_samples, inputs.device).tokens)
+            texts = (
+                None
+                if data_samples is None
+                else self.encode_texts(collate_captions(data_samples, inputs.device).tokens)
+            )
             return self.encode_images(inputs), texts
         raise ConfigError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
@@ -111,7 +120,9 @@ class ImageTextRetriever(BaseModel):
             ConfigError: the model was built without a head.
         """
         if self.head is None:
-            raise ConfigError('ImageTextRetriever: head is None, so the model cannot be trained; set head in the config')
+            raise ConfigError(
+                'ImageTextRetriever: head is None, so the model cannot be trained; set head in the config'
+            )
         captions = collate_captions(data_samples, inputs.device)
         return self.head.loss(
             image_embed=self.encode_images(inputs),
@@ -120,7 +131,8 @@ class ImageTextRetriever(BaseModel):
             caption_image_ids=captions.caption_image_ids,
             caption_keys=captions.caption_keys,
             object_counts=captions.object_counts,
-            prompt_embed=self._encode_prompts())
+            prompt_embed=self._encode_prompts(self.head.prompt_tokens),
+        )
 
     def predict(self, inputs: Tensor, data_samples: Sequence[RetrievalDataSample]) -> list[RetrievalDataSample]:
         """Copies of the samples with ``image_embed`` (D,) and ``text_embed`` (K, D), float32."""
@@ -134,9 +146,8 @@ class ImageTextRetriever(BaseModel):
             predictions.append(predicted)
         return predictions
 
-    def _encode_prompts(self) -> Optional[Tensor]:
+    def _encode_prompts(self, tokens: Optional[Tensor]) -> Optional[Tensor]:
         """Unit vectors (P, D) of the head's prompts; a frozen tower reads them once an epoch."""
-        tokens = self.head.prompt_tokens
         if tokens is None:
             return None
         if any(p.requires_grad for p in self.text_tower.parameters()):
