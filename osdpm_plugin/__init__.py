@@ -4,14 +4,15 @@ Name this package in a config and every component is registered::
 
     custom_imports = dict(imports=['osdpm_plugin'], allow_failed_imports=False)
 
-Read the packages in the order in which data flows: `datasets`, `models`, `evaluation`, `engine`.
+Read the packages in the order in which data flows: `datasets`, `models`, `evaluation`, `engine`,
+`features`.
 """
 
 from .compat import check_stack
 
 check_stack()
 
-from . import datasets, engine, evaluation, models  # noqa: E402
+from . import datasets, engine, evaluation, features, models  # noqa: E402
 from .version import __version__  # noqa: E402
 
-__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models']
+__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'features', 'models']

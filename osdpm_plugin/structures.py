@@ -70,6 +70,7 @@ class RetrievalDataSample(BaseDataElement):
         caption_keys: (K,) int64, equal for captions of equal normalised text.
         tokens: (K, T) int64.
         object_counts: (O,) float32, share of the image's captions that name each object category (training only).
+        text_pooled: (K, C) float32, the text tower's pooled vectors (cached features only).
 
     Data fields, added by ``predict``:
         image_embed: (D,) float32 tensor.
@@ -86,6 +87,7 @@ class CaptionBatch(NamedTuple):
         caption_image_ids: (M,) int64, the image of each caption.
         caption_keys: (M,) int64, equal for equal texts.
         object_counts: (B, O) float32, or None where the pipeline does not count.
+        features: what the text tower makes of the tokens, where that was cached.
     """
 
     tokens: Tensor
@@ -93,6 +95,7 @@ class CaptionBatch(NamedTuple):
     caption_image_ids: Tensor
     caption_keys: Tensor
     object_counts: Optional[Tensor]
+    features: Optional[TextFeatures]
 
 
 def collate_captions(samples: Sequence[RetrievalDataSample], device: torch.device) -> CaptionBatch:
@@ -110,12 +113,19 @@ def collate_captions(samples: Sequence[RetrievalDataSample], device: torch.devic
     def join(key: str) -> Tensor:
         return torch.from_numpy(np.concatenate([sample.get(key) for sample in samples])).to(device)
 
+    features = None
+    if all('text_pooled' in sample for sample in samples):
+        pooled = join('text_pooled')
+        features = TextFeatures(
+            words=pooled[:, None], mask=torch.ones(len(pooled), 1, dtype=torch.bool, device=device), pooled=pooled
+        )
     return CaptionBatch(
         tokens=join('tokens'),
         image_ids=torch.tensor(image_ids, device=device),
         caption_image_ids=torch.tensor(np.repeat(image_ids, counts), device=device),
         caption_keys=join('caption_keys'),
         object_counts=None if objects is None else torch.from_numpy(objects).to(device),
+        features=features,
     )
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 from PIL import Image
@@ -16,6 +20,7 @@ LAYOUTS = {
     'RSICD': ('dataset_rsicd.json', 'RSICD_images', '.jpg'),
     'RSITMD': ('dataset_RSITMD.json', 'images', '.tif'),
     'UCMCaptions': ('dataset.json', 'imgs', '.tif'),
+    'SydneyCaptions': ('dataset.json', 'imgs', '.tif'),
     'CaptionRetrievalDataset': ('dataset.json', 'images', '.png'),
 }
 
@@ -55,3 +60,97 @@ def write_dataset(root: Path, kind: str, *, train: int = 12, val: int = 6, test:
     annotation = dict(dataset=kind, images=images)
     (root / ann_file).write_text(json.dumps(annotation))
     return annotation
+
+
+def write_nwpu(root: Path, *, train: int = 4, val: int = 2, test: int = 2) -> dict:
+    """Write the layout of NWPU-Captions: class -> list of images, which lie in a folder for each class."""
+    annotation: dict[str, list[dict]] = {'airplane': [], 'sea_ice': []}
+    for index, split in enumerate(['train'] * train + ['val'] * val + ['test'] * test):
+        name = sorted(annotation)[index % 2]
+        filename = f'{name}_{index:03d}.jpg'
+        folder = root / 'NWPU_images' / name
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (16, 16), (index, 0, 0)).save(folder / filename)
+        keys = ('', '_1', '_2', '_3', '_4')
+        annotation[name].append(
+            dict(
+                filename=filename,
+                imgid=index,
+                split=split,
+                **{f'raw{key}': text for key, text in zip(keys, captions_of(index))},
+                **{f'sentids{key}': 5 * index + i for i, key in enumerate(keys)},
+            )
+        )
+    (root / 'dataset_nwpu.json').write_text(json.dumps(annotation))
+    return annotation
+
+
+def write_precomp(root: Path, *, train: int = 10, val: int = 0, test: int = 3, train_names_repeat: int = 1) -> None:
+    """Write the text layout of AMFMN and GaLR; val and test name each image five times."""
+    (root / 'images').mkdir(parents=True, exist_ok=True)
+    index = 0
+    for split, count, repeat in (('train', train, train_names_repeat), ('val', val, 5), ('test', test, 5)):
+        if count == 0:
+            continue
+        captions, names = [], []
+        for _ in range(count):
+            Image.new('RGB', (16, 16), (index, 0, 0)).save(root / 'images' / f'scene_{index}.png')
+            captions += captions_of(index)
+            names += [f'scene_{index}.png'] * repeat
+            index += 1
+        (root / f'{split}_caps.txt').write_text(''.join(f'{text}\n' for text in captions))
+        (root / f'{split}_filename.txt').write_text(''.join(f'{name}\n' for name in names))
+
+
+def tiff_bytes(
+    image: np.ndarray,
+    *,
+    planar: int = 1,
+    photometric: Optional[int] = None,
+    deflate: bool = False,
+    extra: Optional[Sequence[int]] = None,
+) -> bytes:
+    """(H, W, C) -> a TIFF file of any number of bands, written from the specification and without a library.
+
+    Args:
+        image: the bands; unsigned, signed or real.
+        planar: 1 band by band for each pixel, 2 one band after the other.
+        photometric: 1 grey, 2 red, green and blue; by the number of bands when None.
+        deflate: compress.
+        extra: meaning of the bands beyond; 2 is alpha.
+    """
+    height, width, bands = image.shape
+    photometric = (2 if bands >= 3 else 1) if photometric is None else photometric
+    parts = [image.tobytes()] if planar == 1 else [image[..., i].tobytes() for i in range(bands)]
+    parts = [zlib.compress(part) for part in parts] if deflate else parts
+    body, offsets = bytearray(), []
+    for part in parts:
+        offsets.append(8 + len(body))
+        body += part + b'\0' * (len(part) % 2)
+    num_extra = bands - (3 if photometric == 2 else 1)
+    short, long = 'H', 'I'
+    tags = [
+        (256, long, [width]),
+        (257, long, [height]),
+        (258, short, [image.dtype.itemsize * 8] * bands),
+        (259, short, [8 if deflate else 1]),
+        (262, short, [photometric]),
+        (273, long, offsets),
+        (277, short, [bands]),
+        (278, long, [height]),
+        (279, long, [len(part) for part in parts]),
+        (284, short, [planar]),
+        *([(338, short, list(extra or [0] * num_extra))] if num_extra else []),
+        (339, short, [{'u': 1, 'i': 2, 'f': 3}[image.dtype.kind]] * bands),
+    ]
+    entries = b''
+    for tag, kind, values in tags:
+        packed = struct.pack(f'<{len(values)}{kind}', *values)
+        if len(packed) > 4:
+            place = 8 + len(body)
+            body += packed
+            packed = struct.pack('<I', place)
+        entries += struct.pack('<HHI', tag, 3 if kind == short else 4, len(values)) + packed.ljust(4, b'\0')
+    body += b'\0' * (len(body) % 2)
+    directory = struct.pack('<H', len(tags)) + entries + struct.pack('<I', 0)
+    return b'II*\0' + struct.pack('<I', 8 + len(body)) + bytes(body) + directory

@@ -57,6 +57,7 @@ def shrink(config: str, folder: Path) -> Config:
     cfg.val_cfg.fp16 = False
     _shrink_data(cfg, folder)
     _shrink_model(cfg, folder)
+    object.__setattr__(cfg, '_format_python_code', False)  # yapf takes seconds over the long paths of a test
     return cfg
 
 

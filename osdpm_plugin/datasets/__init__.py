@@ -1,10 +1,26 @@
 """Files -> ``dict(image_id, img_path, captions, caption_ids)``, one item an image, then the pipeline of transforms."""
 
 from . import tokenizers, transforms
+from .caption_dataset import CaptionDataset
 from .caption_retrieval import CaptionRetrievalDataset
+from .nwpu_captions import NWPUCaptions
+from .precomp_captions import PrecompCaptions
 from .procedural_scenes import ProceduralScenes
 from .rsicd import RSICD
 from .rsitmd import RSITMD
+from .sydney_captions import SydneyCaptions
 from .ucm_captions import UCMCaptions
 
-__all__ = ['RSICD', 'RSITMD', 'CaptionRetrievalDataset', 'ProceduralScenes', 'UCMCaptions', 'tokenizers', 'transforms']
+__all__ = [
+    'RSICD',
+    'RSITMD',
+    'CaptionDataset',
+    'CaptionRetrievalDataset',
+    'NWPUCaptions',
+    'PrecompCaptions',
+    'ProceduralScenes',
+    'SydneyCaptions',
+    'UCMCaptions',
+    'tokenizers',
+    'transforms',
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import random
 from collections import Counter
 from pathlib import Path
@@ -11,11 +11,16 @@ from typing import Any, Optional, Sequence, Union
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 
 from ..errors import ConfigError, DataError
 from ..registry import DATASETS
 from .annotations import BlankCaptions, ImageRecord, read_karpathy_json
+from .exclude_list import leave_out
+from .facts import Facts
 from .image_check import ImageCheck, check_images
+from .split_conventions import CONVENTIONS, SplitConvention, apply_convention
+from .split_manifest import apply_manifest
 
 
 @DATASETS.register_module()
@@ -28,19 +33,23 @@ class CaptionRetrievalDataset(BaseDataset):
     After `seed_epoch`, the random choices of the pipeline are a function of (seed, epoch, item): the same for any
     number of workers, and in a run that was interrupted and resumed.
 
-    A subclass states facts of one published set: file names, where to get it.
+    A subclass states the facts of one published set, and reads its layout where that is another one.
 
     Args:
         data_root: folder of the set.
-        split: a split named in the annotation file; ``trainval`` joins both. Where the file has no ``val`` (RSITMD), a
-            share ``val_fraction`` of ``train`` becomes ``val``.
+        split: a split named in the annotation file; ``trainval`` joins both; None takes every image.
         pipeline: configs of transforms.
         ann_file: annotation file relative to ``data_root``; the set's official name when None.
         image_dir: folder of images relative to ``data_root``; the set's official name when None.
         test_mode: an item that cannot be loaded is an error at once (mmengine's meaning).
-        val_fraction: share of ``train`` that becomes ``val`` where the file has none. The cut is a function of file
-            names.
-        blank_captions: ``raise`` an error for a caption without words, or ``drop`` it.
+        split_convention: how train and val are cut: ``official``, ``pir``, ``galr`` or ``hvsa``; see
+            `split_conventions`.
+        split_seed: seed of a cut.
+        split_manifest: a file of ``tools/make_split.py``, or the name of a shipped one, that says the splits instead.
+        val_fraction: share of ``train`` that becomes ``val`` where the official file has none (RSITMD). The cut is a
+            function of file names and ``split_seed``.
+        exclude_list: JSON file with names of images to leave out of the split.
+        blank_captions: ``raise`` an error for a caption without words, or ``drop`` it; the set's own rule when None.
         check: how images are checked at start-up: ``decode`` every one, ``exists``, or ``none``.
         indices: the first n items or a list of positions, for quick trials (mmengine's meaning).
         metainfo: extra meta information.
@@ -50,43 +59,57 @@ class CaptionRetrievalDataset(BaseDataset):
         ConfigError: an argument is out of range.
     """
 
-    ANN_FILE: str = 'dataset.json'
-    IMAGE_DIR: str = 'images'
-    HOME: str = 'the address where its authors publish it'
+    FACTS = Facts(name='the data set')
+    BLANK_CAPTIONS: BlankCaptions = 'raise'
     METAINFO: dict[str, Any] = {}
 
     def __init__(
         self,
         *,
         data_root: str,
-        split: str,
+        split: Optional[str],
         pipeline: Sequence[Any] = (),
         ann_file: Optional[str] = None,
         image_dir: Optional[str] = None,
         test_mode: bool = False,
+        split_convention: SplitConvention = 'official',
+        split_seed: int = 0,
+        split_manifest: Optional[str] = None,
         val_fraction: float = 0.1,
-        blank_captions: BlankCaptions = 'raise',
+        exclude_list: Optional[str] = None,
+        blank_captions: Optional[BlankCaptions] = None,
         check: ImageCheck = 'decode',
         indices: Union[int, Sequence[int], None] = None,
         metainfo: Optional[dict] = None,
     ) -> None:
         if not 0 < val_fraction < 1:
             raise ConfigError(f'val_fraction must lie between 0 and 1, got {val_fraction}')
+        if not 0 <= split_seed < 2**63:
+            raise ConfigError(f'split_seed must lie between 0 and 2**63 - 1, got {split_seed}')
         for key, value, allowed in (
-            ('blank_captions', blank_captions, ('raise', 'drop')),
+            ('blank_captions', blank_captions, ('raise', 'drop', None)),
             ('check', check, ('decode', 'exists', 'none')),
+            ('split_convention', split_convention, CONVENTIONS),
         ):
             if value not in allowed:
                 raise ConfigError(f'{key} must be one of {allowed}, got {value!r}')
+        if split_manifest is not None and split_convention != 'official':
+            raise ConfigError(
+                f'split_manifest and split_convention={split_convention!r} both say the splits; set only one of them'
+            )
         self.split = split
+        self.split_convention = split_convention
+        self.split_seed = split_seed
+        self.split_manifest = split_manifest
         self.val_fraction = val_fraction
-        self.blank_captions = blank_captions
+        self.exclude_list = exclude_list
+        self.blank_captions: BlankCaptions = self.BLANK_CAPTIONS if blank_captions is None else blank_captions
         self.check = check
         self._seed_and_epoch = torch.full((2,), -1, dtype=torch.int64).share_memory_()  # read by persistent workers
         super().__init__(
-            ann_file=str(Path(data_root, self.ANN_FILE if ann_file is None else ann_file)),
+            ann_file=str(Path(data_root, self.FACTS.ann_file if ann_file is None else ann_file)),
             metainfo=metainfo,
-            data_prefix=dict(img_path=str(Path(data_root, self.IMAGE_DIR if image_dir is None else image_dir))),
+            data_prefix=dict(img_path=str(Path(data_root, self.FACTS.image_dir if image_dir is None else image_dir))),
             pipeline=list(pipeline),
             test_mode=test_mode,
             indices=indices,
@@ -105,17 +128,33 @@ class CaptionRetrievalDataset(BaseDataset):
             random.seed(int(state[1]))
         return super().prepare_data(idx)
 
+    def read_records(self) -> list[ImageRecord]:
+        """All images of the annotation file; a subclass with another layout overrides this.
+
+        Raises:
+            DataError: the file is unusable.
+        """
+        return read_karpathy_json(Path(self.ann_file), blank_captions=self.blank_captions)
+
     def load_data_list(self) -> list[dict]:
-        """Read the annotation file and check every image of the split."""
+        """Read the annotation file, choose the split and check its images.
+
+        Raises:
+            DataError: files are missing or unusable.
+        """
         folder = Path(self.data_prefix['img_path'])
-        if not Path(self.ann_file).is_file() or not folder.is_dir():
-            wanted = self.ann_file if not Path(self.ann_file).is_file() else folder
+        missing = [str(path) for path in (Path(self.ann_file), folder) if not path.exists()]
+        if missing:
             raise DataError(
-                f'{type(self).__name__}: {wanted} does not exist; get the data set from {self.HOME} and unpack it '
-                f'so that {self.ann_file} and {folder} exist, or point data_root at it'
+                f'{type(self).__name__}: {missing[0]} does not exist; {self.FACTS.remedy()} and unpack it so that '
+                f'{self.ann_file} and {folder} exist, or point data_root at it'
             )
-        records = read_karpathy_json(Path(self.ann_file), blank_captions=self.blank_captions)
-        chosen = self._select(records)
+        records = self.read_records()
+        chosen = self._choose(records)
+        if self.exclude_list is not None:
+            chosen = leave_out(chosen, Path(self.exclude_list), known=records, source=self.ann_file)
+            if not chosen:
+                raise DataError(f'exclude list {self.exclude_list} leaves no image in split {self.split!r}; shorten it')
         items: list[dict[str, Any]] = [
             dict(
                 image_id=r.image_id,
@@ -128,28 +167,44 @@ class CaptionRetrievalDataset(BaseDataset):
         check_images([item['img_path'] for item in items], self.check)
         return items
 
-    def _select(self, records: Sequence[ImageRecord]) -> list[ImageRecord]:
+    def _choose(self, records: Sequence[ImageRecord]) -> list[ImageRecord]:
         """The records of ``self.split``."""
-        counts = Counter(r.split for r in records)
+        if self.split_manifest is not None:
+            records = apply_manifest(records, Path(self.split_manifest), source=self.ann_file)
+        elif self.split_convention != 'official' or self._lacks_val(records):
+            records = apply_convention(
+                records,
+                convention=self.split_convention,
+                seed=self.split_seed,
+                val_fraction=self.val_fraction,
+                source=self.ann_file,
+            )
+        else:
+            self._compare_with_published(records)
+        if self.split is None:
+            return list(records)
         wanted = {'train', 'val'} if self.split == 'trainval' else {self.split}
-        if self.split == 'val' and 'val' not in counts:
-            return self._cut_train(records)[1]
-        if self.split == 'train' and 'val' not in counts and 'train' in counts:
-            return self._cut_train(records)[0]
         chosen = [r for r in records if r.split in wanted]
         if not chosen:
-            have = ', '.join(f'{name} ({n} images)' for name, n in sorted(counts.items()))
-            raise DataError(f'annotation file {self.ann_file} has no image in split {self.split!r}; it has {have}')
+            counts = Counter(r.split for r in records)
+            have = ', '.join(f'{name} ({n} images)' for name, n in sorted(counts.items()) if name)
+            remedy = f'it has {have}' if have else 'it names no splits: set split=None'
+            raise DataError(f'annotation file {self.ann_file} has no image in split {self.split!r}; {remedy}')
         return chosen
 
-    def _cut_train(self, records: Sequence[ImageRecord]) -> tuple[list[ImageRecord], list[ImageRecord]]:
-        """Cut ``train`` in two by a hash of the file name: (train, val), the same on every machine."""
-        train = [r for r in records if r.split == 'train']
-        by_hash = sorted(train, key=lambda r: hashlib.blake2b(r.filename.encode(), digest_size=8).digest())
-        held_out = {r.image_id for r in by_hash[: round(self.val_fraction * len(train))]}
-        if not held_out or len(held_out) == len(train):
-            raise DataError(
-                f'annotation file {self.ann_file} has no val split and its {len(train)} train images cannot be cut '
-                f'by val_fraction={self.val_fraction}; name a split that the file has'
-            )
-        return ([r for r in train if r.image_id not in held_out], [r for r in train if r.image_id in held_out])
+    def _lacks_val(self, records: Sequence[ImageRecord]) -> bool:
+        """Whether train must be cut for what is asked."""
+        have = {r.split for r in records}
+        return self.split in ('train', 'val') and 'val' not in have and ('train' in have or self.split == 'val')
+
+    def _compare_with_published(self, records: Sequence[ImageRecord]) -> None:
+        """Warn where the file is not the published set: its results compare with no table."""
+        counts = Counter(r.split for r in records)
+        for split, published in self.FACTS.splits.items():
+            if split == self.split and 0 < counts[split] != published:
+                print_log(
+                    f'{self.ann_file}: split {split!r} has {counts[split]} images, {self.FACTS.name} has {published}; '
+                    'results do not compare with published ones',
+                    logger='current',
+                    level=logging.WARNING,
+                )

@@ -8,6 +8,7 @@ import mmengine.dist as dist
 
 from ..registry import DATASETS
 from .caption_retrieval import CaptionRetrievalDataset
+from .facts import Facts
 from .image_check import ImageCheck
 from .scenes import write_scenes
 
@@ -37,7 +38,7 @@ class ProceduralScenes(CaptionRetrievalDataset):
     """
 
     METAINFO = dict(dataset='procedural scenes')
-    HOME = 'its own generator: leave data_root empty'
+    FACTS = Facts(name='procedural scenes', home='its own generator: leave data_root empty')
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from ..registry import DATASETS
 from .caption_retrieval import CaptionRetrievalDataset
+from .facts import Facts
 
 
 @DATASETS.register_module()
@@ -13,7 +14,21 @@ class UCMCaptions(CaptionRetrievalDataset):
     Source: Qu et al., Deep Semantic Understanding of High Resolution Remote Sensing Image, CITS 2016.
     """
 
-    ANN_FILE = 'dataset.json'
-    IMAGE_DIR = 'imgs'
-    HOME = 'https://github.com/201528014227051/RSICD_optimal'
+    FACTS = Facts(
+        name='UCM-Captions',
+        ann_file='dataset.json',
+        image_dir='imgs',
+        home='https://github.com/201528014227051/RSICD_optimal',
+        how_to_get='its README links the archives of UCM-Captions and Sydney-Captions under "Other Datasets Source"',
+        source='Qu et al., Deep Semantic Understanding of High Resolution Remote Sensing Image, CITS 2016',
+        images=2100,
+        captions_per_image=5,
+        edge=256,
+        num_classes=21,
+        splits=dict(train=1680, val=210, test=210),
+        notes=(
+            'some images are slightly smaller than 256 px',
+            'images 1180, 1277 and 1450 carry captions of farmland',
+        ),
+    )
     METAINFO = dict(dataset='UCM-Captions')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Sequence
 
 from mmengine.hooks import Hook
@@ -20,7 +21,8 @@ class CheckpointCompatibilityHook(Hook):
             trained.
 
     Raises:
-        CheckpointError: with the number and the first of the keys that do not fit.
+        CheckpointError: with the number and the first of the keys that do not fit; or the file holds no weights, or no
+            state of a training to resume.
     """
 
     def __init__(self, *, allow_missing: Sequence[str] = ()) -> None:
@@ -28,17 +30,20 @@ class CheckpointCompatibilityHook(Hook):
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Called by the runner for ``load_from`` and ``resume`` alike."""
+        have = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
+        if not isinstance(have, dict):
+            raise CheckpointError('the checkpoint holds no weights by name; name a file that a training has saved')
+        if getattr(runner, '_resume', False) and not {'meta', 'message_hub', 'state_dict'} <= checkpoint.keys():
+            raise CheckpointError(
+                'the checkpoint holds weights without the state of their training, so that it cannot be resumed; '
+                'start from these weights with load_from=FILE instead'
+            )
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        have = checkpoint.get('state_dict', checkpoint)
-        have = {key[len('module.') :] if key.startswith('module.') else key: value for key, value in have.items()}
-        want = model.state_dict()
-        missing = [k for k in want if k not in have and not k.startswith(self.allow_missing or ('\0',))]
+        have = {re.sub(r'^module\.', '', str(key)): tuple(getattr(value, 'shape', ())) for key, value in have.items()}
+        want = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+        missing = [k for k in want if k not in have and not k.startswith(self.allow_missing)]
         unexpected = [k for k in have if k not in want]
-        reshaped = [
-            f'{k} {tuple(have[k].shape)} instead of {tuple(want[k].shape)}'
-            for k in want
-            if k in have and have[k].shape != want[k].shape
-        ]
+        reshaped = [f'{k} {have[k]} instead of {want[k]}' for k in want if k in have and have[k] != want[k]]
         faults = [
             f'{len(keys)} {what} (first {keys[0]})'
             for what, keys in (('keys missing', missing), ('unknown keys', unexpected), ('shapes differ', reshaped))

@@ -1,34 +1,53 @@
-"""An epoch's random choices depend on the seed and its number alone, so that a resumed run repeats the uninterrupted
+"""Random choices depend on the seed and the place in the run alone, so that a resumed run repeats the uninterrupted
 one.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Optional
 
 import numpy as np
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
+from mmengine.runner import IterBasedTrainLoop
 
 from ..registry import HOOKS
 
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """At the start of each training epoch, seed dropout of this process and the augmentation of the data set.
+    """Seed the augmentation of the data set in each training epoch, and dropout of this process in each iteration.
 
     The seed is the run's (``randomness=dict(seed=...)``, or the one that mmengine drew). Processes draw different
-    dropout.
+    dropout. Dropout is seeded by iteration since a data loader draws from the same generator, how often depends on its
+    workers and on whether the process has just started.
+
+    A loop that counts iterations has no epochs: there augmentation is left to mmengine's seed of the workers.
     """
 
     priority = 'VERY_HIGH'
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Seed PyTorch, and the data set where it can be seeded."""
-        state = np.random.SeedSequence((runner.seed, runner.epoch, get_rank())).generate_state(1)
+        """Seed the data set where it can be seeded."""
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            return
+        for dataset in _seedable(runner.train_dataloader.dataset):
+            dataset.seed_epoch(runner.seed, runner.epoch)
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Optional[Any] = None) -> None:
+        """Seed PyTorch."""
+        state = np.random.SeedSequence((runner.seed, runner.iter, get_rank())).generate_state(1)
         torch.manual_seed(int(state[0]))
-        dataset = runner.train_dataloader.dataset
-        for part in getattr(dataset, 'datasets', [dataset]):
-            if hasattr(part, 'seed_epoch'):
-                part.seed_epoch(runner.seed, runner.epoch)
+
+
+def _seedable(dataset: Any) -> Iterator[Any]:
+    """The data sets with a `seed_epoch`, inside mmengine's wrappers too."""
+    if hasattr(dataset, 'seed_epoch'):
+        yield dataset
+    else:
+        inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+        for part in inner:
+            if part is not None:
+                yield from _seedable(part)

@@ -3,19 +3,55 @@
 from __future__ import annotations
 
 import argparse
+import inspect
+import logging
 import os
 import sys
 from pathlib import Path
-from typing import Callable, NoReturn, Optional
+from typing import Any, Callable, NoReturn, Optional
 
 import torch
 import torch.distributed as dist
 from mmengine.config import Config, DictAction
+from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ..errors import ConfigError, OSDPMError
+from ..experiments.selection import check_selection
+from ..features.use_cache import use_feature_cache
 from .work_dir import check_work_dir
+
+# What each launcher sets for its processes, and the way to start it.
+LAUNCHERS = dict(
+    pytorch=('RANK', 'bash tools/dist_train.sh CONFIG GPUS'),
+    slurm=('SLURM_PROCID', 'srun, see tools/slurm_train.sh'),
+    mpi=('OMPI_COMM_WORLD_LOCAL_RANK', 'mpirun'),
+)
+# Top-level keys of a config that the Runner reads besides its own arguments.
+RUNNER_KEYS = (
+    'activation_checkpointing',
+    'compile',
+    'efficient_conv_bn_eval',
+    'feature_cache',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'resume',
+    'runner_type',
+    'select_on_test',
+    'sync_bn',
+)
+
+
+class Overrides(DictAction):
+    """``KEY=VALUE`` pairs; what is none ends the program as argparse ends it, with the usage and exit code 2."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Optional[str] = None) -> None:
+        """Read the pairs."""
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except (ValueError, AssertionError) as error:
+            raise argparse.ArgumentError(self, f'expected KEY=VALUE pairs, got {" ".join(values)!r}') from error
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +61,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Overrides,
         default={},
         help='override values of the config, e.g. train_dataloader.batch_size=64 model.neck.channels=256',
     )
@@ -37,31 +73,62 @@ def load_config(args: argparse.Namespace) -> Config:
     """Read the config of `add_common_arguments` and settle launcher, overrides and work_dir.
 
     Raises:
-        ConfigError: the file is missing or cannot be read, an override does not fit, or work_dir cannot be written.
+        ConfigError: the file is missing or cannot be read, an override or the launcher does not fit, or work_dir
+            cannot be written.
     """
     if not Path(args.config).is_file():
-        raise ConfigError(f'config file {args.config} does not exist')
+        raise ConfigError(f'config file {args.config} does not exist; check the path')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.launcher != 'none' and LAUNCHERS[args.launcher][0] not in os.environ:
+        variable, command = LAUNCHERS[args.launcher]
+        raise ConfigError(f'--launcher {args.launcher}: {variable} is not set; start with {command}')
     try:
         cfg = Config.fromfile(args.config)
-        cfg.merge_from_dict(args.cfg_options)
-    except (SyntaxError, KeyError, TypeError, AttributeError, IndexError, FileNotFoundError, ImportError) as error:
-        raise ConfigError(f'config {args.config} cannot be used: {error}') from error
+    except OSDPMError:
+        raise
+    except Exception as error:  # a config is a program and fails in as many ways
+        raise ConfigError(f'config {args.config} cannot be read: {_describe(error)}') from error
+    _override(cfg, args.cfg_options)
+    if cfg.get('feature_cache'):
+        cfg = use_feature_cache(cfg, cfg.feature_cache)
     cfg.launcher = args.launcher
     cfg.work_dir = check_work_dir(args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}')
+    # a config is written into each checkpoint, and yapf takes seconds over one with long paths
+    object.__setattr__(cfg, '_format_python_code', False)
     return cfg
+
+
+def _override(cfg: Config, options: dict) -> None:
+    """Merge ``--cfg-options``; a misspelt top-level key is an error, since it would change nothing."""
+    known = {*cfg.keys(), *RUNNER_KEYS, *inspect.signature(Runner.__init__).parameters}
+    unknown = [key for key in options if key.split('.')[0] not in known]
+    if unknown:
+        raise ConfigError(
+            f'--cfg-options {unknown[0]}: the config has no key {unknown[0].split(".")[0]!r}; '
+            f'it has {", ".join(sorted(cfg))}'
+        )
+    try:
+        cfg.merge_from_dict(options)
+    except Exception as error:  # mmengine raises TypeError, KeyError, IndexError, AttributeError and AssertionError
+        pairs = ' '.join(f'{key}={value}' for key, value in options.items())
+        raise ConfigError(f'--cfg-options {pairs} does not fit the config: {_describe(error)}') from error
 
 
 def build_runner(cfg: Config) -> Runner:
     """The Runner of a config.
 
     Raises:
-        ConfigError: a component is unknown or does not take a key of its config.
+        ConfigError: a component is unknown or does not take a key of its config, or the best checkpoint would be chosen
+            on test.
     """
+    warning = check_selection(cfg)
     if cfg.get('launcher', 'none') == 'pytorch' and not torch.cuda.is_available():
         _distribute_on_cpu(cfg)
     try:
-        return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        if warning:
+            print_log(warning, logger='current', level=logging.WARNING)
+        return runner
     except (TypeError, KeyError) as error:
         raise explain(error) from error
 
@@ -72,28 +139,45 @@ def _distribute_on_cpu(cfg: Config) -> None:
         dist.init_process_group('gloo')
     cfg.setdefault(
         'model_wrapper_cfg',
-        dict(type='MMDistributedDataParallel', find_unused_parameters=cfg.get('find_unused_parameters', False)),
+        dict(
+            type='MMDistributedDataParallel',
+            device_ids=None,
+            broadcast_buffers=False,  # as mmengine does on GPUs
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        ),
     )
 
 
 def explain(error: Exception) -> Exception:
     """Turn Python's complaint about a keyword that a constructor does not take, or an unknown name, into a
-    ConfigError.
+    ConfigError; any other error stays what it is.
     """
-    text = str(error.args[0]) if error.args else str(error)
-    if isinstance(error, TypeError) and (
-        'unexpected keyword argument' in text or 'required keyword-only' in text or 'required positional' in text
-    ):
+    text = ' '.join(str(error.args[0] if error.args else error).split())
+    if isinstance(error, TypeError) and '__init__() ' in text and 'argument' in text:
         return ConfigError(f'the config does not fit a component: {text}')
-    if isinstance(error, KeyError) and 'registry' in text:
+    if isinstance(error, TypeError) and text.startswith(('cfg should be', 'type must be')):
+        return ConfigError(f'the config has something else where a component belongs: {text}')
+    if isinstance(error, KeyError) and 'must contain the key "type"' in text:
+        return ConfigError(f'the config names no type for a component: {text}')
+    if isinstance(error, KeyError) and ' registry' in text:
         return ConfigError(f'the config names an unknown component: {text}')
     return error
+
+
+def _describe(error: Exception) -> str:
+    """An error in one line."""
+    return f'{type(error).__name__}: {" ".join(str(error).split())}'
 
 
 def run_tool(main: Callable[[], Optional[int]]) -> NoReturn:
     """Run a command; an error of the user's input ends it with one sentence on stderr and exit code 2."""
     try:
         sys.exit(main())
-    except OSDPMError as error:
-        print(f'error: {error}', file=sys.stderr)
+    except Exception as error:
+        explained = explain(error)
+        if not isinstance(explained, OSDPMError):
+            raise
+        # a data loader's worker wraps the sentence in its traceback
+        sentence = str(explained).strip().splitlines()[-1].split(f'{type(explained).__name__}: ', 1)[-1]
+        print(f'error: {sentence}', file=sys.stderr)
         sys.exit(2)

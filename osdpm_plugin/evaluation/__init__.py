@@ -6,8 +6,10 @@ Read in this order:
   bits on every device and for every chunk size;
 - ``ranking``: scores -> `RetrievalRanks`, for each query the counts that decide its rank (no sort, no (N, M) memory);
 - ``recall``: counts -> R@K, median rank, Rsum, mR under a named rule for ties;
+- ``content_positives``: scores and texts -> counts where an identical caption of another image is a hit (secondary);
+- ``reranking``: scores -> re-ranked scores, transductive and labelled so (secondary);
 - ``records``: what one image leaves behind, and how records of all processes are brought together by id;
-- ``image_text_recall``: `ImageTextRecall`, the registered metric that joins the four;
+- ``image_text_recall``: `ImageTextRecall`, the registered metric that joins them;
 - ``table``: metrics -> the table that papers print.
 
 Protocol: i2t, an image is a hit at K if any of its captions is among its first K of all M captions; t2i, a caption is a
@@ -15,10 +17,12 @@ hit at K if its own image is among its first K of all N images. Captions per ima
 belongs together; order never does.
 """
 
+from .content_positives import content_ranks_from_embeddings, content_ranks_from_scores
 from .exact_scores import score_matrix
 from .image_text_recall import ImageTextRecall
 from .ranking import QueryRanks, RetrievalRanks, ranks_from_embeddings, ranks_from_scores
 from .recall import TIE_POLICIES, hit_probability, median_rank, recall_at, summarise
+from .reranking import dual_softmax, inverted_softmax, multivariate_rerank
 from .table import recall_table
 
 __all__ = [
@@ -26,8 +30,13 @@ __all__ = [
     'ImageTextRecall',
     'QueryRanks',
     'RetrievalRanks',
+    'content_ranks_from_embeddings',
+    'content_ranks_from_scores',
+    'dual_softmax',
     'hit_probability',
+    'inverted_softmax',
     'median_rank',
+    'multivariate_rerank',
     'ranks_from_embeddings',
     'ranks_from_scores',
     'recall_at',

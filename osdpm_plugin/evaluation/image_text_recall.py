@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -14,11 +14,15 @@ from mmengine.evaluator import BaseMetric
 
 from ..errors import ConfigError, OSDPMError
 from ..registry import METRICS
+from .content_positives import content_ranks_from_embeddings
 from .exact_scores import score_matrix
 from .files import write_atomically
-from .ranking import CHUNK_SIZE, RetrievalRanks, check_chunk_size, ranks_from_embeddings
-from .recall import TIE_POLICIES, check_ties, check_topk, summarise
+from .ranking import CHUNK_SIZE, RetrievalRanks, check_chunk_size, ranks_from_embeddings, ranks_from_scores
+from .recall import TIE_POLICIES, check_ties, check_topk, hit_probability, summarise
 from .records import Gallery, ImageRecord, gallery_of, merge_records, record_of
+from .reranking import METHODS, check_rerank
+
+Summary = dict[str, dict[str, float]]
 
 
 @METRICS.register_module()
@@ -39,10 +43,19 @@ class ImageTextRecall(BaseMetric):
     ``mR`` by the rule ``ties``, and ``Rsum_<rule>`` for the two other rules. Save the best by
     ``save_best='retrieval/Rsum', rule='greater'``.
 
+    Secondary numbers, each under a prefix of its own: ``content_...`` (`content_positives`) and
+    ``transductive_<method>_...`` (`reranking`), e.g. ``content_Rsum``. The plain names never change their meaning.
+
     Args:
         topk: the K of R@K.
         ties: 'expected', 'optimistic' or 'pessimistic', see `osdpm_plugin.evaluation.recall`.
+        content_positives: return the ``content_...`` numbers too, for which identical captions (equal ``caption_keys``
+            in the data samples) of other images count as hits. The files have them in any case.
+        rerank: ``dict(method='dual_softmax', temperature=0.05)``, or another of `reranking.METHODS` with its options:
+            return the ``transductive_<method>_...`` numbers too. None: do not re-rank.
         out_file: JSON with the numbers of all rules, written by rank 0.
+        queries_file: npz with the hit probability of each query under ``ties``, written by rank 0; see
+            `osdpm_plugin.experiments.queries.QueryHits` for its arrays.
         scores_file: npz of ``scores`` (N, M) float32, ``image_ids`` (N,), ``caption_ids`` (M,), ``caption_image_ids``
             (M,) int64, sorted by id, written by rank 0. The scores are those that were ranked.
         tolerance: largest distance of two embeddings that count as the same, as a share of their norm: of an image
@@ -52,6 +65,9 @@ class ImageTextRecall(BaseMetric):
         collect_device: 'cpu' (through files) or 'gpu', how records travel to rank 0.
         collect_dir: folder shared by all ranks for ``collect_device='cpu'``; default ``.dist_test``.
         prefix: of the names of metrics; None is 'retrieval'.
+
+    Attributes:
+        report: what ``out_file`` holds, of the last evaluation, on rank 0; None where no file was asked for.
 
     Raises:
         ConfigError: a value does not fit.
@@ -64,7 +80,10 @@ class ImageTextRecall(BaseMetric):
         *,
         topk: Sequence[int] = (1, 5, 10),
         ties: str = 'expected',
+        content_positives: bool = False,
+        rerank: Optional[Mapping[str, Any]] = None,
         out_file: Optional[str] = None,
+        queries_file: Optional[str] = None,
         scores_file: Optional[str] = None,
         tolerance: float = 1e-2,
         chunk_size: int = CHUNK_SIZE,
@@ -83,13 +102,19 @@ class ImageTextRecall(BaseMetric):
             raise ConfigError(f"collect_dir={collect_dir!r} serves collect_device='cpu' only; leave it out")
         if prefix is not None and (not isinstance(prefix, str) or not prefix.strip() or prefix != prefix.strip('/ ')):
             raise ConfigError(f"prefix={prefix!r} must be a name such as 'retrieval', or None for that")
-        for key, path in (('out_file', out_file), ('scores_file', scores_file)):
+        if not isinstance(content_positives, bool):
+            raise ConfigError(f'content_positives={content_positives!r} must be True or False')
+        for key, path in (('out_file', out_file), ('queries_file', queries_file), ('scores_file', scores_file)):
             if path is not None and (not isinstance(path, str) or not path):
                 raise ConfigError(f'{key}={path!r} must be the path of a file, or None')
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         self.results: list[ImageRecord] = []
         self.ties = ties
+        self.content_positives = content_positives
+        self.rerank = None if rerank is None else check_rerank(rerank)
         self.out_file = out_file
+        self.queries_file = queries_file
+        self.report: Optional[dict[str, Any]] = None
         self.scores_file = scores_file
         self.tolerance = tolerance
         self.chunk_size = chunk_size
@@ -160,36 +185,98 @@ class ImageTextRecall(BaseMetric):
             chunk_size=self.chunk_size,
         )
         summary = summarise(ranks, self.topk)
+        wants_files = self.out_file is not None or self.queries_file is not None
+        content = self._content(gallery) if self.content_positives or wants_files else None
+        if self.content_positives and content is None:
+            raise ConfigError(
+                'content_positives=True needs caption_keys in the data samples; end the pipeline with '
+                'PackRetrievalInputs, or set it to False'
+            )
+        reranked = self._rerank(gallery)
+        self.report = self._report(ranks, summary, content, reranked) if wants_files else None
         if self.out_file is not None:
-            write_atomically(self.out_file, lambda file: file.write(self._report(ranks, summary)), 'out_file')
+            text = json.dumps(self.report, indent=2, allow_nan=False) + '\n'
+            write_atomically(self.out_file, lambda file: file.write(text.encode()), 'out_file')
+        if self.queries_file is not None:
+            write_atomically(self.queries_file, lambda file: self._save_queries(file, gallery, ranks), 'queries_file')
         if self.scores_file is not None:
             write_atomically(self.scores_file, lambda file: self._save_scores(file, gallery), 'scores_file')
         others = {f'Rsum_{ties}': summary[ties]['Rsum'] for ties in TIE_POLICIES if ties != self.ties}
-        return {**summary[self.ties], **others}
+        secondary = [part[self.ties] for part in (content if self.content_positives else None, reranked) if part]
+        return {**summary[self.ties], **others, **{name: value for part in secondary for name, value in part.items()}}
 
-    def _report(self, ranks: RetrievalRanks, summary: dict[str, dict[str, float]]) -> bytes:
-        tied = {way: int((part.tied > part.pos).sum()) for way, part in ranks._asdict().items()}
-        report = {
+    def _content(self, gallery: Gallery) -> Optional[Summary]:
+        """Numbers with relevance by content, or None where texts have no keys."""
+        if gallery.caption_keys is None:
+            return None
+        ranks = content_ranks_from_embeddings(
+            gallery.image_embed,
+            gallery.text_embed,
+            gallery.image_ids,
+            gallery.caption_image_ids,
+            gallery.caption_keys,
+            chunk_size=self.chunk_size,
+        )
+        return _prefixed('content_', summarise(ranks, self.topk))
+
+    def _rerank(self, gallery: Gallery) -> Optional[Summary]:
+        """Numbers of re-ranked scores, or None where that is off."""
+        if self.rerank is None:
+            return None
+        method, options = self.rerank
+        both = METHODS[method](self._scores(gallery), **options)
+        i2t, t2i = (ranks_from_scores(scores, gallery.image_ids, gallery.caption_image_ids) for scores in both)
+        return _prefixed(f'transductive_{method}_', summarise(RetrievalRanks(i2t.i2t, t2i.t2i), self.topk))
+
+    def _report(
+        self, ranks: RetrievalRanks, summary: Summary, content: Optional[Summary], reranked: Optional[Summary]
+    ) -> dict[str, Any]:
+        return {
             'images': len(ranks.i2t.above),
             'captions': len(ranks.t2i.above),
             'topk': list(self.topk),
             'ties': self.ties,
-            'queries_tied_with_negatives': tied,
+            'queries_tied_with_negatives': {
+                way: int((part.tied > part.pos).sum()) for way, part in ranks._asdict().items()
+            },
             'metrics': summary,
+            'content_metrics': content,
+            'transductive_metrics': reranked,
         }
-        return (json.dumps(report, indent=2, allow_nan=False) + '\n').encode()
+
+    def _save_queries(self, file: Any, gallery: Gallery, ranks: RetrievalRanks) -> None:
+        i2t, t2i = (
+            np.stack([hit_probability(part, k, self.ties).numpy() for k in self.topk], axis=1).astype(np.float32)
+            for part in ranks
+        )
+        np.savez_compressed(
+            file,
+            ties=np.array(self.ties),
+            topk=np.array(self.topk),
+            image_ids=gallery.image_ids,
+            caption_ids=gallery.caption_ids,
+            caption_image_ids=gallery.caption_image_ids,
+            i2t_hits=i2t,
+            t2i_hits=t2i,
+        )
+
+    def _scores(self, gallery: Gallery) -> np.ndarray:
+        """The (N, M) float32 scores that were ranked."""
+        image, text = torch.from_numpy(gallery.image_embed), torch.from_numpy(gallery.text_embed)
+        return score_matrix(image, text, chunk_size=self.chunk_size).numpy()
 
     def _save_scores(self, file: Any, gallery: Gallery) -> None:
-        scores = score_matrix(
-            torch.from_numpy(gallery.image_embed), torch.from_numpy(gallery.text_embed), chunk_size=self.chunk_size
-        )
         np.savez(
             file,
-            scores=scores.numpy(),
+            scores=self._scores(gallery),
             image_ids=gallery.image_ids,
             caption_ids=gallery.caption_ids,
             caption_image_ids=gallery.caption_image_ids,
         )
+
+
+def _prefixed(prefix: str, summary: Summary) -> Summary:
+    return {ties: {prefix + name: value for name, value in values.items()} for ties, values in summary.items()}
 
 
 class _Failure:

@@ -26,6 +26,7 @@ class ImageRecord(NamedTuple):
         image_embed: (D,) float32.
         text_embed: (K, D) float32.
         token_keys: (K,) int64, equal for equal tokens, or None where the data sample has no tokens.
+        caption_keys: (K,) int64, equal for equal normalised texts, or None where the data sample has none.
     """
 
     image_id: int
@@ -33,6 +34,7 @@ class ImageRecord(NamedTuple):
     image_embed: np.ndarray
     text_embed: np.ndarray
     token_keys: Optional[np.ndarray] = None
+    caption_keys: Optional[np.ndarray] = None
 
 
 class Gallery(NamedTuple):
@@ -44,6 +46,7 @@ class Gallery(NamedTuple):
         caption_ids: (M,) int64, ascending.
         caption_image_ids: (M,) int64.
         text_embed: (M, D) float32.
+        caption_keys: (M,) int64, equal for equal normalised texts, or None.
     """
 
     image_ids: np.ndarray
@@ -51,6 +54,7 @@ class Gallery(NamedTuple):
     caption_ids: np.ndarray
     caption_image_ids: np.ndarray
     text_embed: np.ndarray
+    caption_keys: Optional[np.ndarray] = None
 
 
 def record_of(sample: Mapping[str, Any]) -> ImageRecord:
@@ -58,7 +62,7 @@ def record_of(sample: Mapping[str, Any]) -> ImageRecord:
 
     Args:
         sample: holds ``image_id``, ``caption_ids`` (K,), ``image_embed`` (D,), ``text_embed`` (K, D) and perhaps
-            ``tokens`` (K, T).
+            ``tokens`` (K, T) and ``caption_keys`` (K,).
 
     Raises:
         MetricError: a key is absent, or shapes do not fit each other.
@@ -89,7 +93,14 @@ def record_of(sample: Mapping[str, Any]) -> ImageRecord:
         if len(tokens) != len(captions):
             raise MetricError(f'image id {image_id}: {len(tokens)} rows of tokens for {len(captions)} captions')
         keys = np.array([_token_key(row) for row in tokens], dtype=np.int64)
-    return ImageRecord(image_id, captions.astype(np.int64), image.astype(np.float32), texts.astype(np.float32), keys)
+    texts_of = None
+    if sample.get('caption_keys') is not None:
+        texts_of = _array(sample['caption_keys']).astype(np.int64)
+        if texts_of.shape != captions.shape:
+            raise MetricError(f'image id {image_id}: caption_keys {texts_of.shape} for {len(captions)} captions')
+    return ImageRecord(
+        image_id, captions.astype(np.int64), image.astype(np.float32), texts.astype(np.float32), keys, texts_of
+    )
 
 
 def merge_records(records: Sequence[ImageRecord], size: int, tolerance: float) -> list[ImageRecord]:
@@ -166,7 +177,10 @@ def gallery_of(records: Sequence[ImageRecord], tolerance: float) -> Gallery:
         close = _distance(shared, texts) <= tolerance * np.linalg.norm(shared.astype(np.float64), axis=1)
         texts = np.where(close[:, None], shared, texts)
     image_ids = np.array([record.image_id for record in records], dtype=np.int64)
-    return Gallery(image_ids, np.stack([record.image_embed for record in records]), captions, owner, texts)
+    text_keys = [record.caption_keys for record in records if record.caption_keys is not None]
+    caption_keys = np.concatenate(text_keys)[order] if len(text_keys) == len(records) else None
+    images = np.stack([record.image_embed for record in records])
+    return Gallery(image_ids, images, captions, owner, texts, caption_keys)
 
 
 def _check_same(one: ImageRecord, two: ImageRecord, tolerance: float) -> None:

@@ -58,6 +58,13 @@ def broken(change):
         (broken(lambda i: i[0]['sentences'].append(dict(raw=3))), r"\['raw'\] must be str, got int"),
         (broken(lambda i: i[1].update(filename='a.jpg')), r"names 'a.jpg' twice"),
         (broken(lambda i: i[1].update(sentences=[])), r"image 'b.jpg' has no caption"),
+        (broken(lambda i: i[1].update(filename='../b.jpg')), r'names must be relative to the folder of images'),
+        (broken(lambda i: i[1].update(filename='/etc/b.jpg')), r'names must be relative to the folder of images'),
+        (broken(lambda i: i[1].update(filename='')), r"file name '', which is no file name"),
+        (broken(lambda i: i[1].update(filename='b\0.jpg')), r'which is no file name'),
+        (broken(lambda i: i[0]['sentences'][1].update(raw='a \ud800 park')), r'half a surrogate pair'),
+        ('{"images": ' + '9' * 5000 + '}', 'is not JSON'),
+        ('[' * 100000, 'is not JSON'),
     ],
 )
 def test_fault(tmp_path, content, message):

@@ -16,7 +16,15 @@ model = dict(
         init_cfg=dict(type='Pretrained', checkpoint='weights/resnet50_caffe.pth'),
     ),
     text_tower=dict(type='HFTextTower', name_or_path='weights/all-MiniLM-L6-v2', frozen=True),
-    neck=dict(type='DAPN', in_channels=(1024, 2048), embed_dims=embed_dims, pool_channels=2048, gate_init=0.5),
+    neck=dict(
+        type='DAPN',
+        in_channels=(1024, 2048),
+        embed_dims=embed_dims,
+        pool_channels=2048,
+        grid='coarsest',
+        channels=256,
+        gate_init=0.5,
+    ),
     text_neck=dict(type='TextProjection', in_channels=384, embed_dims=embed_dims),
     head=dict(
         type='OSFCMHead', tokenizer=dict(type='HFTokenizer', name_or_path='weights/all-MiniLM-L6-v2', context_length=48)

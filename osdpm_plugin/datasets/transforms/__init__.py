@@ -7,9 +7,17 @@ Loading, resizing, cropping and flipping are mmcv's and mmpretrain's (``LoadImag
 import mmcv.transforms  # noqa: F401  (registers LoadImageFromFile, Resize, RandomFlip ...)
 
 from .count_objects import CountObjects
+from .load_remote_sensing_image import LoadRemoteSensingImage
 from .pack import PackRetrievalInputs
 from .random_rotate90 import RandomRotate90
 from .sample_captions import SampleCaptions
 from .tokenize_captions import TokenizeCaptions
 
-__all__ = ['CountObjects', 'PackRetrievalInputs', 'RandomRotate90', 'SampleCaptions', 'TokenizeCaptions']
+__all__ = [
+    'CountObjects',
+    'LoadRemoteSensingImage',
+    'PackRetrievalInputs',
+    'RandomRotate90',
+    'SampleCaptions',
+    'TokenizeCaptions',
+]

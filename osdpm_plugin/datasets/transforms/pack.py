@@ -17,6 +17,12 @@ class PackRetrievalInputs(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Pack ``img`` (H, W, 3) uint8, the captions, their ids and tokens, and object counts where there are any."""
+        image = torch.from_numpy(np.ascontiguousarray(results['img'].transpose(2, 0, 1)))  # (3, H, W)
+        return dict(inputs=image, data_samples=self.pack_captions(results))
+
+    @staticmethod
+    def pack_captions(results: dict) -> RetrievalDataSample:
+        """All but the image."""
         captions = list(results['captions'])
         sample = RetrievalDataSample(metainfo=dict(img_path=results['img_path'], captions=captions))
         sample.image_id = int(results['image_id'])
@@ -25,5 +31,4 @@ class PackRetrievalInputs(BaseTransform):
         sample.tokens = results['tokens']
         if 'object_counts' in results:
             sample.object_counts = results['object_counts']
-        image = torch.from_numpy(np.ascontiguousarray(results['img'].transpose(2, 0, 1)))  # (3, H, W)
-        return dict(inputs=image, data_samples=sample)
+        return sample

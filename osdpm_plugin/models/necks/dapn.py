@@ -23,7 +23,7 @@ class DAPN(BaseModule):
 
     ::
 
-        maps ── 1x1 each, sum on the finest grid ── cooperative attention ── object saliency ── Linear ── x gate ─┐
+        maps ── 1x1 each, sum on one grid ────── ── cooperative attention ── object saliency ── Linear ── x gate ─┐
                                                                                     │                             │
         pooled vector, or pooled map -> perceptron ── global vector ───────────────┴─────────────────────────── + ── L2
 
@@ -38,7 +38,8 @@ class DAPN(BaseModule):
         pool_channels: C of the last map when the global vector is made of it (`GlobalNeck`, in_channels); None takes
             the tower's pooled vector.
         channels: width of the attentions.
-        scales: odd window edges in cells of the finest map.
+        grid: ``finest`` or ``coarsest`` of the maps, on which they are summed; the coarsest costs less.
+        scales: odd window edges in cells of that grid.
         adapter: refine the tower's pooled vector by a `ResidualAdapter` (``pool_channels=None`` only).
         cooperative: False leaves the spatial-channel attention out (ablation).
         gate_init: start of the gate, before tanh.
@@ -55,6 +56,7 @@ class DAPN(BaseModule):
         pool_channels: Optional[int] = None,
         adapter: bool = False,
         channels: int = 512,
+        grid: str = 'finest',
         scales: Sequence[int] = (1, 3, 5),
         cooperative: bool = True,
         gate_init: float = 0.0,
@@ -63,6 +65,9 @@ class DAPN(BaseModule):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        if grid not in ('finest', 'coarsest'):
+            raise ConfigError(f"DAPN: grid must be 'finest' or 'coarsest', got {grid!r}")
+        self.grid = grid
         self.global_neck = GlobalNeck(
             embed_dims=embed_dims,
             in_channels=pool_channels,
@@ -79,7 +84,7 @@ class DAPN(BaseModule):
         self.gate = nn.Parameter(torch.full((embed_dims,), float(gate_init)))
 
     def merge_maps(self, maps: Sequence[Tensor]) -> Tensor:
-        """The tower's maps (B, C_i, h_i, w_i) -> one map (B, C, h, w) on the finest grid.
+        """The tower's maps (B, C_i, h_i, w_i) -> one map (B, C, h, w) on the chosen grid.
 
         Raises:
             ConfigError: number or widths of the maps are not ``in_channels``.
@@ -88,8 +93,9 @@ class DAPN(BaseModule):
         have = [m.shape[1] for m in maps]
         if want != have:
             raise ConfigError(f'DAPN: in_channels={want}, but the image tower gives maps of widths {have}')
-        size = max((m.shape[-2:] for m in maps), key=lambda s: s[0] * s[1])
-        return torch.stack([_resize(lateral(m), size) for lateral, m in zip(self.laterals, maps)]).sum(dim=0)
+        choose = max if self.grid == 'finest' else min
+        size = choose((m.shape[-2:] for m in maps), key=lambda s: s[0] * s[1])
+        return torch.stack([_to_grid(m, lateral, size) for lateral, m in zip(self.laterals, maps)]).sum(dim=0)
 
     def attend(self, features: ImageFeatures, global_vector: Tensor) -> SaliencyOutput:
         """The two attentions; for pictures as well, since it returns the saliency of each scale."""
@@ -106,5 +112,9 @@ class DAPN(BaseModule):
         )
 
 
-def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
-    return x if tuple(x.shape[-2:]) == tuple(size) else F.interpolate(x, size=tuple(size), mode='bilinear')
+def _to_grid(x: Tensor, lateral: nn.Module, size: Sequence[int]) -> Tensor:
+    """(B, C_i, h_i, w_i) -> (B, C, h, w): project and resize, in the order that handles fewer positions."""
+    if x.shape[-2] * x.shape[-1] > size[0] * size[1]:
+        return lateral(F.adaptive_avg_pool2d(x, tuple(size)))
+    y = lateral(x)
+    return y if tuple(y.shape[-2:]) == tuple(size) else F.interpolate(y, size=tuple(size), mode='bilinear')

@@ -9,6 +9,7 @@ from mmengine.model import BaseDataPreprocessor
 
 from ...errors import ConfigError
 from ...registry import MODELS
+from ...structures import ImageFeatures
 
 
 @MODELS.register_module()
@@ -67,11 +68,17 @@ class RetrievalDataPreprocessor(BaseDataPreprocessor):
     def forward(self, data: dict, training: bool = False) -> dict:
         """Normalise ``data['inputs']`` (B, 3, H, W); ``data['data_samples']`` passes through.
 
+        Cached features, ``dict(maps=[...], pooled=...)``, become float ImageFeatures.
+
         Raises:
             ConfigError: ``inputs`` is not one stacked batch, which means that the dataloader lacks
                 ``collate_fn=dict(type='default_collate')`` or the pipeline a resize to one size.
         """
         images: Any = self.cast_data(data['inputs'])
+        if isinstance(images, dict):  # cached features
+            maps = tuple(m.float() for m in images['maps'])
+            pooled = images['pooled'].float() if 'pooled' in images else None
+            return dict(inputs=ImageFeatures(maps=maps, pooled=pooled), data_samples=data.get('data_samples'))
         if not isinstance(images, torch.Tensor) or images.ndim != 4 or images.shape[1] != 3:
             raise ConfigError(
                 'data_preprocessor: inputs must be one (B, 3, H, W) tensor; set collate_fn=dict(type='

@@ -10,8 +10,17 @@ from torch import Tensor
 
 from ...errors import ConfigError
 from ...registry import MODELS
-from ...structures import NeckOutput, RetrievalDataSample, TextFeatures, as_image_features, collate_captions
+from ...structures import (
+    CaptionBatch,
+    ImageFeatures,
+    NeckOutput,
+    RetrievalDataSample,
+    TextFeatures,
+    as_image_features,
+    collate_captions,
+)
 
+Images = Union[Tensor, ImageFeatures]
 _DEFAULT_PREPROCESSOR = dict(type='RetrievalDataPreprocessor')
 
 
@@ -74,25 +83,38 @@ class ImageTextRetriever(BaseModel):
         self._prompt_features = None
         return super().train(mode)
 
-    def perceive(self, images: Tensor) -> NeckOutput:
-        """Normalised images (B, 3, H, W) -> NeckOutput: embedding, and saliency where the neck has attention."""
-        return self.neck(as_image_features(self.image_tower(images)))
+    def perceive(self, images: Images) -> NeckOutput:
+        """Normalised images (B, 3, H, W), or what the tower made of them before -> NeckOutput.
 
-    def encode_images(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) -> unit vectors (B, D)."""
+        The embedding, and the saliency where the neck has attention.
+        """
+        features = images if isinstance(images, ImageFeatures) else as_image_features(self.image_tower(images))
+        return self.neck(features)
+
+    def encode_images(self, images: Images) -> Tensor:
+        """Normalised images (B, 3, H, W), or their ImageFeatures -> unit vectors (B, D)."""
         return self.perceive(images).embedding
 
     def encode_texts(self, tokens: Tensor) -> Tensor:
         """Tokens (M, T) int64 -> unit vectors (M, D)."""
         return self.text_neck(self.text_tower(tokens))
 
+    def _encode_captions(self, captions: CaptionBatch) -> Tensor:
+        """Captions -> unit vectors (M, D); cached features spare the tower."""
+        if captions.features is not None:
+            return self.text_neck(captions.features)
+        return self.encode_texts(captions.tokens)
+
+    def _collate(self, data_samples: Sequence[RetrievalDataSample]) -> CaptionBatch:
+        return collate_captions(data_samples, self.data_preprocessor.device)
+
     def forward(
-        self, inputs: Tensor, data_samples: Optional[Sequence[RetrievalDataSample]] = None, mode: str = 'tensor'
+        self, inputs: Images, data_samples: Optional[Sequence[RetrievalDataSample]] = None, mode: str = 'tensor'
     ) -> Union[dict, list, tuple]:
         """mmengine's entry.
 
         Args:
-            inputs: normalised images (B, 3, H, W).
+            inputs: normalised images (B, 3, H, W), or their ImageFeatures.
             data_samples: B samples; may be None in mode ``tensor``.
             mode: ``loss`` -> dict of losses; ``predict`` -> samples with embeddings; ``tensor`` -> (image embeddings
                 (B, D), text embeddings (M, D) or None).
@@ -105,15 +127,11 @@ class ImageTextRetriever(BaseModel):
         if mode == 'predict':
             return self.predict(inputs, data_samples or [])
         if mode == 'tensor':
-            texts = (
-                None
-                if data_samples is None
-                else self.encode_texts(collate_captions(data_samples, inputs.device).tokens)
-            )
+            texts = None if data_samples is None else self._encode_captions(self._collate(data_samples))
             return self.encode_images(inputs), texts
         raise ConfigError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
-    def loss(self, inputs: Tensor, data_samples: Sequence[RetrievalDataSample]) -> dict[str, Tensor]:
+    def loss(self, inputs: Images, data_samples: Sequence[RetrievalDataSample]) -> dict[str, Tensor]:
         """Losses of the head for normalised images (B, 3, H, W) and their B samples.
 
         Raises:
@@ -123,10 +141,10 @@ class ImageTextRetriever(BaseModel):
             raise ConfigError(
                 'ImageTextRetriever: head is None, so the model cannot be trained; set head in the config'
             )
-        captions = collate_captions(data_samples, inputs.device)
+        captions = self._collate(data_samples)
         return self.head.loss(
             image_embed=self.encode_images(inputs),
-            text_embed=self.encode_texts(captions.tokens),
+            text_embed=self._encode_captions(captions),
             image_ids=captions.image_ids,
             caption_image_ids=captions.caption_image_ids,
             caption_keys=captions.caption_keys,
@@ -134,10 +152,10 @@ class ImageTextRetriever(BaseModel):
             prompt_embed=self._encode_prompts(self.head.prompt_tokens),
         )
 
-    def predict(self, inputs: Tensor, data_samples: Sequence[RetrievalDataSample]) -> list[RetrievalDataSample]:
+    def predict(self, inputs: Images, data_samples: Sequence[RetrievalDataSample]) -> list[RetrievalDataSample]:
         """Copies of the samples with ``image_embed`` (D,) and ``text_embed`` (K, D), float32."""
         image_embed = self.encode_images(inputs).float()
-        text_embed = self.encode_texts(collate_captions(data_samples, inputs.device).tokens).float()
+        text_embed = self._encode_captions(self._collate(data_samples)).float()
         counts = [len(sample.caption_ids) for sample in data_samples]
         predictions = []
         for sample, image, texts in zip(data_samples, image_embed, text_embed.split(counts)):

@@ -1,0 +1,76 @@
+"""Image files of any number of bands and depth -> what the other transforms expect."""
+
+from __future__ import annotations
+
+from typing import Optional, Sequence
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmengine.fileio import get
+
+from ...errors import ConfigError, DataError
+from ...registry import TRANSFORMS
+from ..band_stretch import Stretch, choose_bands, to_uint8
+from ..image_files import read_bands
+
+
+@TRANSFORMS.register_module()
+class LoadRemoteSensingImage(BaseTransform):
+    """Add ``img`` (H, W, 3) uint8, blue first, as mmcv's ``LoadImageFromFile`` does, and ``img_shape``, ``ori_shape``.
+
+    JPEG, PNG, WebP and 8-bit colour TIFF give the same pixels as there. TIFF of 16 bits, of real numbers and of any
+    number of bands, and 16-bit PNG, are read too: see ``bands`` and ``stretch``. Layouts of TIFF that OpenCV does not
+    read rightly take the package tifffile.
+
+    Args:
+        bands: positions of red, green and blue in the file, from 0. None: one band is grey; of three or more the first
+            three are red, green and blue.
+        stretch: how values of more than 8 bits become 8 bits: ``percentile`` (2 to 98 %), ``minmax`` or ``none``, each
+            band of each image by itself; see `to_uint8`. 8-bit images are never stretched.
+        backend_args: where files come from (mmengine's meaning); None is the local disk.
+
+    Raises:
+        ConfigError: ``bands`` or ``stretch`` is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        bands: Optional[Sequence[int]] = None,
+        stretch: Stretch = 'percentile',
+        backend_args: Optional[dict] = None,
+    ) -> None:
+        if bands is not None and (
+            len(bands) != 3 or any(isinstance(b, bool) or not isinstance(b, int) or b < 0 for b in bands)
+        ):
+            raise ConfigError(
+                f'LoadRemoteSensingImage: bands must be the three positions of red, green and blue, got {bands!r}'
+            )
+        if stretch not in ('minmax', 'percentile', 'none'):
+            raise ConfigError(
+                f"LoadRemoteSensingImage: stretch must be 'minmax', 'percentile' or 'none', got {stretch!r}"
+            )
+        self.bands = None if bands is None else tuple(bands)
+        self.stretch: Stretch = stretch
+        self.backend_args = backend_args
+
+    def transform(self, results: dict) -> dict:
+        """Add ``img``, ``img_shape``, ``ori_shape``.
+
+        Raises:
+            DataError: the file cannot be read, decoded, or has not the bands.
+        """
+        path = results['img_path']
+        try:
+            content = get(path, backend_args=self.backend_args)
+        except OSError as error:
+            raise DataError(f'image {path} cannot be read ({error.strerror or error})') from error
+        try:
+            image = to_uint8(choose_bands(read_bands(content), self.bands), self.stretch)
+        except DataError as error:
+            raise DataError(f'image {path}: {error}') from error
+        image = np.ascontiguousarray(image[..., ::-1])  # red first -> blue first
+        return {**results, 'img': image, 'img_shape': image.shape[:2], 'ori_shape': image.shape[:2]}
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(bands={self.bands}, stretch={self.stretch!r})'

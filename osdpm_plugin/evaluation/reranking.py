@@ -1,0 +1,165 @@
+"""(N, M) scores -> re-ranked scores of both directions. TRANSDUCTIVE: it reads the other queries of the test set.
+
+A score that is re-ranked depends on which other queries are asked at the same time, which a search engine does not know
+in advance. Numbers from here carry the prefix ``transductive_`` wherever they appear and are not comparable to numbers
+without it.
+
+Each function returns (i2t, t2i), both (N, M): images compete with each other for a caption in the first, captions for
+an image in the second. Equal captions (columns of equal scores) and equal images (rows) stay tied to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Callable
+
+import numpy as np
+
+from ..errors import ConfigError, MetricError
+
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+def inverted_softmax(scores: np.ndarray, *, temperature: float = 0.05) -> Pair:
+    """Log of the share of a candidate's attention that a query gets: hubs, near to all queries, lose.
+
+    ``s(q, c) / t - log sum_q' exp(s(q', c) / t)``, with queries q and candidates c.
+
+    Source: Smith et al., Offline bilingual word vectors, orthogonal transformations and the inverted softmax, ICLR
+        2017.
+
+    Args:
+        scores: (N, M) finite.
+        temperature: t > 0, in units of the scores.  # ours: for cosines
+
+    Raises:
+        ConfigError: ``temperature`` is not positive.
+        MetricError: ``scores`` is not a finite matrix.
+    """
+    scores = _checked(scores, temperature=temperature)
+    logits = scores / temperature
+    return _keep_ties(scores, logits - _log_sum_exp(logits, 0), logits - _log_sum_exp(logits, 1))
+
+
+def dual_softmax(scores: np.ndarray, *, temperature: float = 0.05) -> Pair:
+    """Scores times their softmax over the queries.
+
+    ``s(q, c) * exp(s(q, c) / t) / sum_q' exp(s(q', c) / t)``. Scores must be positive where they matter, as cosines of
+    matching pairs are.
+
+    Source: Cheng et al., Improving video-text retrieval by multi-stream corpus alignment and dual softmax loss, 2021
+        (at test time).
+
+    Args:
+        scores: see `inverted_softmax`.
+        temperature: see `inverted_softmax`.
+
+    Raises:
+        ConfigError: see `inverted_softmax`.
+        MetricError: see `inverted_softmax`.
+    """
+    scores = _checked(scores, temperature=temperature)
+    i2t, t2i = inverted_softmax(scores, temperature=temperature)
+    return _keep_ties(scores, scores * np.exp(i2t), scores * np.exp(t2i))
+
+
+def multivariate_rerank(
+    scores: np.ndarray,
+    *,
+    num_candidates: int = 30,
+    forward_weight: float = 0.3,
+    reverse_weight: float = 1.1,
+    decay: float = 0.05,
+) -> Pair:
+    """Re-order the first candidates of each query by how they rank it in return, after GaLR.
+
+    The first K candidates c of query q get ``s + w_f exp(-decay rank(c | q)) + w_r exp(-decay rank(q | c))``, ranks
+    from 0, where s are the query's scores over those candidates, scaled to 0..1. All others follow in their old order.
+
+    Interpretation: public are the parts (similarity, rank, reverse rank), K = 30, the weights 0.3 and 1.1 and
+    exp(-0.05 rank). Which weight belongs to which rank, that the parts are added, and the scaling of s are ours.
+    Candidates that score the same share the best rank of their group.
+
+    Source: Yuan et al., Remote sensing cross-modal text-image retrieval based on global and local information, TGRS
+        2022.
+
+    Args:
+        scores: (N, M) finite.
+        num_candidates: K; candidates that tie with the K-th are re-ordered too.
+        forward_weight: w_f.
+        reverse_weight: w_r.
+        decay: of the rank terms.
+
+    Raises:
+        ConfigError: ``num_candidates`` is not a positive int, or a weight or the decay is negative.
+        MetricError: ``scores`` is not a finite matrix.
+    """
+    if isinstance(num_candidates, bool) or not isinstance(num_candidates, int) or num_candidates < 1:
+        raise ConfigError(f'rerank.num_candidates={num_candidates!r} must be a positive int, e.g. 30')
+    for key, value in dict(forward_weight=forward_weight, reverse_weight=reverse_weight, decay=decay).items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float('inf'):
+            raise ConfigError(f'rerank.{key}={value!r} must be a number from 0')
+    scores = _checked(scores)
+    by_image, by_text = _ranks(scores), _ranks(scores.T).T  # (N, M) of captions for images, of images for captions
+
+    def one_way(scores: np.ndarray, forward: np.ndarray, reverse: np.ndarray) -> np.ndarray:
+        chosen = forward < num_candidates
+        low = np.where(chosen, scores, np.inf).min(axis=1, keepdims=True)
+        high = scores.max(axis=1, keepdims=True)
+        scaled = (scores - low) / np.where(high > low, high - low, 1.0)
+        better = scaled + forward_weight * np.exp(-decay * forward) + reverse_weight * np.exp(-decay * reverse)
+        return np.where(chosen, better, -1.0 - forward)  # the others below 0, in their old order
+
+    return _keep_ties(scores, one_way(scores, by_image, by_text), one_way(scores.T, by_text.T, by_image.T).T)
+
+
+METHODS: dict[str, Callable[..., Pair]] = dict(
+    inverted_softmax=inverted_softmax, dual_softmax=dual_softmax, multivariate=multivariate_rerank
+)
+
+
+def check_rerank(rerank: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """``dict(method=..., **options)`` -> (method, options), tried on a 2 x 2 matrix.
+
+    Raises:
+        ConfigError: an unknown method or option, or an option out of range.
+    """
+    options = dict(rerank) if isinstance(rerank, Mapping) else {}
+    method = options.pop('method', None)
+    if method not in METHODS:
+        raise ConfigError(
+            f"rerank={rerank!r} must name a method of {tuple(METHODS)}, e.g. rerank=dict(method='dual_softmax')"
+        )
+    try:
+        METHODS[method](np.eye(2), **options)
+    except TypeError as error:
+        raise ConfigError(f'rerank={rerank!r} has an option that {method} does not take: {error}') from error
+    return method, options
+
+
+def _checked(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    if isinstance(temperature, bool) or not isinstance(temperature, (int, float)) or not 0 < temperature < float('inf'):
+        raise ConfigError(f'rerank.temperature={temperature!r} must be a positive number, e.g. 0.05')
+    scores = np.asarray(scores, dtype=np.float64)
+    if scores.ndim != 2 or not scores.size or not np.isfinite(scores).all():
+        raise MetricError(f'scores to re-rank must be a finite (images, captions) matrix, got shape {scores.shape}')
+    return scores
+
+
+def _log_sum_exp(logits: np.ndarray, axis: int) -> np.ndarray:
+    peak = logits.max(axis=axis, keepdims=True)
+    return peak + np.log(np.exp(logits - peak).sum(axis=axis, keepdims=True))
+
+
+def _ranks(scores: np.ndarray) -> np.ndarray:
+    """Rank (R, C) float64 from 0 of each column in its row, best first; ties share the best rank of their group."""
+    ordered = np.sort(-scores, axis=1)
+    return np.stack([np.searchsorted(row, -values) for row, values in zip(ordered, scores)]).astype(np.float64)
+
+
+def _keep_ties(scores: np.ndarray, *results: np.ndarray) -> Any:
+    """Results where equal rows and equal columns of ``scores`` have equal bits: rounding depends on the position."""
+    for axis in (0, 1):
+        _, first, group = np.unique(scores, axis=axis, return_index=True, return_inverse=True)
+        results = tuple(np.take(result, first[group.reshape(-1)], axis=axis) for result in results)
+    return results

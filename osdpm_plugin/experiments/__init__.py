@@ -1,0 +1,19 @@
+"""Checkpoints -> result files -> means, intervals and tables that can be traced back to what was run.
+
+Read in this order:
+
+- ``selection``: which checkpoint is evaluated, and that it was not chosen on test;
+- ``provenance``: hashes of config, data and weights, versions, machine;
+- ``schema``: `RunResult`, the one schema of result files;
+- ``queries``: the hits of each query, beside each result file;
+- ``record``: one evaluation -> its result file;
+- ``seeds``: one config and several seeds -> one result file each, resumable;
+- ``statistics``: mean and standard deviation over seeds, bootstrap of a paired difference;
+- ``summary``: result files of seeds -> summary and comparison;
+- ``tables``: result files -> tables in Markdown, CSV or LaTeX.
+"""
+
+from .schema import RunResult, read_result, write_result
+from .selection import check_selection
+
+__all__ = ['RunResult', 'check_selection', 'read_result', 'write_result']

@@ -1,0 +1,109 @@
+"""How a checkpoint is chosen: on val by default, on test only by an explicit switch, and always said.
+
+Choosing the best of many epochs on the split that is reported inflates the report. It is refused, unless the config
+says ``select_on_test = True``; then every run prints it, and every result file carries it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional
+
+from mmengine.config import Config
+
+from ..errors import ConfigError
+from ..registry import DATASETS
+
+ON_TEST = 'select_on_test = True: the best checkpoint is chosen on the TEST split; its numbers are optimistic'
+
+
+def check_selection(cfg: Config) -> Optional[str]:
+    """Refuse a config that saves the best checkpoint by the split it is tested on.
+
+    Two data sets are the same if annotation file and split are; a split None holds all others. Data sets of other
+    packages, which name no split, are not compared.
+
+    Returns:
+        A warning to print where the config switched that on, else None.
+
+    Raises:
+        ConfigError: val and test are the same split, ``save_best`` is set, and the config has no
+            ``select_on_test = True``; or that key is not a bool.
+    """
+    allowed = cfg.get('select_on_test', False)
+    if not isinstance(allowed, bool):
+        raise ConfigError(f'select_on_test={allowed!r} must be True or False')
+    shared = _shared(cfg)
+    if save_best_of(cfg) is None or not shared:
+        return None
+    if not allowed:
+        path, split = shared[0]
+        raise ConfigError(
+            f'val_dataloader and test_dataloader both read split {split!r} of {path}, so that save_best would choose '
+            'the checkpoint on test; validate on another split, or set select_on_test = True to do so openly'
+        )
+    return ON_TEST
+
+
+def save_best_of(cfg: Config) -> Optional[str]:
+    """Metric by which the best checkpoint is kept, e.g. 'retrieval/mR'; 'auto' as it stands; None for none."""
+    hooks = [(cfg.get('default_hooks') or {}).get('checkpoint'), *(cfg.get('custom_hooks') or [])]
+    for hook in hooks:
+        best = hook.get('save_best') if isinstance(hook, Mapping) else None
+        if best:
+            return best if isinstance(best, str) else best[0]
+    return None
+
+
+def describe_selection(cfg: Config, checkpoint: str, epoch: Optional[int]) -> str:
+    """Words for how a checkpoint was chosen, from its name and the config.
+
+    Args:
+        cfg: the config.
+        checkpoint: path of the file; mmengine names the best one ``best_<metric>_epoch_<n>.pth``.
+        epoch: training epochs behind it, None if not known.
+
+    Returns:
+        'best retrieval/mR on val', 'best retrieval/mR on TEST', 'last', or what else can be said.
+    """
+    name = os.path.basename(checkpoint)
+    metric = save_best_of(cfg)
+    if name.startswith('best_'):
+        where = 'TEST' if _shared(cfg) else 'val'
+        fits = metric is not None and (metric == 'auto' or name.startswith(f'best_{metric.replace("/", "_")}_'))
+        return f'best {metric} on {where}' if fits else f'best on {where} by a rule that the config does not name'
+    if epoch is None:
+        return 'given weights'
+    last = (cfg.get('train_cfg') or {}).get('max_epochs')
+    return 'last' if epoch == last else f'epoch {epoch}, named by the user'
+
+
+def _shared(cfg: Config) -> list[tuple[str, str]]:
+    """(annotation file, split) of the test data that val reads too; a split None is the whole file."""
+    val, test = (_splits(cfg.get(name)) for name in ('val_dataloader', 'test_dataloader'))
+    return [
+        (path, str(split))
+        for path, split in test
+        if any(path == other and (split == part or None in (split, part)) for other, part in val)
+    ]
+
+
+def _splits(dataloader: Any) -> list[tuple[str, Optional[str]]]:
+    """(annotation file, split) of all retrieval data sets of a loader."""
+    dataset = (dataloader or {}).get('dataset') if isinstance(dataloader, Mapping) else None
+    return list(_leaves(dataset))
+
+
+def _leaves(dataset: Any) -> Iterator[tuple[str, Optional[str]]]:
+    if not isinstance(dataset, Mapping):
+        return
+    for part in [dataset.get('dataset'), *(dataset.get('datasets') or [])]:
+        yield from _leaves(part)
+    if 'split' in dataset:
+        ann_file = dataset.get('ann_file')
+        if ann_file is None:
+            kind = dataset.get('type')
+            kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+            ann_file = getattr(getattr(kind, 'FACTS', None), 'ann_file', '')
+        yield os.path.normpath(os.path.join(str(dataset.get('data_root', '')), str(ann_file))), dataset['split']

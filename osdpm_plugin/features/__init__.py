@@ -1,0 +1,8 @@
+"""Frozen towers run once: a config -> a folder of features -> training of necks and head without the towers."""
+
+from .cached_dataset import CachedFeatureDataset
+from .feature_cache_hook import FeatureCacheHook
+from .store import FeatureStore, SplitWriter
+from .use_cache import use_feature_cache
+
+__all__ = ['CachedFeatureDataset', 'FeatureCacheHook', 'FeatureStore', 'SplitWriter', 'use_feature_cache']

@@ -1,0 +1,44 @@
+"""Refuse features of other towers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from ..errors import DataError
+from ..registry import HOOKS
+from .cached_dataset import CachedFeatureDataset
+from .fingerprints import tower_hash
+
+
+@HOOKS.register_module()
+class FeatureCacheHook(Hook):
+    """Compare the hash of the model's towers with the cache's before training and before a test.
+
+    Raises:
+        DataError: the cache was made by towers of other weights, or the towers are to be trained.
+    """
+
+    def before_train(self, runner: Any) -> None:
+        """After weights were loaded."""
+        self._check(runner, runner.train_dataloader.dataset)
+
+    def before_test(self, runner: Any) -> None:
+        """After weights were loaded."""
+        self._check(runner, runner.test_dataloader.dataset)
+
+    def _check(self, runner: Any, dataset: Any) -> None:
+        if not isinstance(dataset, CachedFeatureDataset):
+            return
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        trained = [
+            n for n, p in model.named_parameters() if p.requires_grad and n.startswith(('image_tower', 'text_tower'))
+        ]
+        if trained:
+            raise DataError(
+                f'cached features are for frozen towers, but {trained[0]} is to be trained; freeze both towers'
+            )
+        if dataset.store.manifest['tower_hash'] != tower_hash(model):
+            raise DataError('the cached features were made by towers of other weights; cache again with this config')

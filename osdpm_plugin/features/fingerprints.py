@@ -1,0 +1,40 @@
+"""Model, data, transforms -> hashes that tell whether cached features are still true."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Mapping
+
+import torch
+from torch import nn
+
+
+def tower_hash(model: nn.Module) -> str:
+    """SHA-256 over names and values of the parameters and buffers of both towers."""
+    digest = hashlib.sha256()
+    for tower in ('image_tower', 'text_tower'):
+        for name, value in sorted(getattr(model, tower).state_dict().items()):
+            digest.update(f'{tower}.{name}{tuple(value.shape)}'.encode())
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    statistics = [getattr(model.data_preprocessor, key, None) for key in ('mean', 'std')]
+    digest.update(repr([None if s is None else s.flatten().tolist() for s in statistics]).encode())
+    digest.update(str(getattr(model.data_preprocessor, 'channel_order', None)).encode())
+    return digest.hexdigest()
+
+
+def data_hash(dataset: Any) -> str:
+    """SHA-256 over file names, file sizes, ids and captions of a data set."""
+    digest = hashlib.sha256()
+    for index in range(len(dataset)):
+        item = dataset.get_data_info(index)
+        path = Path(item['img_path'])
+        facts = [path.name, path.stat().st_size, item['image_id'], item['captions'], item['caption_ids']]
+        digest.update(json.dumps(facts).encode())
+    return digest.hexdigest()
+
+
+def transform_hash(settings: Mapping[str, Any]) -> str:
+    """SHA-256 over pipelines and other settings, as JSON with sorted keys."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=list).encode()).hexdigest()

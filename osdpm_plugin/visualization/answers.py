@@ -1,0 +1,148 @@
+"""Embeddings with ids -> some queries with their ranked answers, as the evaluation ranks them.
+
+Scores are those of `osdpm_plugin.evaluation.score_matrix`, bit for bit. The evaluation counts ties under a rule of
+chance; a picture needs one order: of equal scores the lower id comes first, since ids know nothing of right or wrong.
+Without ties a rank here is the rank there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ..engine.embed import EmbeddedSplit
+from ..errors import ConfigError
+from ..evaluation import ranks_from_embeddings, recall_at, score_matrix
+
+RECALL_AT = (1, 5, 10)
+
+
+class Answer(NamedTuple):
+    """One answer to a query.
+
+    Attributes:
+        item: position of the answer in the split, of an image or a caption.
+        rank: from 1.
+        score: dot product of the embeddings.
+        right: it belongs to the query, by id.
+    """
+
+    item: int
+    rank: int
+    score: float
+    right: bool
+
+
+class Query(NamedTuple):
+    """One query with its answers.
+
+    Attributes:
+        item: position of the query in the split, of a caption or an image.
+        rank_of_right: rank of the first right answer, from 1; may lie beyond ``answers``.
+        answers: the first topk, best first.
+    """
+
+    item: int
+    rank_of_right: int
+    answers: tuple[Answer, ...]
+
+
+class Retrieval(NamedTuple):
+    """One direction.
+
+    Attributes:
+        queries: those chosen.
+        drawn_from: number of queries among which they were chosen: all, or all misses.
+        total: number of queries of the split.
+        recall: percent at each K of `RECALL_AT`, over the whole split, as the evaluation states it.
+    """
+
+    queries: tuple[Query, ...]
+    drawn_from: int
+    total: int
+    recall: dict[int, float]
+
+
+class Retrievals(NamedTuple):
+    """Both directions, and how the queries were chosen.
+
+    Attributes:
+        t2i: captions are the queries, images the answers.
+        i2t: images are the queries, captions the answers.
+        only_misses: only queries whose right answer is not at rank 1 were drawn.
+        seed: of the draw.
+    """
+
+    t2i: Retrieval
+    i2t: Retrieval
+    only_misses: bool
+    seed: int
+
+
+def retrieve(
+    split: EmbeddedSplit, *, queries: int = 4, topk: int = 5, seed: int = 0, only_misses: bool = False
+) -> Retrievals:
+    """Rank, and draw queries at random.
+
+    Args:
+        split: N images and M captions.
+        queries: number of each direction; all, where there are fewer.
+        topk: answers to each query; all, where there are fewer.
+        seed: of the draw, which depends on ids and not on the order of the split.
+        only_misses: draw among the queries whose first right answer is not at rank 1.
+
+    Raises:
+        ConfigError: a number is out of range.
+        MetricError: ids or embeddings of the split contradict each other.
+    """
+    for key, value, least in (('queries', queries, 1), ('topk', topk, 1), ('seed', seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigError(f'{key} must be an int of at least {least}, got {value!r}')
+    images, texts = torch.from_numpy(split.image_embed), torch.from_numpy(split.text_embed)
+    ranks = ranks_from_embeddings(
+        images, texts, split.image_ids, split.caption_image_ids, caption_ids=split.caption_ids
+    )  # checks ids and embeddings too
+    scores = score_matrix(images, texts).numpy()  # (N, M)
+    right = split.image_ids[:, None] == split.caption_image_ids  # (N, M)
+    ways = []
+    for number, (way, score, own, query_ids, answer_ids) in enumerate(
+        (
+            (ranks.t2i, scores.T, right.T, split.caption_ids, split.image_ids),
+            (ranks.i2t, scores, right, split.image_ids, split.caption_ids),
+        )
+    ):
+        order = rank_order(score, answer_ids)
+        first = np.take_along_axis(own, order, axis=1).argmax(axis=1) + 1  # (Q,) rank of the first right answer
+        by_id = np.argsort(query_ids, kind='stable')
+        candidates = by_id[first[by_id] > 1] if only_misses else by_id
+        chosen = np.random.default_rng((seed, number)).permutation(candidates)[:queries]
+        ways.append(
+            Retrieval(
+                queries=tuple(_query(int(q), int(first[q]), order[q, :topk], score[q], own[q]) for q in chosen),
+                drawn_from=len(candidates),
+                total=len(query_ids),
+                recall={k: recall_at(way, k) for k in RECALL_AT},
+            )
+        )
+    return Retrievals(t2i=ways[0], i2t=ways[1], only_misses=only_misses, seed=seed)
+
+
+def rank_order(scores: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Positions (Q, C) of the candidates of each query, best first; of equal scores the lower id first.
+
+    Args:
+        scores: (Q, C), more is better, finite.
+        ids: (C,) ints, unique.
+    """
+    by_id = np.argsort(ids, kind='stable')
+    return by_id[np.argsort(-scores[:, by_id], axis=1, kind='stable')]
+
+
+def _query(item: int, rank_of_right: int, order: np.ndarray, scores: np.ndarray, right: np.ndarray) -> Query:
+    answers = tuple(
+        Answer(item=int(c), rank=rank, score=float(scores[c]), right=bool(right[c]))
+        for rank, c in enumerate(order, start=1)
+    )
+    return Query(item, rank_of_right, answers)

@@ -1,0 +1,218 @@
+"""Drawing orders in pixels -> a matplotlib `Figure` of exactly that size, and that as a file.
+
+Fonts: the first installed one that has a character draws it, see `FAMILIES`; where none has it, a box stands in.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Callable, Optional
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.patches import Rectangle
+from matplotlib.transforms import IdentityTransform
+
+from ..errors import ConfigError
+from ..evaluation.files import write_atomically
+
+# DejaVu comes with matplotlib: Latin, Greek, Cyrillic, symbols. The others are taken where they are installed.
+FAMILIES = (
+    'DejaVu Sans',
+    'Noto Sans',
+    'Noto Sans CJK SC',
+    'Noto Sans CJK JP',
+    'Noto Sans SC',
+    'Source Han Sans SC',
+    'WenQuanYi Micro Hei',
+    'WenQuanYi Zen Hei',
+    'Microsoft YaHei',
+    'PingFang SC',
+    'Hiragino Sans GB',
+    'SimHei',
+    'Noto Sans Arabic',
+    'Noto Sans Hebrew',
+    'Noto Sans Devanagari',
+    'Noto Sans Thai',
+    'Noto Emoji',
+    'Arial Unicode MS',
+    'Unifont',
+)
+DPI = 128  # a power of two: pixels / DPI * DPI is the same number of pixels in floating point
+LINE_HEIGHT = 1.35  # of a line of text, in font sizes
+MAX_HEIGHT = 32_000  # pixels; the renderer ends at 2**16, viewers earlier
+
+INK, GREY, RULE, TILE = '#1f2328', '#59636e', '#d1d9e0', '#eff2f5'
+
+
+class Page:
+    """A page of fixed width that is filled from the top and cut to its height at the end.
+
+    All measures are whole pixels from the top left corner. Orders are kept and carried out by `figure`.
+
+    Args:
+        width: pixels.
+        background: colour of the paper.
+    """
+
+    def __init__(self, width: int, *, background: str = 'white') -> None:
+        self.width = width
+        self.background = background
+        self._orders: list[Callable[[Figure, int], object]] = []
+
+    def rectangle(self, x: int, y: int, width: int, height: int, color: str) -> None:
+        """Fill a rectangle; images and text lie above it."""
+
+        def draw(figure: Figure, bottom: int) -> None:
+            figure.add_artist(
+                Rectangle(
+                    (x, bottom - y - height),
+                    width,
+                    height,
+                    facecolor=color,
+                    linewidth=0,
+                    antialiased=False,
+                    zorder=-1,
+                    transform=IdentityTransform(),
+                )
+            )
+
+        self._orders.append(draw)
+
+    def image(self, x: int, y: int, pixels: np.ndarray) -> None:
+        """Place an image (h, w, 3) uint8, pixel by pixel."""
+        self._orders.append(lambda figure, bottom: figure.figimage(pixels, x, bottom - y - len(pixels), zorder=0))
+
+    def text(self, x: int, y: int, text: str, *, size: int, color: str = INK, bold: bool = False) -> None:
+        """Write one line; ``y`` is the top of the line, ``size`` the font size in pixels."""
+        text, font = printable(text), font_of(size, bold)
+        self._orders.append(
+            lambda figure, bottom: figure.text(
+                x,
+                bottom - y - size,
+                text,
+                color=color,
+                fontproperties=font,
+                transform=IdentityTransform(),
+                parse_math=False,
+            )
+        )
+
+    def lines(self, x: int, y: int, lines: list[str], *, size: int, color: str = INK, bold: bool = False) -> int:
+        """Write lines one below the other; returns the height that they take."""
+        for i, line in enumerate(lines):
+            self.text(x, y + round(i * LINE_HEIGHT * size), line, size=size, color=color, bold=bold)
+        return round(len(lines) * LINE_HEIGHT * size)
+
+    def figure(self, height: int) -> Figure:
+        """The page as a figure of ``width`` x ``height`` pixels at `DPI`.
+
+        Raises:
+            ConfigError: it would be too high for an image file.
+        """
+        if height > MAX_HEIGHT:
+            raise ConfigError(
+                f'the picture would be {height} pixels high, more than {MAX_HEIGHT}; ask for fewer rows, queries or '
+                'answers'
+            )
+        figure = Figure(figsize=(self.width / DPI, height / DPI), dpi=DPI, facecolor=self.background)
+        FigureCanvasAgg(figure)
+        for draw in self._orders:
+            draw(figure, height)
+        return figure
+
+
+def wrap(text: str, *, width: int, size: int, bold: bool = False, most: Optional[int] = None) -> list[str]:
+    """Break a text into lines of at most ``width`` pixels, between words, or within one that is too long for a line.
+
+    Args:
+        text: any; white space of all kinds becomes one blank.
+        width: pixels.
+        size: font size in pixels.
+        bold: measure the bold face.
+        most: number of lines after which the text is cut and ends in an ellipsis.
+    """
+    lines, line = [], ''
+    for word in printable(text).split():
+        joined = f'{line} {word}' if line else word
+        if text_width(joined, size, bold) <= width:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        line = ''
+        for letter in word:
+            if line and text_width(line + letter, size, bold) > width:
+                lines.append(line)
+                line = ''
+            line += letter
+    if line:
+        lines.append(line)
+    if most is not None and len(lines) > most:
+        last = lines[most - 1]
+        while last and text_width(last + ' \u2026', size, bold) > width:
+            last = (last.rpartition(' ')[0] if ' ' in last else last[:-1]).rstrip()
+        lines = [*lines[: most - 1], last + ' \u2026']
+    return lines
+
+
+@lru_cache(maxsize=10_000)
+def text_width(text: str, size: int, bold: bool = False) -> int:
+    """Width in pixels of one line."""
+    with quiet_about_glyphs():
+        width, _, _ = _renderer().get_text_width_height_descent(text, font_of(size, bold), ismath=False)
+    return int(np.ceil(width))
+
+
+def font_of(size: int, bold: bool = False) -> FontProperties:
+    """The font of ``size`` pixels with its fallbacks."""
+    return FontProperties(family=list(_installed()), size=size * 72 / DPI, weight='bold' if bold else 'normal')
+
+
+def printable(text: str) -> str:
+    """Text on one line that the renderer takes: no line breaks, no control characters, no halves of surrogate pairs."""
+    text = ' '.join(str(text).encode('utf-8', 'replace').decode('utf-8').split())
+    return ''.join(letter for letter in text if letter >= ' ' and letter != '\x7f')
+
+
+def check_png(path: str) -> None:
+    """Raise ConfigError unless ``path`` names a .png file."""
+    if not path.lower().endswith('.png'):
+        raise ConfigError(f'--out={path!r} must name a .png file, e.g. --out {path.rstrip("./") or "picture"}.png')
+
+
+def save_figure(figure: Figure, path: str) -> None:
+    """Write a PNG file, whole or not at all; its folder is made if there is none. Equal figures give equal bytes.
+
+    Raises:
+        ConfigError: ``path`` does not end in .png, or cannot be written.
+    """
+    check_png(path)
+    with quiet_about_glyphs():
+        write_atomically(
+            path, lambda file: figure.savefig(file, format='png', dpi=figure.dpi, metadata={'Software': None}), '--out'
+        )
+
+
+@contextmanager
+def quiet_about_glyphs() -> Iterator[None]:
+    """Silence the warning for each character that no installed font has."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', message=r'(?s).*Glyph.*(missing|not found)')
+        yield
+
+
+@lru_cache(maxsize=1)
+def _installed() -> tuple[str, ...]:
+    names = {font.name for font in fontManager.ttflist}
+    return tuple(family for family in FAMILIES if family in names) or FAMILIES[:1]
+
+
+@lru_cache(maxsize=1)
+def _renderer() -> Any:
+    return FigureCanvasAgg(Figure(dpi=DPI)).get_renderer()

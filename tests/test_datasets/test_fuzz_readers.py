@@ -1,0 +1,256 @@
+"""Whatever is in an annotation file, a reader returns checked records or raises one sentence that names the file."""
+
+import copy
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from osdpm_plugin.datasets.annotation_tables import read_annotations
+from osdpm_plugin.datasets.annotations import read_karpathy_json, read_nwpu_json
+from osdpm_plugin.datasets.exclude_list import read_exclude_list
+from osdpm_plugin.datasets.precomp_captions import read_precomp
+from osdpm_plugin.datasets.split_manifest import apply_manifest, make_manifest, read_manifest
+from osdpm_plugin.errors import DataError
+from osdpm_plugin.registry import DATASETS
+
+FAST = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+KARPATHY = dict(
+    dataset='x',
+    images=[
+        dict(
+            filename='a.jpg', imgid=0, split='train', sentences=[dict(raw='two planes', sentid=0), dict(raw='a park')]
+        ),
+        dict(filename='b.jpg', imgid=1, split='val', sentences=[dict(raw='a river', tokens=['a', 'river'])]),
+        dict(filename='c.jpg', imgid=2, split='test', sentences=[dict(raw='trees')]),
+    ],
+)
+CAPTIONS = dict(raw='a', raw_1='b', raw_2='c', raw_3='d', raw_4='e')
+NWPU = dict(
+    airplane=[dict(filename='a_1.jpg', split='train', **CAPTIONS), dict(filename='a_2.jpg', split='test', **CAPTIONS)],
+    sea_ice=[dict(filename='s_1.jpg', split='val', **CAPTIONS)],
+)
+ROWS = [
+    dict(filename='a.png', captions=['two planes', 'a park'], split='train'),
+    dict(image='b.png', caption='a river', split='test'),
+]
+CSV = b'filename,caption,split,area\na.png,two planes,train,3\na.png,"a park, a road",train,\nb.png,a river,test,7\n'
+VALUES = [
+    None,
+    True,
+    -1,
+    1e400,
+    10**30,
+    '',
+    ' ',
+    'train',
+    '../x',
+    '/x',
+    'a\0',
+    '\ud800',
+    '\n',
+    'é',
+    [],
+    {},
+    [1],
+    {'raw': 1},
+]
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp('fuzz')
+
+
+def places(node, path=()):
+    """Paths to every value of a JSON tree."""
+    yield path
+    for key in node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ():
+        yield from places(node[key], (*path, key))
+
+
+def mutate_tree(tree, seed):
+    """Drop, replace, duplicate, rename or swap some values."""
+    rng = random.Random(seed)
+    tree = copy.deepcopy(tree)
+    for _ in range(rng.randint(1, 4)):
+        path = rng.choice(list(places(tree)))
+        value = copy.deepcopy(rng.choice(VALUES))
+        if not path:
+            tree = value if rng.random() < 0.2 else tree
+            continue
+        parent = tree
+        for key in path[:-1]:
+            parent = parent[key]
+        key, action = path[-1], rng.choice(['drop', 'replace', 'replace', 'replace', 'duplicate', 'rename', 'swap'])
+        if action == 'drop':
+            del parent[key]
+        elif action == 'replace':
+            parent[key] = value
+        elif isinstance(parent, list):
+            parent.append(copy.deepcopy(parent[key]))
+        elif action == 'rename':
+            parent[str(value)] = parent.pop(key)
+        else:
+            other = rng.choice(list(parent))
+            parent[key], parent[other] = parent[other], parent[key]
+    return tree
+
+
+def mutate_bytes(content, seed):
+    """Cut, flip, double, insert or shuffle bytes and lines."""
+    rng = random.Random(seed)
+    data = bytearray(content)
+    for _ in range(rng.randint(1, 4)):
+        if not data:
+            break
+        at = rng.randrange(len(data))
+        until = at + rng.randint(1, 12)
+        action = rng.choice(['cut', 'flip', 'double', 'insert', 'delete', 'lines'])
+        if action == 'cut':
+            del data[at:]
+        elif action == 'flip':
+            data[at] = rng.randrange(256)
+        elif action == 'double':
+            data[at:at] = data[at:until]
+        elif action == 'insert':
+            data[at:at] = rng.choice(
+                [b'"', b'\0', b',', b'\n', b'\r', b'\xff', b'{', b']', b'\xef\xbb\xbf', b'\xe2\x80\xa8']
+            )
+        elif action == 'delete':
+            del data[at:until]
+        else:
+            lines = bytes(data).split(b'\n')
+            rng.shuffle(lines)
+            data = bytearray(b'\n'.join(lines))
+    return bytes(data)
+
+
+def must_read_or_explain(read, path):
+    """Run a reader; what it returns keeps the promises of ImageRecord."""
+    try:
+        records = read(path)
+    except DataError as error:
+        message = str(error)
+        assert path.name in message or str(path.parent) in message, message
+        assert len(message) > 20 and '\n' not in message, message
+        return None
+    assert records and len({r.image_id for r in records}) == len({r.filename for r in records}) == len(records)
+    ids = [i for r in records for i in r.caption_ids]
+    assert ids == sorted(set(ids))
+    for record in records:
+        assert record.captions and len(record.captions) == len(record.caption_ids)
+        assert all(isinstance(c, str) and c == c.strip() and any(x.isalnum() for x in c) for c in record.captions)
+        assert not Path(record.filename).is_absolute() and '..' not in Path(record.filename).parts
+        ''.join([record.filename, record.split, *record.captions]).encode()
+    return records
+
+
+SEEDS = st.integers(0, 2**32)
+
+
+@FAST
+@given(seed=SEEDS, name=st.sampled_from(['karpathy', 'nwpu', 'rows', 'lines']), drop=st.booleans())
+def test_mutated_json_trees(folder, seed, name, drop):
+    content = mutate_tree(dict(karpathy=KARPATHY, nwpu=NWPU, rows=ROWS, lines=ROWS)[name], seed)
+    lines = name == 'lines' and isinstance(content, list)
+    path = folder / f'tree.{"jsonl" if lines else "json"}'
+    path.write_text('\n'.join(map(json.dumps, content)) if lines else json.dumps(content))
+    blank = 'drop' if drop else 'raise'
+    must_read_or_explain(lambda p: read_annotations(p, blank_captions=blank), path)
+    must_read_or_explain(lambda p: read_karpathy_json(p, blank_captions=blank), path)
+    must_read_or_explain(lambda p: read_nwpu_json(p, blank_captions=blank), path)
+
+
+@FAST
+@given(seed=SEEDS, name=st.sampled_from(['a.json', 'b.json', 'c.jsonl', 'd.csv', 'e.txt', 'f.txt']))
+def test_mutated_bytes(folder, seed, name):
+    lines = '\n'.join(map(json.dumps, ROWS))
+    contents = {
+        'a.json': json.dumps(KARPATHY, indent=1).encode(),
+        'b.json': json.dumps(NWPU).encode(),
+        'c.jsonl': lines.encode(),
+        'd.csv': CSV,
+        'e.txt': CSV,
+        'f.txt': lines.encode(),
+    }
+    path = folder / name
+    path.write_bytes(mutate_bytes(contents[name], seed))
+    must_read_or_explain(read_annotations, path)
+
+
+CELLS = st.sampled_from(
+    ['a.png', 'b.png', 'train', 'test', '', ' ', 'a park', 'a, b', '"', 'x"y', '../z', 'é', '\0', '\n', '"a"']
+)
+
+
+@FAST
+@given(
+    header=st.lists(st.sampled_from(['filename', 'image', 'caption', 'split', 'area', '']), min_size=1, max_size=5),
+    rows=st.lists(st.lists(CELLS, min_size=1, max_size=5), max_size=5),
+)
+def test_any_table(folder, header, rows):
+    path = folder / 'table.csv'
+    path.write_text('\n'.join([','.join(header), *map(','.join, rows)]))
+    must_read_or_explain(read_annotations, path)
+
+
+@FAST
+@given(seed=SEEDS, names_repeat=st.sampled_from([1, 5]), which=st.sampled_from(['caps', 'filename', 'both']))
+def test_mutated_precomp(folder, seed, names_repeat, which):
+    captions = b''.join(b'caption %d\n' % i for i in range(10))
+    names = b''.join(b'%s.jpg\n' % name for name in (b'a', b'b') for _ in range(names_repeat))
+    target = folder / 'precomp'
+    target.mkdir(exist_ok=True)
+    (target / 'test_caps.txt').write_bytes(captions if which == 'filename' else mutate_bytes(captions, seed))
+    (target / 'test_filename.txt').write_bytes(names if which == 'caps' else mutate_bytes(names, seed + 1))
+    must_read_or_explain(read_precomp, target)
+
+
+@FAST
+@given(seed=SEEDS, as_bytes=st.booleans())
+def test_mutated_manifests_and_exclude_lists(folder, seed, as_bytes):
+    """A manifest that is accepted after a mutation still says the split that was hashed."""
+    (folder / 'good.json').write_text(json.dumps(KARPATHY))
+    records = read_karpathy_json(folder / 'good.json')
+    manifest = make_manifest(records, convention='official', seed=0)
+    path = folder / 'manifest.json'
+    if as_bytes:
+        path.write_bytes(mutate_bytes(json.dumps(manifest).encode(), seed))
+    else:
+        path.write_text(json.dumps(mutate_tree(manifest, seed)))
+    try:
+        assert {tuple(sorted(names)) for names in read_manifest(path).values()} <= {('a.jpg',), ('b.jpg',), ('c.jpg',)}
+        assert len(apply_manifest(records, path, source='good.json')) == 3
+    except DataError as error:
+        assert 'manifest.json' in str(error) and '\n' not in str(error)
+    path.write_text(json.dumps(mutate_tree(dict(exclude=['a.jpg', 'b.jpg']), seed)))
+    try:
+        assert all(isinstance(name, str) for name in read_exclude_list(path))
+    except DataError as error:
+        assert 'manifest.json' in str(error) and '\n' not in str(error)
+
+
+@settings(FAST, max_examples=30)
+@given(seed=SEEDS)
+def test_whole_data_sets(folder, seed):
+    """Beyond the reader: choosing the split and looking for the images fails in no other way either."""
+    (folder / 'dataset.json').write_text(json.dumps(mutate_tree(KARPATHY, seed)))
+    for options in (dict(split='train', check='none'), dict(split=None, check='decode')):
+        try:
+            data = DATASETS.build(dict(type='CaptionRetrievalDataset', data_root=str(folder), image_dir='', **options))
+            assert len(data) > 0
+        except DataError as error:
+            assert '\n' not in str(error)
+
+
+def test_unmutated_files_are_read(folder):
+    """The seeds of the mutations are good files, else the tests above would prove little."""
+    for content, count in ((KARPATHY, 3), (NWPU, 3), (ROWS, 2)):
+        (folder / 'good.json').write_text(json.dumps(content))
+        assert len(must_read_or_explain(read_annotations, folder / 'good.json')) == count
+    (folder / 'good.csv').write_bytes(CSV)
+    assert len(must_read_or_explain(read_annotations, folder / 'good.csv')) == 2

@@ -1,0 +1,204 @@
+"""Cuts of train and val: sizes of the field, the same on every machine; manifests that notice a change."""
+
+import hashlib
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from osdpm_plugin.datasets.annotations import ImageRecord
+from osdpm_plugin.datasets.split_conventions import CONVENTIONS, apply_convention, lowest_hashes, train_size
+from osdpm_plugin.datasets.split_manifest import make_manifest, read_manifest, write_manifest
+from osdpm_plugin.errors import ConfigError, DataError
+from osdpm_plugin.registry import DATASETS
+from tests.generated_data import write_dataset, write_precomp
+
+
+def records_of(**sizes):
+    splits = [split for split, count in sizes.items() for _ in range(count)]
+    return [ImageRecord(i, f'{i}.jpg', split, ('a park',), (i,)) for i, split in enumerate(splits)]
+
+
+def sizes_of(records):
+    return {split: sum(r.split == split for r in records) for split in ('train', 'val', 'test')}
+
+
+def build(kind, root, split, **options):
+    return DATASETS.build(dict(type=kind, data_root=str(root), split=split, check='none', **options))
+
+
+def names(data):
+    return {Path(data.get_data_info(i)['img_path']).name for i in range(len(data))}
+
+
+@pytest.mark.parametrize(
+    ('convention', 'pool', 'train', 'val'),
+    [
+        ('pir', dict(train=8734, val=1094, test=1093), 7862, 1966),
+        ('pir', dict(train=4291, test=452), 3435, 856),
+        ('galr', dict(train=4291, test=452), 3432, 859),
+        ('galr', dict(train=9828, test=1093), 7862, 1966),
+        ('hvsa', dict(train=9828, test=1093), 8845, 983),
+        ('hvsa', dict(train=4291, test=452), 3861, 430),
+        ('pir', dict(train=10, test=3), 8, 2),
+        ('official', dict(train=4291, test=452), 3862, 429),
+        ('official', dict(train=8734, val=1094, test=1093), 8734, 1094),
+    ],
+)
+def test_sizes_of_the_field(convention, pool, train, val):
+    records = records_of(**pool)
+    cut = apply_convention(records, convention=convention, source='x')
+    assert sizes_of(cut) == dict(train=train, val=val, test=pool['test'])
+    assert [r._replace(split='') for r in cut] == [r._replace(split='') for r in records]
+    assert all(c.split == 'test' for c, r in zip(cut, records) if r.split == 'test')
+
+
+def test_a_cut_by_hand():
+    """The names of the lowest hashes; a seed is the hash's salt, seed 0 the plain hash."""
+    files = ['a.jpg', 'b.jpg', 'c.jpg', 'd.jpg']
+    plain = {name: hashlib.blake2b(name.encode(), digest_size=8).hexdigest() for name in files}
+    assert lowest_hashes(files, 2, 0) == set(sorted(files, key=plain.get)[:2]) == {'b.jpg', 'c.jpg'}  # b2sum -l 64
+    salted = {n: hashlib.blake2b(n.encode(), digest_size=8, salt=b'\x07' + b'\0' * 15).hexdigest() for n in files}
+    assert lowest_hashes(files, 1, 7) == {min(files, key=salted.get)}
+    assert lowest_hashes(files[::-1], 2, 3) == lowest_hashes(files, 2, 3)
+    cuts = {frozenset(lowest_hashes([f'{i}.jpg' for i in range(50)], 10, seed)) for seed in range(20)}
+    assert len(cuts) == 20
+
+
+def test_train_size_of_any_pool():
+    assert [train_size(c, 4291) for c in ('pir', 'galr', 'hvsa')] == [3435, 3432, 3861]
+    assert [train_size('hvsa', n) for n in (10, 11, 19, 20)] == [9, 9, 17, 18]
+
+
+@pytest.mark.parametrize('convention', CONVENTIONS)
+def test_too_small_to_cut(convention):
+    with pytest.raises(DataError, match='train images cannot be cut by'):
+        apply_convention(records_of(train=1, test=2), convention=convention, source='x')
+
+
+def test_data_sets_follow_the_convention(tmp_path):
+    write_dataset(tmp_path, 'RSICD', train=16, val=4, test=3)
+    parts = {s: names(build('RSICD', tmp_path, s, split_convention='hvsa')) for s in ('train', 'val', 'test')}
+    assert [len(parts[s]) for s in ('train', 'val', 'test')] == [18, 2, 3]
+    assert not parts['train'] & parts['val'] and parts['test'] == names(build('RSICD', tmp_path, 'test'))
+    other = names(build('RSICD', tmp_path, 'val', split_convention='hvsa', split_seed=1))
+    assert other != parts['val'] and len(other) == 2
+    assert parts['train'] | parts['val'] == names(build('RSICD', tmp_path, 'trainval', split_convention='hvsa'))
+
+
+@pytest.fixture
+def make_split():
+    path = Path(__file__).parents[2] / 'tools' / 'make_split.py'
+    spec = importlib.util.spec_from_file_location('make_split', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def test_a_manifest_says_the_same_split(tmp_path, make_split, capsys):
+    write_dataset(tmp_path, 'RSITMD', train=20, val=0, test=4)
+    out = tmp_path / 'manifest.json'
+    ann_file = str(tmp_path / 'dataset_RSITMD.json')
+    assert make_split([ann_file, '--convention', 'pir', '--seed', '5', '--out', str(out)]) == 0
+    manifest = json.loads(out.read_text())
+    assert list(manifest) == ['convention', 'seed', 'sizes', 'sha256', 'files']
+    assert (manifest['convention'], manifest['seed']) == ('pir', 5)
+    assert manifest['sizes'] == dict(test=4, train=16, val=4)
+    test_files = 'scene_20.tif\nscene_21.tif\nscene_22.tif\nscene_23.tif'
+    assert manifest['sha256']['test'] == hashlib.sha256(test_files.encode()).hexdigest()
+    assert f'test: 4 images, sha256 {manifest["sha256"]["test"]}' in capsys.readouterr().out
+    for split in ('train', 'val', 'test', 'trainval'):
+        by_manifest = build('RSITMD', tmp_path, split, split_manifest=str(out))
+        by_convention = build('RSITMD', tmp_path, split, split_convention='pir', split_seed=5)
+        assert names(by_manifest) == names(by_convention)
+
+
+def test_make_split_reads_precomp_and_says_what_is_wrong(tmp_path, make_split, capsys):
+    write_precomp(tmp_path, train=10, test=2)
+    out = tmp_path / 'manifest.json'
+    assert make_split([str(tmp_path), '--convention', 'galr', '--out', str(out)]) == 0
+    assert json.loads(out.read_text())['sizes'] == dict(test=2, train=8, val=2)
+    assert make_split([str(tmp_path / 'none.json'), '--out', str(out)]) == 2
+    assert make_split([str(tmp_path), '--out', str(tmp_path / 'no' / 'such' / 'folder')]) == 2
+    errors = capsys.readouterr().err.strip().split('\n')
+    assert len(errors) == 2 and 'none.json does not exist' in errors[0] and 'cannot be written' in errors[1]
+    for arguments in (['--seed', '-1'], ['--val-fraction', '1'], ['--convention', 'gac']):
+        with pytest.raises(SystemExit):
+            make_split([str(tmp_path), '--out', str(out), *arguments])
+
+
+def edit(change):
+    manifest = make_manifest(records_of(train=4, val=2, test=2), convention='official', seed=0)
+    change(manifest)
+    return manifest
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (edit(lambda m: m['files']['train'].pop()), r"the list 'train' \(3 files\) is not the one that was hashed"),
+        (
+            edit(lambda m: m['files']['val'].append('9.jpg')),
+            r"the list 'val' \(3 files\) is not the one that was hashed",
+        ),
+        (edit(lambda m: m['sha256'].pop('test')), "the list 'test'"),
+        (edit(lambda m: m['sizes'].update(test=3)), "the list 'test'"),
+        (edit(lambda m: m.pop('files')), 'lacks files, sha256 or sizes'),
+        (edit(lambda m: m.update(files=[])), 'lacks files, sha256 or sizes'),
+        (edit(lambda m: m['files'].update(train='0.jpg')), r"files\['train'\] must be a list of file names"),
+        (edit(lambda m: m['files'].update(train=[1])), r"files\['train'\] must be a list of file names"),
+        (edit(lambda m: m['files'].update(train=['\ud800'])), 'is not the one that was hashed'),
+        ([], 'lacks files, sha256 or sizes'),
+        (
+            make_manifest(records_of(a=1) + records_of(b=1), convention='official', seed=0),
+            'lists 1 files twice, first 0',
+        ),
+    ],
+)
+def test_damaged_manifests(tmp_path, content, message):
+    path = tmp_path / 'manifest.json'
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=message) as raised:
+        read_manifest(path)
+    assert '\n' not in str(raised.value)
+
+
+def test_a_manifest_of_another_set(tmp_path):
+    write_dataset(tmp_path, 'RSICD', train=4, val=2, test=2)
+    path = tmp_path / 'manifest.json'
+    files = [f'scene_{i}.jpg' for i in range(8)]
+
+    def write(filenames):
+        records = [ImageRecord(i, n, 'train', ('a',), (i,)) for i, n in enumerate(filenames)]
+        write_manifest(path, make_manifest(records, convention='official', seed=0))
+
+    write([*files, 'new.jpg'])
+    with pytest.raises(DataError, match='lists 1 files that annotation file .* does not have, first new.jpg; it was'):
+        build('RSICD', tmp_path, 'train', split_manifest=str(path))
+    write(files[1:])
+    with pytest.raises(DataError, match='lacks 1 files of annotation file .*, first scene_0.jpg'):
+        build('RSICD', tmp_path, 'train', split_manifest=str(path))
+    write(files)
+    assert len(build('RSICD', tmp_path, 'train', split_manifest=str(path))) == 8
+    with pytest.raises(DataError, match='nowhere.json does not exist'):
+        build('RSICD', tmp_path, 'train', split_manifest=str(tmp_path / 'nowhere.json'))
+
+
+def test_shipped_manifest():
+    files = read_manifest(Path('ucm_captions'))
+    assert {split: len(listed) for split, listed in files.items()} == dict(train=1680, val=210, test=210)
+    assert sorted(int(Path(n).stem) for listed in files.values() for n in listed) == list(range(1, 2101))
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(split_convention='gac'),
+        dict(split_seed=-1),
+        dict(split_manifest='x.json', split_convention='pir'),
+    ],
+)
+def test_arguments_out_of_range(tmp_path, options):
+    with pytest.raises(ConfigError, match=next(iter(options))):
+        build('RSICD', tmp_path, 'train', **options)

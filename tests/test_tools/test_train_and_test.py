@@ -1,0 +1,412 @@
+"""tools/train.py and tools/test.py, as users start them."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import shutil
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from PIL import Image
+
+from osdpm_plugin.engine import load_from_local
+from tests.short_runs import (
+    change_config,
+    finish,
+    losses_of,
+    run_here,
+    same_weights,
+    start,
+    weights_of,
+    write_config,
+)
+
+ANNOTATION = Path('data', 'dataset_rsicd.json')
+IMAGES = Path('data', 'RSICD_images')
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """A config, the folder of its training of two epochs, and how that ended."""
+    folder = tmp_path_factory.mktemp('trained')
+    config = write_config(folder, **{'train_cfg.max_epochs': 2})
+    outcome = run_here('train', config, '--work-dir', folder / 'run')
+    assert outcome.code == 0, outcome.err
+    return config, folder / 'run', outcome
+
+
+def logged_metrics(log: str) -> dict[str, float]:
+    """The last metrics that mmengine has logged."""
+    line = [line for line in log.splitlines() if 'retrieval/mR' in line and 'Epoch(' in line][-1]
+    return {name: float(value) for name, value in re.findall(r'retrieval/(\S+): ([\d.]+)', line)}
+
+
+@pytest.mark.stack
+def test_train_then_test(trained, tmp_path):
+    config, run, _ = trained
+    assert sorted(losses_of(run)) == [0, 1, 2, 3]
+    (best,) = run.glob('best_retrieval_mR_epoch_*.pth')
+    assert (run / 'epoch_2.pth').is_file() and (run / 'last_checkpoint').read_text() == str(run / 'epoch_2.pth')
+
+    outcome = run_here('test', config, best, '--work-dir', tmp_path, '--out', tmp_path / 'scores.npz')
+    assert outcome.code == 0, outcome.err
+    report = json.loads((tmp_path / 'test_results.json').read_text())
+    metrics = report['metrics'][report['tie_policy']]
+    logged = logged_metrics(outcome.out)
+    assert {'i2t_R@1', 't2i_R@10', 'i2t_medr', 'Rsum', 'mR'} <= metrics.keys()
+    assert all(logged[name] == pytest.approx(value, abs=5e-5) for name, value in metrics.items())
+    table = outcome.out[outcome.out.index('median rank') :]
+    assert f'Rsum {metrics["Rsum"]:.2f}   mR {metrics["mR"]:.2f}' in table
+    row = re.search(r'image to text +(.*)', table)[1].split()
+    assert row == [f'{metrics[f"i2t_R@{k}"]:.2f}' for k in (1, 5, 10)] + [f'{metrics["i2t_medr"]:.1f}']
+
+    arrays = np.load(tmp_path / 'scores.npz')
+    scores, owner = arrays['scores'], arrays['caption_image_ids']
+    assert scores.shape == (report['data']['images'], report['data']['captions']) == (6, 30)
+    first = arrays['image_ids'][scores.argmax(axis=0)] == owner
+    assert 100 * first.mean() == pytest.approx(metrics['t2i_R@1'])
+
+
+def test_resume_from_a_named_checkpoint(trained, tmp_path):
+    """From epoch 2 to epoch 3, in another folder."""
+    config, run, _ = trained
+    outcome = run_here(
+        'train', config, '--work-dir', tmp_path, '--resume', run / 'epoch_2.pth', train_cfg__max_epochs=3
+    )
+    assert outcome.code == 0, outcome.err
+    assert sorted(losses_of(tmp_path)) == [4, 5] and (tmp_path / 'epoch_3.pth').is_file()
+
+
+def test_resume_without_a_checkpoint_starts_anew(trained, tmp_path):
+    config, run, _ = trained
+    outcome = run_here('train', config, '--work-dir', tmp_path, '--resume')
+    assert outcome.code == 0, outcome.err
+    assert losses_of(tmp_path) == losses_of(run)
+
+
+def test_options(trained, tmp_path):
+    """--auto-scale-lr: 4 of 256 images; --no-validate: no metric, no best checkpoint; --cfg-options."""
+    config, run, outcome = trained
+    lr = Config.fromfile(config).optim_wrapper.optimizer.lr
+    scaled = run_here(
+        'train', config, '--work-dir', tmp_path, '--auto-scale-lr', '--no-validate', train_cfg__val_interval=9
+    )
+    assert scaled.code == 0, scaled.err
+    (optimizer,) = load_from_local(str(tmp_path / 'epoch_2.pth'))['optimizer']['param_groups'][:1]
+    assert optimizer['initial_lr'] == pytest.approx(lr * 4 / 256)
+    assert 'Epoch(val)' not in scaled.out and not list(tmp_path.glob('best_*'))
+    assert 'Epoch(val)' in outcome.out
+
+
+def test_a_batch_of_one_trains(trained, tmp_path):
+    outcome = run_here('train', trained[0], '--work-dir', tmp_path, train_dataloader__batch_size=1)
+    assert outcome.code == 0, outcome.err
+    assert len(losses_of(tmp_path)) == 16
+    assert all(torch.isfinite(value).all() for value in weights_of(tmp_path / 'epoch_2.pth').values())
+
+
+def test_default_work_dir_is_named_after_the_config(trained, tmp_path, monkeypatch):
+    config, run, _ = trained
+    other = shutil.copy(config, tmp_path / 'mine.py')
+    change_config(str(other), lambda cfg: cfg.pop('work_dir', None))
+    monkeypatch.chdir(tmp_path)
+    assert run_here('test', other, run / 'epoch_2.pth').code == 0
+    assert Path('work_dirs', 'mine', 'test_results.json').is_file()
+
+
+def test_several_evaluators(trained, tmp_path):
+    """The recall metric is found in a list; without one the tool still evaluates, and --out is refused."""
+    config, run, _ = trained
+    other = str(shutil.copy(config, tmp_path / 'list.py'))
+    change_config(
+        other,
+        lambda cfg: cfg.update(
+            test_evaluator=[dict(type='DumpResults', out_file_path=f'{tmp_path}/a.pkl'), dict(type='ImageTextRecall')]
+        ),
+    )
+    outcome = run_here('test', other, run / 'epoch_2.pth', '--work-dir', tmp_path)
+    assert outcome.code == 0 and (tmp_path / 'test_results.json').is_file(), outcome.err
+    change_config(other, lambda cfg: cfg.test_evaluator.pop())
+    assert run_here('test', other, run / 'epoch_2.pth', '--work-dir', tmp_path).code == 0
+    assert_one_sentence(run_here('test', other, run / 'epoch_2.pth', '--out', tmp_path / 'x.npz'), ['ImageTextRecall'])
+
+
+# ---- bad input: one sentence on stderr, exit code 2, before any iteration
+
+
+def assert_one_sentence(outcome, words):
+    sentences = [line for line in outcome.err.splitlines() if 'error: ' in line]
+    assert outcome.code == 2 and len(sentences) == 1, outcome.err
+    assert sentences[0] == outcome.err.splitlines()[-1] and 'Traceback' not in outcome.err + outcome.out
+    assert 'Epoch(train)' not in outcome.out
+    for word in words:
+        assert word in sentences[0], sentences[0]
+
+
+def annotation(change):
+    """A change of the annotation file's content."""
+
+    def apply(folder):
+        content = json.loads((folder / ANNOTATION).read_text())
+        change(content['images'])
+        (folder / ANNOTATION).write_text(json.dumps(content))
+
+    return apply
+
+
+def truncate(name):
+    """Cut a JPEG in half."""
+
+    def apply(folder):
+        path = folder / IMAGES / name
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(path, quality=95)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    return apply
+
+
+TRAIN, VAL = 0, 12  # an image of each split
+DATA_FAULTS = {
+    'no data set': (lambda f: shutil.rmtree(f / 'data'), ['dataset_rsicd.json does not exist', 'get the data set']),
+    'no image folder': (lambda f: shutil.rmtree(f / IMAGES), ['RSICD_images does not exist']),
+    'missing image': (
+        lambda f: (f / IMAGES / f'scene_{TRAIN}.jpg').unlink(),
+        ['1 of 12 images are missing', 'scene_0'],
+    ),
+    'missing image of val': (
+        lambda f: (f / IMAGES / f'scene_{VAL}.jpg').unlink(),
+        ['1 of 6 images are missing', f'scene_{VAL}.jpg'],
+    ),
+    'cut jpeg': (truncate(f'scene_{TRAIN}.jpg'), ['1 of 12 images cannot be decoded', 'scene_0.jpg', 'truncated']),
+    'cut jpeg of val': (truncate(f'scene_{VAL}.jpg'), ['1 of 6 images cannot be decoded', f'scene_{VAL}.jpg']),
+    'no json': (lambda f: (f / ANNOTATION).write_text('{"images": [}'), ['dataset_rsicd.json is not JSON']),
+    'a key lacks': (annotation(lambda images: images[3].pop('split')), ["images[3] lacks the key 'split'"]),
+    'no captions': (annotation(lambda images: images[VAL].update(sentences=[])), [f"'scene_{VAL}.jpg' has no caption"]),
+    'blank caption': (annotation(lambda images: images[1]['sentences'][0].update(raw=' . ')), ['1 of the 5', 'blank']),
+    'a name twice': (annotation(lambda images: images[4].update(filename='scene_3.jpg')), ["'scene_3.jpg' twice"]),
+    'no val': (
+        annotation(lambda images: [i.update(split='train') for i in images if i['split'] == 'val'] and images.clear()),
+        ['lists no images'],
+    ),
+}
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize('fault', DATA_FAULTS)
+def test_faults_of_data(trained, tmp_path, fault):
+    config = shutil.copy(trained[0], tmp_path / 'config.py')
+    source = Path(trained[0]).parent
+    shutil.copytree(source / 'data', tmp_path / 'data')
+    change, words = DATA_FAULTS[fault]
+    change(tmp_path)
+    data_root = str(tmp_path / 'data')
+    outcome = run_here(
+        'train', config, '--work-dir', tmp_path / 'run',
+        train_dataloader__dataset__data_root=data_root, val_dataloader__dataset__data_root=data_root,
+        train_dataloader__dataset__indices='None', train_dataloader__dataset__blank_captions='raise',
+    )  # fmt: skip
+    assert_one_sentence(outcome, words)
+    assert not list(tmp_path.glob('run/*.pth')) and not (tmp_path / 'run' / 'losses_0.jsonl').exists()
+
+
+OPTION_FAULTS = {
+    'no such split': (
+        dict(train_dataloader__dataset__split='trian'),
+        ["no image in split 'trian'", 'train (12 images)'],
+    ),
+    'no such val split': (dict(val_dataloader__dataset__split='dev'), ["no image in split 'dev'", 'val (6 images)']),
+    'wrong key': (dict(model__neck__chanels=3), ['DAPN', "'chanels'"]),
+    'wrong key of a loader': (dict(val_dataloader__batchsize=3), ['DataLoader', "'batchsize'"]),
+    'wrong key of a loop': (dict(train_cfg__max_epoch=3), ['EpochBasedTrainLoop', "'max_epoch'"]),
+    'wrong key of the optimizer': (dict(optim_wrapper__optimizer__lrr=3), ['AdamW', "'lrr'"]),
+    'unknown model': (dict(model__neck__type='DAPM'), ['DAPM is not in the', 'registry']),
+    'unknown data set': (dict(val_dataloader__dataset__type='RSID'), ['RSID is not in the', 'registry']),
+    'no component': (dict(model__neck=3), ['component', 'int']),
+    'unknown top-level key': (dict(modle__neck__channels=3), ["no key 'modle'", 'model,']),
+    'index beyond a list': (dict(train_pipeline__99__x=3), ['--cfg-options', 'does not fit', '99']),
+    'value inside a value': (dict(max_epochs__x=3), ['--cfg-options', 'does not fit', 'max_epochs']),
+}
+
+
+@pytest.mark.parametrize('fault', OPTION_FAULTS)
+def test_faults_of_options(trained, tmp_path, fault):
+    options, words = OPTION_FAULTS[fault]
+    assert_one_sentence(run_here('train', trained[0], '--work-dir', tmp_path, **options), words)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'words'),
+    [
+        (['--amp'], ['--amp needs a GPU']),
+        (['--launcher', 'pytorch'], ['RANK is not set', 'tools/dist_train.sh']),
+        (['--launcher', 'slurm'], ['SLURM_PROCID is not set']),
+        (['--resume', 'nowhere.pth'], ['nowhere.pth does not exist']),
+        (['--work-dir', f'{__file__}/below'], ['work_dir', 'cannot be written', '--work-dir']),
+    ],
+    ids=lambda value: value[0].strip('-'),
+)
+def test_faults_of_arguments(trained, tmp_path, arguments, words, monkeypatch):
+    if '--amp' in arguments and torch.cuda.is_available():
+        pytest.skip('there is a GPU')
+    monkeypatch.delenv('RANK', raising=False)
+    assert_one_sentence(run_here('train', trained[0], '--work-dir', tmp_path, *arguments), words)
+
+
+def test_a_malformed_option(trained, capsys):
+    """As argparse says it: with the usage."""
+    from argparse import ArgumentParser
+
+    from osdpm_plugin.engine.launch import add_common_arguments
+
+    parser = ArgumentParser(prog='train.py')
+    add_common_arguments(parser)
+    with pytest.raises(SystemExit) as end:
+        parser.parse_args(['config.py', '--cfg-options', 'a.b'])
+    assert end.value.code == 2
+    assert capsys.readouterr().err.endswith(
+        "train.py: error: argument --cfg-options: expected KEY=VALUE pairs, got 'a.b'\n"
+    )
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ('text', 'words'),
+    [
+        (None, ['does not exist']),
+        ('model = dict(', ['SyntaxError', 'config.py']),
+        ('x = undefined', ['NameError', 'undefined']),
+        ("_base_ = ['nowhere.py']", ['nowhere.py']),
+        ("custom_imports = dict(imports=['no_such_module'], allow_failed_imports=False)", ['no_such_module']),
+    ],
+    ids=['missing', 'syntax', 'name', 'base', 'import'],
+)
+def test_faults_of_config_files(tmp_path, text, words):
+    config = tmp_path / 'config.py'
+    if text is not None:
+        config.write_text(text + '\n')
+    assert_one_sentence(run_here('train', config, '--work-dir', tmp_path / 'run'), ['config', *words])
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize('tool', ['train', 'test'])
+def test_faults_of_checkpoints(trained, tmp_path, tool):
+    config, run, _ = trained
+    damaged, foreign, alone = (tmp_path / name for name in ('damaged.pth', 'foreign.pth', 'alone.pth'))
+    damaged.write_bytes((run / 'epoch_2.pth').read_bytes()[:100_000])
+    saved = load_from_local(str(run / 'epoch_2.pth'))
+    alone_content = dict(state_dict=saved['state_dict'])
+    saved['state_dict'] = {k.replace('neck.', 'nick.'): v for k, v in saved['state_dict'].items()}
+    torch.save(saved, foreign)
+    torch.save(alone_content, alone)
+
+    def load(path):
+        where = ['--resume', path] if tool == 'train' else [path]
+        return run_here(tool, config, '--work-dir', tmp_path / 'run', *where)
+
+    assert_one_sentence(load(damaged), ['damaged.pth is damaged'])
+    assert_one_sentence(load(foreign), ['another model', 'keys missing (first neck.', 'unknown keys (first nick.'])
+    assert_one_sentence(load(tmp_path / 'nowhere.pth'), ['nowhere.pth does not exist'])
+    if tool == 'train':
+        assert_one_sentence(load(alone), ['cannot be resumed', 'load_from'])
+        assert run_here('train', config, '--work-dir', tmp_path / 'run', load_from=str(alone)).code == 0
+    else:
+        assert load(alone).code == 0
+
+
+@HOOKS.register_module(force=True)
+class FullDiskAt(Hook):
+    """From an epoch on, no file of this process may grow beyond a megabyte."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def before_train_epoch(self, runner):
+        if runner.epoch == self.epoch:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+@pytest.mark.stack
+def test_full_disk_while_saving(trained, tmp_path):
+    """The checkpoint of epoch 1 survives and training goes on from it, to the same end."""
+    config, run, _ = trained
+    limited = str(shutil.copy(config, tmp_path / 'limited.py'))
+    change_config(limited, lambda cfg: cfg.custom_hooks.append(dict(type='FullDiskAt', epoch=1)))
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        outcome = run_here('train', limited, '--work-dir', tmp_path / 'run')
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    sentence = outcome.err.splitlines()[-1]
+    assert outcome.code == 2 and 'Traceback' not in outcome.err
+    assert 'epoch_2.pth could not be saved: File too large' in sentence and 'go on with --resume' in sentence
+    assert (tmp_path / 'run' / 'last_checkpoint').read_text().endswith('epoch_1.pth')
+    assert run_here('train', config, '--work-dir', tmp_path / 'run', '--resume').code == 0
+    assert same_weights(tmp_path / 'run' / 'epoch_2.pth', run / 'epoch_2.pth')
+
+
+# ---- two processes
+
+
+def free_port() -> str:
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return str(listener.getsockname()[1])
+
+
+@pytest.mark.stack
+@pytest.mark.skipif(shutil.which('bash') is None, reason='needs bash')
+@pytest.mark.skipif(torch.cuda.is_available(), reason='there both processes would ask for a GPU of their own')
+def test_two_processes(tmp_path):
+    """They train, validate and save; seven images on two processes score as on one."""
+    config = write_config(tmp_path, sizes=dict(train=12, val=7, test=7), **{'train_dataloader.batch_size': 2})
+    outcome = finish(
+        start('bash', 'tools/dist_train.sh', config, '2', '--work-dir', tmp_path / 'run', PORT=free_port())
+    )
+    assert outcome.code == 0, outcome.err
+    first, second = losses_of(tmp_path / 'run', 0), losses_of(tmp_path / 'run', 1)
+    assert sorted(first) == sorted(second) == [0, 1]
+    assert list((tmp_path / 'run').glob('best_retrieval_mR_epoch_1.pth'))
+    checkpoint = tmp_path / 'run' / 'epoch_1.pth'
+    assert not any(key.startswith('module.') for key in weights_of(checkpoint))
+
+    process = start(
+        'bash', 'tools/dist_test.sh', config, checkpoint, '2', '--work-dir', tmp_path / 'two', PORT=free_port()
+    )
+    one = run_here('test', config, checkpoint, '--work-dir', tmp_path / 'one')
+    as_val = run_here(
+        'test',
+        config,
+        checkpoint,
+        '--work-dir',
+        tmp_path / 'val',
+        test_dataloader__dataset__split='val',
+        select_on_test=True,
+    )
+    two = finish(process)
+    assert one.code == two.code == as_val.code == 0, one.err + two.err
+    assert two.out.count('image to text ') == 1, 'one table, not one of each process'
+    report = json.loads((tmp_path / 'one' / 'test_results.json').read_text())
+    other = json.loads((tmp_path / 'two' / 'test_results.json').read_text())
+    assert all(report[key] == other[key] for key in ('data', 'metrics', 'content_metrics'))
+    assert report['data']['images'] == 7 and report['data']['captions'] == 35
+    assert logged_metrics(outcome.out) == logged_metrics(as_val.out)
+
+
+@pytest.mark.slow
+def test_a_fault_seen_by_a_real_process(trained, tmp_path):
+    """The exit code and the sentence of a tool in a process of its own."""
+    outcome = finish(start(sys.executable, 'tools/train.py', tmp_path / 'none.py'))
+    assert (
+        outcome.code == 2 and outcome.err == f'error: config file {tmp_path}/none.py does not exist; check the path\n'
+    )

@@ -1,0 +1,41 @@
+"""Run the frozen towers of a config once: ``python tools/cache_features.py CONFIG --out work_dirs/cache/ucm``.
+
+Then ``python tools/train.py CONFIG --cfg-options feature_cache=work_dirs/cache/ucm`` trains neck, text neck and head.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mmengine.registry import init_default_scope
+
+from osdpm_plugin.engine.launch import add_common_arguments, load_config, run_tool
+from osdpm_plugin.features.build_cache import cache_features
+
+
+def main() -> None:
+    """Run the tool."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_common_arguments(parser)
+    parser.add_argument('--out', required=True, help='folder of the cache')
+    parser.add_argument('--views', type=int, default=1, help='augmented views of each training image')
+    parser.add_argument('--dtype', choices=['float16', 'float32'], default='float16', help='of image features')
+    parser.add_argument('--grid', choices=['own', 'coarsest'], default='own', help='pool all maps to the coarsest grid')
+    parser.add_argument('--batch-size', type=int, default=32, help='images a step')
+    parser.add_argument('--bf16', action='store_true', help='run the image tower in bfloat16')
+    args = parser.parse_args()
+    cfg = load_config(args)
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    cache_features(
+        cfg,
+        args.out,
+        views=args.views,
+        dtype=args.dtype,
+        grid=args.grid,
+        autocast=args.bf16,
+        batch_size=args.batch_size,
+    )
+
+
+if __name__ == '__main__':
+    run_tool(main)

@@ -1,0 +1,68 @@
+"""Cut train and val by a convention of the field and write the file lists down, with hashes.
+
+Example:
+    python tools/make_split.py data/RSITMD/dataset_RSITMD.json --convention pir --seed 0 --out rsitmd_pir_seed0.json
+
+The manifest then goes into a config: ``dataset=dict(type='RSITMD', split_manifest='rsitmd_pir_seed0.json', ...)``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional
+
+from osdpm_plugin.datasets.annotation_tables import read_annotations
+from osdpm_plugin.datasets.precomp_captions import read_precomp
+from osdpm_plugin.datasets.split_conventions import CONVENTIONS, apply_convention
+from osdpm_plugin.datasets.split_manifest import make_manifest, write_manifest
+from osdpm_plugin.errors import OSDPMError
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """Command line -> options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('ann_file', type=Path, help='annotation file of any known layout, or a *_precomp folder')
+    parser.add_argument('--convention', choices=CONVENTIONS, default='official', help='default: %(default)s')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the cut (default: %(default)s)')
+    parser.add_argument(
+        '--val-fraction',
+        type=float,
+        default=0.1,
+        help='share of train that becomes val where the file has none, for the convention official (default: 0.1)',
+    )
+    parser.add_argument('--out', type=Path, required=True, help='file to write')
+    args = parser.parse_args(argv)
+    if not 0 <= args.seed < 2**63:
+        parser.error(f'--seed must lie between 0 and 2**63 - 1, got {args.seed}')
+    if not 0 < args.val_fraction < 1:
+        parser.error(f'--val-fraction must lie between 0 and 1, got {args.val_fraction}')
+    return args
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Return the exit code: 0, or 2 after one sentence on what the user can put right."""
+    args = parse_args(argv)
+    try:
+        read = read_precomp if args.ann_file.is_dir() else read_annotations
+        records = apply_convention(
+            read(args.ann_file, blank_captions='drop'),
+            convention=args.convention,
+            seed=args.seed,
+            val_fraction=args.val_fraction,
+            source=str(args.ann_file),
+        )
+        manifest = make_manifest(records, convention=args.convention, seed=args.seed)
+        write_manifest(args.out, manifest)
+    except OSDPMError as error:
+        print(f'make_split: {error}', file=sys.stderr)
+        return 2
+    for split, size in manifest['sizes'].items():
+        print(f'{split or "(no split)"}: {size} images, sha256 {manifest["sha256"][split]}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
