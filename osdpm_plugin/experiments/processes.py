@@ -84,8 +84,8 @@ def run_commands(jobs: Sequence[tuple[str, Iterator[Command]]], *, gpus: int = 1
         begun = []
         try:
             for device, ended in workers:
-                begun.append(ended)
                 threading.Thread(target=work, args=(device, ended)).start()
+                begun.append(ended)
             while not all(ended.is_set() for ended in begun):
                 time.sleep(POLL)
         finally:  # Ctrl-C: end what runs, the same command goes on later

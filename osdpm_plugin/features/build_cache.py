@@ -52,7 +52,7 @@ def cache_features(
     model.eval()
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     model.to(device)
-    datasets = {}
+    datasets: dict[str, tuple[Any, Any]] = {}
     for name in LOADERS:
         loader = cfg.get(name)
         if loader is not None:

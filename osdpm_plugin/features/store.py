@@ -55,7 +55,7 @@ class SplitWriter:
 
     def __init__(self, folder: Path, *, image_ids: Sequence[int], caption_ids: Sequence[int], views: int) -> None:
         self.folder = folder
-        self.index = dict(image_ids=list(image_ids), caption_ids=list(caption_ids), views=views)
+        self.index: dict[str, Any] = dict(image_ids=list(image_ids), caption_ids=list(caption_ids), views=views)
         before = read_json(folder / 'index.json')
         self.done_images = 0 if before is None else int(before.pop('done_images'))
         self.done_texts = 0 if before is None else int(before.pop('done_texts'))

@@ -180,7 +180,7 @@ def test_precomp_folder_without_files(tmp_path):
 def log(monkeypatch):
     """What is logged, with levels."""
     lines = []
-    for module in ('annotations', 'exclude_list', 'split_conventions', 'caption_retrieval'):
+    for module in ('annotations', 'split_conventions', 'caption_retrieval'):
         monkeypatch.setattr(
             f'osdpm_plugin.datasets.{module}.print_log',
             lambda message, logger, level=logging.INFO: lines.append((logging.getLevelName(level), message)),
@@ -220,37 +220,6 @@ def test_blank_captions_of_json_sets(tmp_path, log):
     (tmp_path / 'dataset_rsicd.json').write_text(json.dumps(annotation))
     with pytest.raises(DataError, match="image 'scene_1.jpg' has no caption"):
         build('RSICD', tmp_path, split='train')
-
-
-def test_exclude_list(tmp_path, log):
-    write_dataset(tmp_path, 'RSICD', train=4, val=2, test=2)
-    names = ['scene_1.jpg', 'scene_7.jpg', 'elsewhere.jpg']
-    for content in (names, dict(exclude=names, reason='near duplicates')):
-        listed = write(tmp_path, 'exclude.json', json.dumps(content))
-        train = build('RSICD', tmp_path, split='train', exclude_list=str(listed))
-        assert [train.get_data_info(i)['image_id'] for i in range(3)] == [0, 2, 3] and len(train) == 3
-        assert log[-1] == ('INFO', f'{listed}: left out 1 of 4 images of the split; 1 names are not in the set')
-    assert len(build('RSICD', tmp_path, split='test', exclude_list=str(listed))) == 1
-    assert len(build('RSICD', tmp_path, split='val', exclude_list=str(listed))) == 2
-    write(tmp_path, 'exclude.json', '[]')
-    assert len(build('RSICD', tmp_path, split='train', exclude_list=str(listed))) == 4
-
-
-@pytest.mark.parametrize(
-    ('content', 'message'),
-    [
-        ('["x.jpg", "y.jpg"]', 'not one of its 2 file names is in annotation file .*, first x.jpg, y.jpg; it belongs'),
-        ('{"names": []}', 'must be a JSON list of file names'),
-        ('[1]', 'must be a JSON list of file names'),
-        ('[', 'is not JSON'),
-        ('["scene_0.jpg", "scene_1.jpg"]', "leaves no image in split 'train'"),
-    ],
-)
-def test_faults_of_exclude_lists(tmp_path, content, message):
-    write_dataset(tmp_path, 'RSICD', train=2, val=1, test=1)
-    listed = write(tmp_path, 'exclude.json', content)
-    with pytest.raises(DataError, match=message):
-        build('RSICD', tmp_path, split='train', exclude_list=str(listed))
 
 
 def test_a_partial_set_is_announced(tmp_path, log):

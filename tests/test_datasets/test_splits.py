@@ -1,4 +1,4 @@
-"""Cuts of train and val: sizes of the field, the same on every machine; manifests that notice a change."""
+"""Cuts of train and val: sizes of the field, the same on every machine; manifests, exclude lists."""
 
 import hashlib
 import importlib.util
@@ -189,6 +189,41 @@ def test_shipped_manifest():
     files = read_manifest(Path('ucm_captions'))
     assert {split: len(listed) for split, listed in files.items()} == dict(train=1680, val=210, test=210)
     assert sorted(int(Path(n).stem) for listed in files.values() for n in listed) == list(range(1, 2101))
+
+
+def test_exclude_list(tmp_path, monkeypatch):
+    log = []
+    monkeypatch.setattr('osdpm_plugin.datasets.exclude_list.print_log', lambda message, logger: log.append(message))
+    write_dataset(tmp_path, 'RSICD', train=4, val=2, test=2)
+    listed = tmp_path / 'exclude.json'
+    excluded = ['scene_1.jpg', 'scene_7.jpg', 'elsewhere.jpg']
+    for content in (excluded, dict(exclude=excluded, reason='near duplicates')):
+        listed.write_text(json.dumps(content))
+        train = build('RSICD', tmp_path, 'train', exclude_list=str(listed))
+        assert [train.get_data_info(i)['image_id'] for i in range(3)] == [0, 2, 3] and len(train) == 3
+        assert log[-1] == f'{listed}: left out 1 of 4 images of the split; 1 names are not in the set'
+    assert len(build('RSICD', tmp_path, 'test', exclude_list=str(listed))) == 1
+    assert len(build('RSICD', tmp_path, 'val', exclude_list=str(listed))) == 2
+    listed.write_text('[]')
+    assert len(build('RSICD', tmp_path, 'train', exclude_list=str(listed))) == 4
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ('["x.jpg", "y.jpg"]', 'not one of its 2 file names is in annotation file .*, first x.jpg, y.jpg; it belongs'),
+        ('{"names": []}', 'must be a JSON list of file names'),
+        ('[1]', 'must be a JSON list of file names'),
+        ('[', 'is not JSON'),
+        ('["scene_0.jpg", "scene_1.jpg"]', "leaves no image in split 'train'"),
+    ],
+)
+def test_faults_of_exclude_lists(tmp_path, content, message):
+    write_dataset(tmp_path, 'RSICD', train=2, val=1, test=1)
+    listed = tmp_path / 'exclude.json'
+    listed.write_text(content)
+    with pytest.raises(DataError, match=message):
+        build('RSICD', tmp_path, 'train', exclude_list=str(listed))
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,13 @@ class DAPN(BaseModule):
         super().__init__(init_cfg=init_cfg)
         if grid not in ('finest', 'coarsest'):
             raise ConfigError(f"DAPN: grid must be 'finest' or 'coarsest', got {grid!r}")
+        for key, value in (
+            ('embed_dims', embed_dims),
+            ('channels', channels),
+            *(('in_channels', c) for c in in_channels),
+        ):
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f'DAPN: {key} must be positive and whole, got {value!r}')
         self.grid = grid
         self.global_neck = GlobalNeck(
             embed_dims=embed_dims,
