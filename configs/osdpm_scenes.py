@@ -3,7 +3,7 @@
 _base_ = [
     '_base_/datasets/scenes.py',
     '_base_/models/osdpm_small.py',
-    '_base_/schedules/adamw_30e.py',
+    '_base_/schedules/adamw_24e.py',
     '_base_/default_runtime.py',
 ]
 optim_wrapper = dict(optimizer=dict(lr=1e-3))  # ours: from scratch

@@ -3,7 +3,7 @@
 _base_ = [
     '_base_/datasets/ucm.py',
     '_base_/models/osdpm_resnet50_minilm.py',
-    '_base_/schedules/adamw_30e.py',
+    '_base_/schedules/adamw_15e.py',
     '_base_/default_runtime.py',
 ]
 image_size = 224
@@ -29,18 +29,3 @@ test_pipeline = [
 train_dataloader = dict(num_workers=2, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(num_workers=2, dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(num_workers=2, dataset=dict(pipeline=test_pipeline))
-
-max_epochs = 15  # ours: val stops rising after about ten
-train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=2, convert_to_iter_based=True),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min=0,
-        by_epoch=True,
-        begin=2,
-        end=max_epochs,
-        T_max=max_epochs - 2,
-        convert_to_iter_based=True,
-    ),
-]

@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tools/environment.sh
 
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}" # threads that spin slow down a machine that is busy elsewhere
 config=configs/osdpm_scenes.py
 work_dir=work_dirs/osdpm_scenes
 finished=$work_dir/finished

@@ -1,4 +1,4 @@
-"""Downloaded archives and folders -> a data set in its official layout, verified: ``prepare(published, root, sources)``.
+"""Downloaded archives and folders -> a data set in its official layout: ``prepare(published, root, sources)``.
 
 ``published`` states what is known of each set, ``archives`` unpacks safely, ``find_parts`` recognises annotation file
 and images, ``staging`` and ``place`` put them where the readers look, ``verify`` says what is wrong with the result.

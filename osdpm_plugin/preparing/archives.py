@@ -6,8 +6,10 @@ instead of followed, and sizes are counted while they are written, whatever the 
 
 from __future__ import annotations
 
+import contextlib
 import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -33,7 +35,7 @@ _MAGIC = {
     b'version https://git-lfs': 'lfs',
 }
 _TOOLS = {'rar': 'unrar x', '7z': '7z x', 'zst': 'tar --zstd -xf'}
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, IndexError)
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, struct.error, ValueError)
 
 
 @dataclass(frozen=True)
@@ -116,34 +118,49 @@ def unpack(path: Path, target: Path, *, limits: Optional[Limits] = None, progres
         packed = path.stat().st_size
     written = 0
     bar = tqdm(desc=f'unpacking {path.name}', unit='B', unit_scale=True, disable=None if progress else True)
+    with one_sentence(target), _damage(path), bar:
+        for entry in _zip_entries(path, target, limits) if kind == 'zip' else _tar_entries(path, limits):
+            for chunk in _write(entry, target, path):
+                written += chunk
+                _check_size(path, written, packed, limits)
+                bar.update(chunk)
+
+
+def _write(entry: _Entry, target: Path, path: Path) -> Iterator[int]:
+    """Write one file, chunk by chunk; yields the size of each chunk before it is written."""
+    name = '/'.join(entry.parts)
+    place = target.joinpath(*entry.parts)
     try:
-        with one_sentence(target), bar:
-            for entry in _zip_entries(path, target, limits) if kind == 'zip' else _tar_entries(path, limits):
-                place = target.joinpath(*entry.parts)
-                try:
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    out = open(place, 'xb')  # noqa: SIM115, closed below
-                except (FileExistsError, NotADirectoryError):
-                    raise DataError(f'archive {path} names {"/".join(entry.parts)!r} twice; pack it again') from None
-                with out, entry.file:
-                    count = 0
-                    while chunk := entry.file.read(CHUNK):
-                        count += len(chunk)
-                        _check_size(path, written + count, packed, limits)
-                        out.write(chunk)
-                        bar.update(len(chunk))
-                if count != entry.size:
-                    raise DataError(
-                        f'archive {path} is damaged or incomplete ({"/".join(entry.parts)} has {count} of '
-                        f'{entry.size} bytes); download it again'
-                    )
-                written += count
-    except _BROKEN as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f'archive {path} is damaged or incomplete ({error}); download it again') from error
+        place.parent.mkdir(parents=True, exist_ok=True)
+        out = open(place, 'xb')  # noqa: SIM115, closed below
+    except (FileExistsError, NotADirectoryError):
+        raise DataError(f'archive {path} names {name!r} twice; pack it again') from None
+    count = 0
+    with out, entry.file:
+        while chunk := entry.file.read(CHUNK):
+            count += len(chunk)
+            yield len(chunk)
+            out.write(chunk)
+    if count != entry.size:
+        raise DataError(
+            f'archive {path} is damaged or incomplete ({name} has {count} of {entry.size} bytes); download it again'
+        )
+
+
+@contextlib.contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Turn the many errors of Python's decoders into one sentence."""
+    try:
+        yield
+    except DataError:
+        raise
     except (NotImplementedError, RuntimeError) as error:  # zipfile: compression that Python lacks, password
         raise DataError(f'archive {path} cannot be unpacked here ({error}); unpack it and pass the folder') from error
+    except (*_BROKEN, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the operating system's, not a decoder's
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(':')
+        raise DataError(f'archive {path} is damaged or incomplete ({reason}); download it again') from error
 
 
 def _zip_entries(path: Path, target: Path, limits: Limits) -> Iterator[_Entry]:
@@ -184,6 +201,20 @@ def _tar_entries(path: Path, limits: Limits) -> Iterator[_Entry]:
             file = archive.extractfile(member) if member.isfile() and not is_clutter(parts) else None
             if file is not None:
                 yield _Entry(parts, member.size, file)
+        _check_end(path, archive, declared, packed, limits)
+
+
+def _check_end(path: Path, archive: tarfile.TarFile, total: int, packed: int, limits: Limits) -> None:
+    """A damaged header looks to tarfile like the end, and checksums of compressed files stand behind it."""
+    stream = archive.fileobj
+    assert stream is not None
+    stream.seek(archive.offset)
+    block = stream.read(tarfile.BLOCKSIZE)
+    if block.strip(b'\0') or 0 < len(block) < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError('a header is damaged')
+    while rest := stream.read(CHUNK):
+        total += len(rest)
+        _check_size(path, total, packed, limits)
 
 
 def _check_name(path: Path, name: str) -> tuple[str, ...]:
@@ -204,8 +235,8 @@ def _refused(path: Path, name: str, what: str) -> DataError:
 def _check_entries(path: Path, count: int, limits: Limits) -> None:
     if count > limits.entries:
         raise DataError(
-            f'archive {path} is refused: it has {count} or more entries, the limit is {limits.entries}; if you trust it, '
-            'unpack it and pass the folder to --from'
+            f'archive {path} is refused: it has {count} or more entries, the limit is {limits.entries}; if you trust '
+            'it, unpack it and pass the folder to --from'
         )
 
 

@@ -14,7 +14,7 @@ from ..errors import DataError
 
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.webp'})
 CHUNK = 1 << 20
-_FULL = (errno.ENOSPC, getattr(errno, 'EDQUOT', errno.ENOSPC))
+FULL = (errno.ENOSPC, getattr(errno, 'EDQUOT', errno.ENOSPC))
 
 
 def in_words(size: int) -> str:
@@ -76,7 +76,7 @@ def one_sentence(where: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise DataError(f'the disk of {where} is full; free space there, or choose another folder') from error
         name = error.filename if error.filename is not None else where
         raise DataError(

@@ -349,6 +349,6 @@ def test_ci_runs_the_checks_and_ends_with_the_line_of_pytest(copy):
     (root.parent / 'bin/python3').write_text(script.replace('    *)\n', f'    {checks}\n    *)\n'))
     done = run('.ci/run')
     assert done.returncode == 0, done.stderr
-    assert verbs(log) == ['venv', 'pip', 'ruff', 'mypy', 'interrogate', 'pytest', 'venv', 'pip', 'pytest']
+    assert verbs(log) == ['venv', 'pip', 'ruff', 'ruff', 'mypy', 'interrogate', 'pytest', 'venv', 'pip', 'pytest']
     assert log()[-1].endswith('-m pytest -m stack')
     assert done.stdout.splitlines()[-1] == '3 passed in 0.10s'
