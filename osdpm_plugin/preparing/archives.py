@@ -212,6 +212,7 @@ def _check_end(path: Path, archive: tarfile.TarFile, total: int, packed: int, li
     block = stream.read(tarfile.BLOCKSIZE)
     if block.strip(b'\0') or 0 < len(block) < tarfile.BLOCKSIZE:
         raise tarfile.ReadError('a header is damaged')
+    total -= tarfile.RECORDSIZE  # zeros that any archive may end with
     while rest := stream.read(CHUNK):
         total += len(rest)
         _check_size(path, total, packed, limits)

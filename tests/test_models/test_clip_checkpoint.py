@@ -46,7 +46,7 @@ def assert_equal_to(model, config, path, **kwargs):
         pooled = image_tower(config, pretrained=path, **kwargs)(images(config)).pooled
         torch.testing.assert_close(pooled, model.encode_image(images(config)), rtol=0, atol=1e-6)
         pooled = text_tower(config, pretrained=path, **kwargs)(tokens()).pooled
-        torch.testing.assert_close(pooled, model.encode_text(tokens()), rtol=0, atol=1e-6)
+        torch.testing.assert_close(pooled, model.encode_text(tokens()), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize('config', MODELS, ids=IDS)
@@ -83,7 +83,9 @@ def test_text_half_alone(tmp_path):
     model, path = tiny_clip(VIT), str(tmp_path / 'half.pt')
     torch.save({k: v for k, v in model.state_dict().items() if not k.startswith('visual.')}, path)
     with torch.no_grad():
-        assert torch.equal(text_tower(pretrained=path)(tokens()).pooled, model.encode_text(tokens()))
+        torch.testing.assert_close(
+            text_tower(pretrained=path)(tokens()).pooled, model.encode_text(tokens()), rtol=0, atol=1e-5
+        )
     with pytest.raises(CheckpointError, match='holds no image half'):
         image_tower(pretrained=path)
 

@@ -65,7 +65,7 @@ def test_pooled_equals_encode_text(config):
     tower, model = filled(text_tower(config), config)
     with torch.no_grad():
         features, expected = tower(tokens()), model.encode_text(tokens())  # open_clip's reads all of the padding
-    torch.testing.assert_close(features.pooled, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(features.pooled, expected, rtol=0, atol=1e-5)
     longest = int(tokens().argmax(dim=1).max()) + 1
     assert longest < CONTEXT and features.words.shape == (4, longest, tower.width)
 
