@@ -8,6 +8,7 @@ from typing import Optional
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 
+from osdpm_plugin.engine.check_data import check_data
 from osdpm_plugin.engine.launch import add_common_arguments, build_runner, load_config, run_tool
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.evaluation import recall_table
@@ -41,6 +42,7 @@ def main() -> None:
         recall.queries_file, recall.scores_file = record.queries_file, args.out
     elif args.out:
         raise ConfigError('--out needs ImageTextRecall as test_evaluator of the config; leave it out')
+    check_data(cfg, 'test_dataloader')
     runner = build_runner(cfg)
     metrics = runner.test() if recall is None else record.run(runner)
     if recall is not None and is_main_process():

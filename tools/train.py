@@ -6,6 +6,7 @@ import argparse
 
 from mmengine.device import get_device
 
+from osdpm_plugin.engine.check_data import check_data
 from osdpm_plugin.engine.launch import add_common_arguments, build_runner, load_config, run_tool
 from osdpm_plugin.errors import ConfigError
 
@@ -45,6 +46,7 @@ def main() -> None:
         cfg.auto_scale_lr.enable = True
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    check_data(cfg, 'train_dataloader', 'val_dataloader')
     build_runner(cfg).train()
 
 
