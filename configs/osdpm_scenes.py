@@ -7,3 +7,4 @@ _base_ = [
     '_base_/default_runtime.py',
 ]
 optim_wrapper = dict(optimizer=dict(lr=1e-3))  # ours: from scratch
+auto_scale_lr = dict(base_batch_size=100)

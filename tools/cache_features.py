@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_common_arguments(parser)
     parser.add_argument('--out', required=True, help='folder of the cache')
-    parser.add_argument('--views', type=int, default=1, help='augmented views of each training image')
+    parser.add_argument('--views', type=int, default=1, help='views of each training image; the first is not augmented')
     parser.add_argument('--dtype', choices=['float16', 'float32'], default='float16', help='of image features')
     parser.add_argument('--grid', choices=['own', 'coarsest'], default='own', help='pool all maps to the coarsest grid')
     parser.add_argument('--batch-size', type=int, default=32, help='images a step')

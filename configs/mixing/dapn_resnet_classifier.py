@@ -51,3 +51,4 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='Accuracy', topk=(1,))
 test_evaluator = val_evaluator
 default_hooks = dict(checkpoint=dict(save_best='accuracy/top1'))
+auto_scale_lr = dict(base_batch_size=64)

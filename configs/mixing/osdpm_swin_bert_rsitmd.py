@@ -60,3 +60,4 @@ optim_wrapper = dict(
     optimizer=dict(lr=1e-4),  # ours: a tenth of it for the towers
     paramwise_cfg=dict(custom_keys=dict(image_tower=dict(lr_mult=0.1), text_tower=dict(lr_mult=0.1))),
 )
+auto_scale_lr = dict(base_batch_size=64)

@@ -100,7 +100,17 @@ def load_config(args: argparse.Namespace) -> Config:
 
 def _override(cfg: Config, options: dict) -> None:
     """Merge ``--cfg-options``; a misspelt top-level key is an error, since it would change nothing."""
-    known = {*cfg.keys(), *RUNNER_KEYS, *inspect.signature(Runner.__init__).parameters}
+    read = {*RUNNER_KEYS, *inspect.signature(Runner.__init__).parameters}
+    variables = [key for key in options if key.split('.')[0] in set(cfg.keys()) - read]
+    if variables:
+        name = variables[0].split('.')[0]
+        print_log(
+            f'--cfg-options {variables[0]}: {name!r} is a variable of the config file, whose uses were settled when '
+            'it was read; to change a component name its own key, e.g. train_dataloader.dataset.data_root',
+            logger='current',
+            level=logging.WARNING,
+        )
+    known = {*cfg.keys(), *read}
     unknown = [key for key in options if key.split('.')[0] not in known]
     if unknown:
         raise ConfigError(

@@ -17,8 +17,8 @@ from tqdm import tqdm
 from ..errors import ConfigError, DataError
 from ..registry import DATASETS, MODELS
 from ..structures import ImageFeatures, as_image_features
-from .cached_dataset import image_transforms
-from .fingerprints import data_hash, tower_hash, transform_hash
+from .cached_dataset import cached_steps
+from .fingerprints import data_hash, tower_hash, tower_settings, transform_hash
 from .store import VERSION, SplitWriter, read_json, write_json
 from .use_cache import LOADERS
 
@@ -58,11 +58,12 @@ def cache_features(
         if loader is not None:
             datasets.setdefault(loader.dataset.split, (loader, DATASETS.build(loader.dataset)))
     plain_pipeline = cfg.val_dataloader.dataset.pipeline
+    seed = cfg.get('randomness', {}).get('seed') or 0
     settings = dict(version=VERSION, tower_hash=tower_hash(model), views=views, dtype=dtype, grid=grid)
+    settings['towers'] = transform_hash(tower_settings(cfg.model))
+    settings.update(autocast=autocast, seed=seed, first_view=transform_hash(cached_steps(plain_pipeline)))
     settings['splits'] = {
-        split: dict(
-            data_hash=data_hash(dataset), transform_hash=transform_hash(image_transforms(loader.dataset.pipeline))
-        )
+        split: dict(data_hash=data_hash(dataset), transform_hash=transform_hash(cached_steps(loader.dataset.pipeline)))
         for split, (loader, dataset) in datasets.items()
     }
     before = read_json(Path(out, 'manifest.json'))
@@ -71,11 +72,11 @@ def cache_features(
         raise DataError(f'{out} holds features of another {", ".join(changed)}; delete it or name another folder')
     write_json(Path(out, 'manifest.json'), settings)
     extraction = _Extraction(model, device, grid, DTYPES[dtype], autocast)
-    seed = cfg.get('randomness', {}).get('seed') or 0
     for split, (loader, dataset) in datasets.items():
-        plain = DATASETS.build(dict(loader.dataset, pipeline=plain_pipeline, check='none'))
-        training = loader is cfg.get('train_dataloader')
-        of_views = [plain] + [dataset] * (views - 1) if training else [plain]
+        of_views = [dataset]
+        if loader is cfg.get('train_dataloader'):
+            plain = DATASETS.build(dict(loader.dataset, pipeline=plain_pipeline, check='none'))
+            of_views = [plain] + [dataset] * (views - 1)
         extraction.extract(of_views, Path(out, split), batch_size, loader.get('num_workers', 0), seed)
     print_log(f'Features are in {out}; train with --cfg-options feature_cache={out}', logger='current')
 

@@ -41,8 +41,10 @@ class CachedFeatureDataset(Dataset):
         facts = self.store.manifest['splits'][split]
         if facts['data_hash'] != data_hash(self.dataset):
             raise DataError(f'{cache}: images or captions of {split} differ from those that were cached; cache again')
-        if facts['transform_hash'] != transform_hash(image_transforms(pipeline)):
-            raise DataError(f'{cache}: the image transforms of {split} differ from those that were cached; cache again')
+        if facts['transform_hash'] != transform_hash(cached_steps(pipeline)):
+            raise DataError(
+                f'{cache}: the transforms or the tokenizer of {split} differ from those that were cached; cache again'
+            )
         self.test_mode = bool(dataset.get('test_mode', False))
         self._pack = PackRetrievalInputs()
 
@@ -74,9 +76,9 @@ class CachedFeatureDataset(Dataset):
         return dict(inputs=inputs, data_samples=sample)
 
 
-def image_transforms(pipeline: Any) -> dict:
-    """The steps of a pipeline that touch pixels, as plain data."""
-    steps = [dict(step) for step in pipeline if step['type'] not in CAPTION_TRANSFORMS]
+def cached_steps(pipeline: Any) -> dict:
+    """The steps of a pipeline that features depend on, as plain data: those that touch pixels, and the tokenizer."""
+    steps = [dict(step) for step in pipeline if step['type'] not in ('CountObjects', 'SampleCaptions')]
     return dict(steps=steps)
 
 

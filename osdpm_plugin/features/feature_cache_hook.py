@@ -10,7 +10,7 @@ from mmengine.model import is_model_wrapper
 from ..errors import DataError
 from ..registry import HOOKS
 from .cached_dataset import CachedFeatureDataset
-from .fingerprints import tower_hash
+from .fingerprints import tower_hash, tower_settings, transform_hash
 
 
 @HOOKS.register_module()
@@ -40,5 +40,13 @@ class FeatureCacheHook(Hook):
             raise DataError(
                 f'cached features are for frozen towers, but {trained[0]} is to be trained; freeze both towers'
             )
-        if dataset.store.manifest['tower_hash'] != tower_hash(model):
+        manifest = dataset.store.manifest
+        if manifest['tower_hash'] != tower_hash(model):
             raise DataError('the cached features were made by towers of other weights; cache again with this config')
+        if manifest['towers'] != transform_hash(tower_settings(runner.cfg.model)):
+            raise DataError('the cached features were made by towers of other settings; cache again with this config')
+        if manifest['grid'] == 'coarsest' and getattr(model.neck, 'grid', 'coarsest') != 'coarsest':
+            raise DataError(
+                'the cached maps are pooled to the coarsest grid, but the neck works on the finest; set '
+                "model.neck.grid='coarsest' or cache with --grid own"
+            )

@@ -10,6 +10,8 @@ from typing import Any, Mapping
 import torch
 from torch import nn
 
+WEIGHT_KEYS = ('pretrained', 'name_or_path', 'init_cfg', 'frozen')
+
 
 def tower_hash(model: nn.Module) -> str:
     """SHA-256 over names and values of the parameters and buffers of both towers."""
@@ -22,6 +24,14 @@ def tower_hash(model: nn.Module) -> str:
     digest.update(repr([None if s is None else s.flatten().tolist() for s in statistics]).encode())
     digest.update(str(getattr(model.data_preprocessor, 'channel_order', None)).encode())
     return digest.hexdigest()
+
+
+def tower_settings(model: Mapping[str, Any]) -> dict:
+    """The configs of both towers without the places of their weights, whose values `tower_hash` covers."""
+    return {
+        tower: {key: value for key, value in model[tower].items() if key not in WEIGHT_KEYS}
+        for tower in ('image_tower', 'text_tower')
+    }
 
 
 def data_hash(dataset: Any) -> str:

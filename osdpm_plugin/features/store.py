@@ -18,7 +18,7 @@ import numpy as np
 from ..engine.atomic_backend import AtomicLocalBackend
 from ..errors import DataError
 
-VERSION = 1
+VERSION = 2
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -113,6 +113,7 @@ class FeatureStore:
 
     def __init__(self, root: str, split: str) -> None:
         folder = Path(root, split)
+        self._arguments = (root, split)
         self.manifest = read_json(Path(root, 'manifest.json')) or {}
         index = read_json(folder / 'index.json')
         if not self.manifest or index is None:
@@ -133,3 +134,9 @@ class FeatureStore:
         pooled = folder / 'pooled.npy'
         self.pooled = np.load(pooled, mmap_mode='r') if pooled.exists() else None
         self.text = np.load(folder / 'text.npy', mmap_mode='r')
+
+    def __getstate__(self) -> tuple[str, str]:
+        return self._arguments  # a memory map would be pickled whole to spawned workers
+
+    def __setstate__(self, arguments: tuple[str, str]) -> None:
+        FeatureStore.__init__(self, *arguments)

@@ -134,7 +134,7 @@ def test_stale_caches_are_refused(cfg, tmp_path):
 
     changed = copy.deepcopy(cfg)
     changed.train_dataloader.dataset.pipeline[1].scale = (40, 40)
-    with pytest.raises(DataError, match='the image transforms of train differ'):
+    with pytest.raises(DataError, match='the transforms or the tokenizer of train differ'):
         Runner.build_dataloader(use_feature_cache(changed, str(cache)).train_dataloader)
 
     torch.manual_seed(1)
@@ -143,6 +143,11 @@ def test_stale_caches_are_refused(cfg, tmp_path):
         train(use_feature_cache(other, str(cache)), f'{tmp_path.name}_stale')
     with pytest.raises(DataError, match='features of another tower_hash; delete it'):
         make_cache(other, cache)
+
+    pooled_otherwise = copy.deepcopy(cfg)
+    pooled_otherwise.model.text_tower.quick_gelu = False
+    with pytest.raises(DataError, match='made by towers of other settings'):
+        train(use_feature_cache(pooled_otherwise, str(cache)), f'{tmp_path.name}_settings')
 
     cfg.model.image_tower.frozen = False
     with pytest.raises(DataError, match='image_tower.* is to be trained; freeze both towers'):

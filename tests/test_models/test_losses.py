@@ -113,6 +113,36 @@ def test_temperature_is_bounded():
     assert bounded.item() == pytest.approx(loss(*args).item(), rel=1e-5)
 
 
+def a_batch(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    image = F.normalize(torch.randn(3, 8, generator=generator), dim=1)
+    return image, F.normalize(torch.randn(4, 8, generator=generator), dim=1), IMAGE_IDS, CAPTION_IMAGE_IDS, CAPTION_KEYS
+
+
+@pytest.mark.parametrize('start', [0.01, 0.07])
+def test_temperature_is_trained_at_its_bound_too(start):
+    loss = ContrastiveLoss(temperature=start, max_scale=100)
+    loss(*a_batch()).backward()
+    assert loss.log_scale.grad.abs() > 1e-3
+    loss.log_scale.data.fill_(7.0)
+    loss.zero_grad()
+    loss(*a_batch()).backward()
+    assert loss.log_scale.grad.abs() > 1e-3 and loss.log_scale.item() == pytest.approx(math.log(100))
+
+
+def test_mixed_precision_does_not_blur_the_logits():
+    batch = a_batch()
+    loss = ContrastiveLoss(temperature=0.01)
+    exact = loss(*batch).item()
+    priors, named = torch.full((3, 4), 0.25), torch.ones(3, dtype=torch.bool)
+    exact_clusters = prior_clustering(batch[0], batch[1], priors, named, 0.01).item()
+    with torch.autocast('cpu', torch.bfloat16):
+        assert loss(*batch).item() == pytest.approx(exact, rel=1e-6)
+        assert prior_clustering(batch[0], batch[1], priors, named, 0.01).item() == pytest.approx(
+            exact_clusters, rel=1e-6
+        )
+
+
 @pytest.mark.parametrize('options', [dict(temperature=0.0), dict(temperature=0.001), dict(identical_captions='maybe')])
 def test_contrastive_arguments_out_of_range(options):
     with pytest.raises(ConfigError, match=next(iter(options))):

@@ -21,7 +21,7 @@ test_pipeline = [
 ]
 
 train_dataloader = dict(
-    batch_size=256,  # ours: the largest that one 24 GiB card trains with frozen towers
+    batch_size=256,  # ours: not tuned
     num_workers=4,
     persistent_workers=True,
     drop_last=True,

@@ -13,6 +13,6 @@ model = dict(
     head=dict(
         type='OSFCMHead',
         tokenizer=dict(type='OpenCLIPTokenizer', model='ViT-B-32'),
-        alignment=dict(type='ContrastiveLoss', temperature=0.01),
+        alignment=dict(type='ContrastiveLoss', temperature=0.01),  # where CLIP's own training ended
     ),
-)  # where CLIP's own training ended
+)

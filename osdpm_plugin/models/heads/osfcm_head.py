@@ -68,6 +68,8 @@ class OSFCMHead(ContrastiveHead):
         if cluster_weight + align_weight == 0:
             raise ConfigError('OSFCMHead: cluster_weight and align_weight are both 0; switch at least one on')
         self.lexicon = Lexicon.default() if lexicon is None else Lexicon.from_file(lexicon)
+        if align_weight == 0:
+            self.alignment.requires_grad_(False)  # its temperature is not used, which DDP would wait for
         self.num_objects = num_objects
         self.tempering = tempering
         self.temperature = temperature

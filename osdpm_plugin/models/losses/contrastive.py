@@ -22,12 +22,12 @@ def caption_positives(image_ids: Tensor, caption_image_ids: Tensor, caption_keys
     Returns:
         own: (B, M) bool, the caption was written for the image.
         same_text: (B, M) bool, the caption was written for another image, but one of the image's own captions in the
-            batch
-        has the same text.
+            batch has the same text.
     """
     own = image_ids[:, None] == caption_image_ids[None, :]
     equal_text = caption_keys[:, None] == caption_keys[None, :]  # (M, M)
-    described = (own.float() @ equal_text.float()) > 0
+    with torch.autocast(own.device.type, enabled=False):
+        described = (own.float() @ equal_text.float()) > 0
     return own, described & ~own
 
 
@@ -100,7 +100,8 @@ class ContrastiveLoss(nn.Module):
         nothing = torch.zeros_like(own)
         positives = own | same_text if self.identical_captions == 'positive' else own
         ignored = same_text if self.identical_captions == 'ignore' else nothing
-        scores = (
-            self.log_scale.clamp(max=self.max_log_scale).exp() * image_embed.float() @ text_embed.float().mT
-        )  # (B, M)
+        with torch.no_grad():  # on the value, as CLIP does: a clamp in the graph would stop the gradient at the bound
+            self.log_scale.clamp_(max=self.max_log_scale)
+        with torch.autocast(image_embed.device.type, enabled=False):  # logits up to max_scale need full precision
+            scores = self.log_scale.exp() * image_embed.float() @ text_embed.float().mT  # (B, M)
         return (info_nce(scores, positives, ignored) + info_nce(scores.mT, positives.mT, ignored.mT)) / 2

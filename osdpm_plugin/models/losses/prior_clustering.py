@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -41,7 +42,8 @@ def prior_clustering(
     Returns:
         scalar, at least 0; 0 where no row counts.
     """
-    log_assignment = (image_embed.float() @ prototypes.float().mT / temperature).log_softmax(dim=1)
+    with torch.autocast(image_embed.device.type, enabled=False):
+        log_assignment = (image_embed.float() @ prototypes.float().mT / temperature).log_softmax(dim=1)
     entropy_terms = priors * priors.clamp(min=1e-12).log()
     divergence = (entropy_terms - priors * log_assignment).sum(dim=1)
     return divergence[named].sum() / named.sum().clamp(min=1)
