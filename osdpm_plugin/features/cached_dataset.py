@@ -14,7 +14,8 @@ from ..registry import DATASETS
 from .fingerprints import data_hash, transform_hash
 from .store import FeatureStore
 
-CAPTION_TRANSFORMS = ('CountObjects', 'SampleCaptions', 'TokenizeCaptions')
+CAPTION_CHOICES = ('CountObjects', 'SampleCaptions')  # no feature depends on them
+CAPTION_TRANSFORMS = (*CAPTION_CHOICES, 'TokenizeCaptions')
 
 
 @DATASETS.register_module()
@@ -78,7 +79,7 @@ class CachedFeatureDataset(Dataset):
 
 def cached_steps(pipeline: Any) -> dict:
     """The steps of a pipeline that features depend on, as plain data: those that touch pixels, and the tokenizer."""
-    steps = [dict(step) for step in pipeline if step['type'] not in ('CountObjects', 'SampleCaptions')]
+    steps = [dict(step) for step in pipeline if step['type'] not in CAPTION_CHOICES]
     return dict(steps=steps)
 
 

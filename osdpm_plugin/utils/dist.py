@@ -6,12 +6,8 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from mmengine.dist import get_world_size
 from torch import Tensor
-
-
-def world_size() -> int:
-    """Number of processes, 1 where nothing is distributed."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def gather_rows(x: Tensor) -> Tensor:
@@ -24,9 +20,9 @@ def gather_rows(x: Tensor) -> Tensor:
     Args:
         x: (n_r, ...) of any dtype; trailing shape equal on all processes.
     """
-    if world_size() == 1:
+    if get_world_size() == 1:
         return x
-    counts = [torch.zeros(1, dtype=torch.int64, device=x.device) for _ in range(world_size())]
+    counts = [torch.zeros(1, dtype=torch.int64, device=x.device) for _ in range(get_world_size())]
     dist.all_gather(counts, torch.tensor([x.shape[0]], device=x.device))
     sizes = [int(c) for c in counts]
     padded = torch.cat([x, x.new_zeros(max(sizes) - x.shape[0], *x.shape[1:])])
@@ -35,7 +31,7 @@ def gather_rows(x: Tensor) -> Tensor:
 
 
 def _all_gather(x: Tensor) -> tuple[Tensor, ...]:
-    parts = [torch.empty_like(x) for _ in range(world_size())]
+    parts = [torch.empty_like(x) for _ in range(get_world_size())]
     dist.all_gather(parts, x.contiguous())
     return tuple(parts)
 
