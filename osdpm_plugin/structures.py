@@ -1,7 +1,7 @@
 """Typed values that travel between data sets, towers, neck, head and metric.
 
 Shape letters: B images in a batch, K captions of one image, M captions, T text tokens, C width of a tower, D joint
-embedding, O object categories, h w a feature map, S scales.
+embedding, O object categories, h w a feature map, S scales, R regions.
 """
 
 from __future__ import annotations
@@ -16,23 +16,43 @@ from torch import Tensor
 from .errors import ConfigError
 
 
+class Regions(NamedTuple):
+    """Objects of B images, of a detector or of another proposal of regions, best first.
+
+    Attributes:
+        boxes: (B, R, 4), x1, y1, x2, y2 as shares of the image's width and height.
+        scores: (B, R), between 0 and 1.
+        mask: (B, R) bool, false where an image has fewer than R.
+        labels: (B, R) int64, or None for regions without.
+        features: (B, R, F), or None for regions without.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    mask: Tensor
+    labels: Optional[Tensor] = None
+    features: Optional[Tensor] = None
+
+
 class ImageFeatures(NamedTuple):
     """What an image tower returns.
 
     Attributes:
         maps: feature maps (B, C_i, h_i, w_i), fine to coarse.
         pooled: global vector (B, D) in the joint space, or None for a tower that has none (ImageNet backbones).
+        regions: objects that were found beforehand, added by `RegionRetriever`; towers leave it None.
     """
 
     maps: tuple[Tensor, ...]
     pooled: Optional[Tensor] = None
+    regions: Optional[Regions] = None
 
 
 class TextFeatures(NamedTuple):
-    """What a text tower returns.
+    """What a text tower returns, and what a text neck makes of it for similarities that compare words.
 
     Attributes:
-        words: token features (M, T, C).
+        words: token features (M, T, C); (M, T, D) in the joint space after a neck.
         mask: (M, T) bool, true on tokens that belong to the caption.
         pooled: global vector (M, D).
     """
@@ -51,11 +71,13 @@ class NeckOutput(NamedTuple):
     Attributes:
         saliency: (B, h, w), sums to 1 over the map, or None for a neck without attention.
         scale_weights: (B, S), sums to 1 over the scales, or None.
-        embedding: (B, D), L2-normalised.
+        regions: (B, R, D), vectors of parts of the image in the joint space, or None for a neck without.
+        embedding: (B, D); L2-normalised, unless the neck says otherwise for a pairwise similarity.
     """
 
     saliency: Optional[Tensor]
     scale_weights: Optional[Tensor]
+    regions: Optional[Tensor]
     embedding: Tensor
 
 
@@ -71,10 +93,14 @@ class RetrievalDataSample(BaseDataElement):
         tokens: (K, T) int64.
         object_counts: (O,) float32, share of the image's captions that name each object category (training only).
         text_pooled: (K, C) float32, the text tower's pooled vectors (cached features only).
+        regions: dict of ``boxes`` (R, 4), ``scores`` (R,) and, where there are any, ``labels`` (R,) int64 and
+            ``features`` (R, F), as in `Regions`, best first (`LoadRegions` only).
 
     Data fields, added by ``predict``:
         image_embed: (D,) float32 tensor.
         text_embed: (K, D) float32 tensor.
+        image_regions: (R, D) float32 tensor (similarities of pairs only, where the neck gives regions).
+        text_words: K float32 tensors (words of the caption, D) (similarities of pairs only).
     """
 
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from mmengine.config import Config
 from PIL import Image
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
+from osdpm_plugin.datasets.word_tokenizer import split_caption
+from osdpm_plugin.models.backbones import WordEmbedding
+from osdpm_plugin.registry import MODELS
 from tests.generated_data import LAYOUTS, captions_of, write_dataset
 from tests.test_models.tiny import CLIP, EMBED_DIM
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = sorted(str(p.relative_to(ROOT)) for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts)
 TEXT_WIDTH = 32
+COMPARISON_SHRINKAGE = 8  # every width of a comparison model is divided by this
+COMPARISON_SIZE = 64  # px; a map of 2 x 2 is left of it
 
 
 def write_tiny_bert(folder: Path) -> str:
@@ -76,9 +83,12 @@ def _shrink_data(cfg: Config, folder: Path) -> None:
             loader.dataset.update(num_train=12, num_val=6, num_test=6, image_size=64)
         elif kind == 'RSITMD':
             loader.dataset.val_fraction = 0.25
+        size = COMPARISON_SIZE if is_comparison(cfg) else 32
         for step in loader.dataset.pipeline:
             if 'Resize' in step.type:
-                step.scale = 32 if step.type.endswith('RandomResizedCrop') else (32, 32)
+                step.scale = size if step.type.endswith('RandomResizedCrop') else (size, size)
+            if step.type == 'mmpretrain.RandomCrop':
+                step.crop_size = size
             if step.type == 'TokenizeCaptions':
                 _shrink_tokenizer(step.tokenizer, folder)
     cfg.train_dataloader.dataset.indices = 8  # two iterations of four
@@ -88,8 +98,41 @@ def _shrink_tokenizer(tokenizer: dict, folder: Path) -> None:
     if tokenizer['type'] == 'HFTokenizer':
         tokenizer['name_or_path'] = str(folder / 'bert')
         tokenizer['context_length'] = 24
-    else:
+    elif tokenizer['type'] == 'OpenCLIPTokenizer':
         tokenizer['context_length'] = 16
+
+
+def is_comparison(cfg: Config) -> bool:
+    """Whether the config is of a comparison method: those read whole words."""
+    return any(
+        step.get('tokenizer', {}).get('type') == 'WordTokenizer' for step in cfg.test_dataloader.dataset.pipeline
+    )
+
+
+def _divide_widths(node: Any, divisor: int) -> None:
+    """Divide what is named ``..._channels`` or ``..._dims`` at any depth, so that parts still fit each other."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if isinstance(key, str) and key.endswith(('channels', 'dims')):
+            node[key] = _divide(value, divisor) if isinstance(value, int) else tuple(_divide(v, divisor) for v in value)
+        elif isinstance(value, (dict, list)):
+            _divide_widths(value, divisor)
+
+
+def _divide(width: int, divisor: int) -> int:
+    """Rounded down to a multiple of four, which groups of channels ask for."""
+    return max(4, width // divisor // 4 * 4)
+
+
+def _write_teacher(teacher: dict, folder: Path) -> None:
+    """Replace the teacher by a shrunk one with random weights that knows the words of the generated captions."""
+    cfg = shrink(teacher['config'], folder)
+    model = MODELS.build(cfg.model)
+    for module in model.modules():
+        if isinstance(module, WordEmbedding):
+            module.set_vocabulary(word for i in range(40) for text in captions_of(i) for word in split_caption(text))
+    teacher.update(config=str(folder / 'config.py'), checkpoint=str(folder / 'teacher.pth'))
+    cfg.dump(teacher['config'])
+    torch.save(model.state_dict(), teacher['checkpoint'])
 
 
 def _shrink_model(cfg: Config, folder: Path) -> None:
@@ -97,6 +140,13 @@ def _shrink_model(cfg: Config, folder: Path) -> None:
     if model.type == 'ImageClassifier':
         model.backbone.update(depth=18, init_cfg=None)
         model.neck.update(in_channels=(256, 512), pool_channels=512)
+        return
+    if is_comparison(cfg):
+        _divide_widths(model, COMPARISON_SHRINKAGE)
+        if model.image_tower.type == 'mmpretrain.ResNet':
+            model.image_tower.update(base_channels=64 // COMPARISON_SHRINKAGE, init_cfg=None)
+        if 'teacher' in model:
+            _write_teacher(model.teacher, folder / 'teacher')
         return
     if model.text_tower.type == 'HFTextTower':
         model.text_tower.name_or_path = write_tiny_bert(folder / 'bert')

@@ -1,6 +1,6 @@
 """Files -> ``dict(image_id, img_path, captions, caption_ids)``, one item an image, then the pipeline of transforms."""
 
-from . import tokenizers, transforms
+from . import tokenizers, transforms, word_tokenizer
 from .caption_dataset import CaptionDataset
 from .caption_retrieval import CaptionRetrievalDataset
 from .nwpu_captions import NWPUCaptions
@@ -23,4 +23,5 @@ __all__ = [
     'UCMCaptions',
     'tokenizers',
     'transforms',
+    'word_tokenizer',
 ]

@@ -9,6 +9,8 @@ from .checkpoint_compatibility_hook import CheckpointCompatibilityHook
 from .checkpoint_hook import SafeCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
 from .object_frequency_hook import ObjectFrequencyHook
+from .pairwise_scoring_hook import PairwiseScoringHook
+from .vocabulary_hook import VocabularyHook
 from .work_dir import check_work_dir
 
 __all__ = [
@@ -16,7 +18,9 @@ __all__ = [
     'CheckpointCompatibilityHook',
     'EpochSeedHook',
     'ObjectFrequencyHook',
+    'PairwiseScoringHook',
     'SafeCheckpointHook',
+    'VocabularyHook',
     'check_work_dir',
     'load_from_local',
     'register_safe_loading',

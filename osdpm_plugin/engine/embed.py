@@ -118,6 +118,11 @@ class _Collector(BaseMetric):
     def evaluate(self, size: int) -> dict:
         """Merge the records of all images into ``split``; returns no metrics."""
         gallery = gallery_of(merge_records(self._records, size, self.tolerance), self.tolerance)
+        if gallery.text_words is not None:
+            raise ConfigError(
+                'the similarity of this model scores pairs, which dot products of embeddings cannot replace; take a '
+                'model with an indexable similarity'
+            )
         self.split = EmbeddedSplit(
             image_ids=gallery.image_ids,
             image_paths=tuple(self._paths[i] for i in gallery.image_ids.tolist()),

@@ -4,6 +4,8 @@ Read in this order:
 
 - ``exact_scores``: (N, D) image and (M, D) caption embeddings -> blocks of the (N, M) float32 score matrix, the same
   bits on every device and for every chunk size;
+- ``pairwise_scores``: features of images and words -> the scores of a similarity that needs the pair;
+- ``gallery_scores``: the one or the other, behind one interface;
 - ``ranking``: scores -> `RetrievalRanks`, for each query the counts that decide its rank (no sort, no (N, M) memory);
 - ``recall``: counts -> R@K, median rank, Rsum, mR under a named rule for ties;
 - ``content_positives``: scores and texts -> counts where an identical caption of another image is a hit (secondary);
@@ -20,6 +22,7 @@ belongs together; order never does.
 from .content_positives import content_ranks_from_embeddings, content_ranks_from_scores
 from .exact_scores import score_matrix
 from .image_text_recall import ImageTextRecall
+from .pairwise_scores import PairScorer, score_pairs
 from .ranking import QueryRanks, RetrievalRanks, ranks_from_embeddings, ranks_from_scores
 from .recall import TIE_POLICIES, hit_probability, median_rank, recall_at, summarise
 from .reranking import dual_softmax, inverted_softmax, multivariate_rerank
@@ -28,6 +31,7 @@ from .table import recall_table
 __all__ = [
     'TIE_POLICIES',
     'ImageTextRecall',
+    'PairScorer',
     'QueryRanks',
     'RetrievalRanks',
     'content_ranks_from_embeddings',
@@ -42,5 +46,6 @@ __all__ = [
     'recall_at',
     'recall_table',
     'score_matrix',
+    'score_pairs',
     'summarise',
 ]

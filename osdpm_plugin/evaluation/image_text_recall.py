@@ -8,16 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
-import torch
 from mmengine.dist import broadcast_object_list, collect_results, is_main_process
 from mmengine.evaluator import BaseMetric
 
 from ..errors import ConfigError, OSDPMError
 from ..registry import METRICS
-from .content_positives import content_ranks_from_embeddings
-from .exact_scores import score_matrix
 from .files import write_atomically
-from .ranking import CHUNK_SIZE, RetrievalRanks, check_chunk_size, ranks_from_embeddings, ranks_from_scores
+from .gallery_scores import GalleryScores, scores_of
+from .pairwise_scores import PairScorer
+from .ranking import CHUNK_SIZE, RetrievalRanks, check_chunk_size, ranks_from_scores
 from .recall import TIE_POLICIES, check_ties, check_topk, hit_probability, summarise
 from .records import Gallery, ImageRecord, gallery_of, merge_records, record_of
 from .reranking import METHODS, check_rerank
@@ -27,7 +26,7 @@ Summary = dict[str, dict[str, float]]
 
 @METRICS.register_module()
 class ImageTextRecall(BaseMetric):
-    """R@K of images to texts and texts to images, by dot products of embeddings.
+    """R@K of images to texts and texts to images, by dot products of embeddings or by the model's similarity of pairs.
 
     ::
 
@@ -61,7 +60,8 @@ class ImageTextRecall(BaseMetric):
         tolerance: largest distance of two embeddings that count as the same, as a share of their norm: of an image
             that was predicted twice, and of captions of equal tokens, which then share one embedding.  # ours: bfloat16
             rounding stays below it, different images do not
-        chunk_size: images and captions per block of scores; changes speed and memory, never a number.
+        chunk_size: images and captions per block of scores; changes speed and memory, never a number. Of a model that
+            scores pairs, images on the device at a time.
         collect_device: 'cpu' (through files) or 'gpu', how records travel to rank 0.
         collect_dir: folder shared by all ranks for ``collect_device='cpu'``; default ``.dist_test``.
         prefix: of the names of metrics; None is 'retrieval'.
@@ -118,6 +118,11 @@ class ImageTextRecall(BaseMetric):
         self.scores_file = scores_file
         self.tolerance = tolerance
         self.chunk_size = chunk_size
+        self.scorer: Optional[PairScorer] = None
+
+    def set_scorer(self, scorer: PairScorer) -> None:
+        """Take the similarity of a model that scores pairs; `PairwiseScoringHook` brings it."""
+        self.scorer = scorer
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep ids and embeddings of a batch, on the CPU in float32.
@@ -176,23 +181,17 @@ class ImageTextRecall(BaseMetric):
 
     def _compute(self, records: Sequence[ImageRecord], size: int) -> dict[str, float]:
         gallery = gallery_of(merge_records(records, size, self.tolerance), self.tolerance)
-        ranks = ranks_from_embeddings(
-            gallery.image_embed,
-            gallery.text_embed,
-            gallery.image_ids,
-            gallery.caption_image_ids,
-            caption_ids=gallery.caption_ids,
-            chunk_size=self.chunk_size,
-        )
+        scores = scores_of(gallery, self.scorer, self.chunk_size)
+        ranks = scores.ranks()
         summary = summarise(ranks, self.topk)
         wants_files = self.out_file is not None or self.queries_file is not None
-        content = self._content(gallery) if self.content_positives or wants_files else None
+        content = self._content(gallery, scores) if self.content_positives or wants_files else None
         if self.content_positives and content is None:
             raise ConfigError(
                 'content_positives=True needs caption_keys in the data samples; end the pipeline with '
                 'PackRetrievalInputs, or set it to False'
             )
-        reranked = self._rerank(gallery)
+        reranked = self._rerank(gallery, scores)
         self.report = self._report(ranks, summary, content, reranked) if wants_files else None
         if self.out_file is not None:
             text = json.dumps(self.report, indent=2, allow_nan=False) + '\n'
@@ -200,32 +199,24 @@ class ImageTextRecall(BaseMetric):
         if self.queries_file is not None:
             write_atomically(self.queries_file, lambda file: self._save_queries(file, gallery, ranks), 'queries_file')
         if self.scores_file is not None:
-            write_atomically(self.scores_file, lambda file: self._save_scores(file, gallery), 'scores_file')
+            write_atomically(self.scores_file, lambda file: self._save_scores(file, gallery, scores), 'scores_file')
         others = {f'Rsum_{ties}': summary[ties]['Rsum'] for ties in TIE_POLICIES if ties != self.ties}
         secondary = [part[self.ties] for part in (content if self.content_positives else None, reranked) if part]
         return {**summary[self.ties], **others, **{name: value for part in secondary for name, value in part.items()}}
 
-    def _content(self, gallery: Gallery) -> Optional[Summary]:
+    def _content(self, gallery: Gallery, scores: GalleryScores) -> Optional[Summary]:
         """Numbers with relevance by content, or None where texts have no keys."""
         if gallery.caption_keys is None:
             return None
-        ranks = content_ranks_from_embeddings(
-            gallery.image_embed,
-            gallery.text_embed,
-            gallery.image_ids,
-            gallery.caption_image_ids,
-            gallery.caption_keys,
-            chunk_size=self.chunk_size,
-        )
-        return _prefixed('content_', summarise(ranks, self.topk))
+        return _prefixed('content_', summarise(scores.content_ranks(gallery.caption_keys), self.topk))
 
-    def _rerank(self, gallery: Gallery) -> Optional[Summary]:
+    def _rerank(self, gallery: Gallery, scores: GalleryScores) -> Optional[Summary]:
         """Numbers of re-ranked scores, or None where that is off."""
         if self.rerank is None:
             return None
         method, options = self.rerank
-        both = METHODS[method](self._scores(gallery), **options)
-        i2t, t2i = (ranks_from_scores(scores, gallery.image_ids, gallery.caption_image_ids) for scores in both)
+        both = METHODS[method](scores.matrix(), **options)
+        i2t, t2i = (ranks_from_scores(way, gallery.image_ids, gallery.caption_image_ids) for way in both)
         return _prefixed(f'transductive_{method}_', summarise(RetrievalRanks(i2t.i2t, t2i.t2i), self.topk))
 
     def _report(
@@ -260,15 +251,10 @@ class ImageTextRecall(BaseMetric):
             t2i_hits=t2i,
         )
 
-    def _scores(self, gallery: Gallery) -> np.ndarray:
-        """The (N, M) float32 scores that were ranked."""
-        image, text = torch.from_numpy(gallery.image_embed), torch.from_numpy(gallery.text_embed)
-        return score_matrix(image, text, chunk_size=self.chunk_size).numpy()
-
-    def _save_scores(self, file: Any, gallery: Gallery) -> None:
+    def _save_scores(self, file: Any, gallery: Gallery, scores: GalleryScores) -> None:
         np.savez(
             file,
-            scores=self._scores(gallery),
+            scores=scores.matrix(),
             image_ids=gallery.image_ids,
             caption_ids=gallery.caption_ids,
             caption_image_ids=gallery.caption_image_ids,

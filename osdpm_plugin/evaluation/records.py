@@ -27,6 +27,8 @@ class ImageRecord(NamedTuple):
         text_embed: (K, D) float32.
         token_keys: (K,) int64, equal for equal tokens, or None where the data sample has no tokens.
         caption_keys: (K,) int64, equal for equal normalised texts, or None where the data sample has none.
+        image_regions: (R, D) float32, or None where the model has none or does not score pairs.
+        text_words: K arrays (words of the caption, D) float32, or None where the model does not score pairs.
     """
 
     image_id: int
@@ -35,6 +37,8 @@ class ImageRecord(NamedTuple):
     text_embed: np.ndarray
     token_keys: Optional[np.ndarray] = None
     caption_keys: Optional[np.ndarray] = None
+    image_regions: Optional[np.ndarray] = None
+    text_words: Optional[list[np.ndarray]] = None
 
 
 class Gallery(NamedTuple):
@@ -46,7 +50,10 @@ class Gallery(NamedTuple):
         caption_ids: (M,) int64, ascending.
         caption_image_ids: (M,) int64.
         text_embed: (M, D) float32.
+        text_groups: (M,) int64, position of the caption whose features this one takes: of the first with equal tokens.
         caption_keys: (M,) int64, equal for equal normalised texts, or None.
+        image_regions: (N, R, D) float32, or None.
+        text_words: M arrays (words of the caption, D) float32, or None where the model does not score pairs.
     """
 
     image_ids: np.ndarray
@@ -54,7 +61,10 @@ class Gallery(NamedTuple):
     caption_ids: np.ndarray
     caption_image_ids: np.ndarray
     text_embed: np.ndarray
+    text_groups: np.ndarray
     caption_keys: Optional[np.ndarray] = None
+    image_regions: Optional[np.ndarray] = None
+    text_words: Optional[list[np.ndarray]] = None
 
 
 def record_of(sample: Mapping[str, Any]) -> ImageRecord:
@@ -62,7 +72,8 @@ def record_of(sample: Mapping[str, Any]) -> ImageRecord:
 
     Args:
         sample: holds ``image_id``, ``caption_ids`` (K,), ``image_embed`` (D,), ``text_embed`` (K, D) and perhaps
-            ``tokens`` (K, T) and ``caption_keys`` (K,).
+            ``tokens`` (K, T) and ``caption_keys`` (K,); of a model that scores pairs ``text_words``, K arrays, and
+            perhaps ``image_regions`` (R, D).
 
     Raises:
         MetricError: a key is absent, or shapes do not fit each other.
@@ -98,8 +109,18 @@ def record_of(sample: Mapping[str, Any]) -> ImageRecord:
         texts_of = _array(sample['caption_keys']).astype(np.int64)
         if texts_of.shape != captions.shape:
             raise MetricError(f'image id {image_id}: caption_keys {texts_of.shape} for {len(captions)} captions')
+    regions, words = sample.get('image_regions'), sample.get('text_words')
+    if words is not None and len(words) != len(captions):
+        raise MetricError(f'image id {image_id}: text_words of {len(words)} captions for {len(captions)}')
     return ImageRecord(
-        image_id, captions.astype(np.int64), image.astype(np.float32), texts.astype(np.float32), keys, texts_of
+        image_id,
+        captions.astype(np.int64),
+        image.astype(np.float32),
+        texts.astype(np.float32),
+        keys,
+        texts_of,
+        None if regions is None else _array(regions).astype(np.float32),
+        None if words is None else [_array(w).astype(np.float32) for w in words],
     )
 
 
@@ -170,17 +191,41 @@ def gallery_of(records: Sequence[ImageRecord], tolerance: float) -> Gallery:
             f'{owner[i]} and {owner[i + 1]}; number the captions of a data set throughout'
         )
     texts = np.concatenate([record.text_embed for record in records])[order]
+    groups = np.arange(len(texts))
     keys = [record.token_keys for record in records if record.token_keys is not None]
     if len(keys) == len(records):
         _, lowest, group = np.unique(np.concatenate(keys)[order], return_index=True, return_inverse=True)
         shared = texts[lowest[group.reshape(-1)]]  # (M, D)
         close = _distance(shared, texts) <= tolerance * np.linalg.norm(shared.astype(np.float64), axis=1)
         texts = np.where(close[:, None], shared, texts)
+        groups = np.where(close, lowest[group.reshape(-1)], groups)
     image_ids = np.array([record.image_id for record in records], dtype=np.int64)
     text_keys = [record.caption_keys for record in records if record.caption_keys is not None]
     caption_keys = np.concatenate(text_keys)[order] if len(text_keys) == len(records) else None
     images = np.stack([record.image_embed for record in records])
-    return Gallery(image_ids, images, captions, owner, texts, caption_keys)
+    regions, words = _pair_features(records, order)
+    return Gallery(image_ids, images, captions, owner, texts, groups, caption_keys, regions, words)
+
+
+def _pair_features(
+    records: Sequence[ImageRecord], order: np.ndarray
+) -> tuple[Optional[np.ndarray], Optional[list[np.ndarray]]]:
+    """Regions (N, R, D) and words of M captions in ``order``, each None where no record has any.
+
+    Raises:
+        MetricError: some records have them and others do not, or regions differ in shape.
+    """
+    regions = [record.image_regions for record in records if record.image_regions is not None]
+    words = [w for record in records for w in record.text_words or ()]
+    if len(regions) not in (0, len(records)) or len(words) not in (0, len(order)):
+        raise MetricError(
+            f'{len(regions)} of {len(records)} images came with regions and {len(words)} of {len(order)} captions with '
+            'words; `predict` of the model must deliver them for all or for none'
+        )
+    shapes = sorted({r.shape for r in regions})
+    if len(shapes) > 1:
+        raise MetricError(f'regions of different shapes arrived: {shapes}; resize all test images to one size')
+    return np.stack(regions) if regions else None, [words[i] for i in order] if words else None
 
 
 def _check_same(one: ImageRecord, two: ImageRecord, tolerance: float) -> None:

@@ -30,6 +30,20 @@ def gather_rows(x: Tensor) -> Tensor:
     return torch.cat([part[:n] for part, n in zip(parts, sizes)])
 
 
+def max_over_processes(value: int, device: torch.device) -> int:
+    """The greatest of the processes' values.
+
+    Args:
+        value: of this process.
+        device: one that the process group can communicate from.
+    """
+    if get_world_size() == 1:
+        return value
+    greatest = torch.tensor(value, device=device)
+    dist.all_reduce(greatest, op=dist.ReduceOp.MAX)
+    return int(greatest)
+
+
 def _all_gather(x: Tensor) -> tuple[Tensor, ...]:
     parts = [torch.empty_like(x) for _ in range(get_world_size())]
     dist.all_gather(parts, x.contiguous())

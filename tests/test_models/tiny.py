@@ -46,9 +46,11 @@ def build(seed: int = 0, **changes):
     return model
 
 
-def batch(ids, captions_each: int = 1, num_objects: int | None = None, size: int = 32) -> dict:
+def batch(
+    ids, captions_each: int = 1, num_objects: int | None = None, size: int = 32, tokenizer: dict = TOKENIZER
+) -> dict:
     """What `default_collate` delivers for these image ids; pixels and texts are functions of the id."""
-    tokenizer = TASK_UTILS.build(TOKENIZER)
+    tokenize = TASK_UTILS.build(tokenizer)
     images, samples = [], []
     for image_id in ids:
         texts = captions_of(image_id)[:captions_each]
@@ -56,7 +58,7 @@ def batch(ids, captions_each: int = 1, num_objects: int | None = None, size: int
         sample.image_id = int(image_id)
         sample.caption_ids = np.arange(captions_each, dtype=np.int64) + 5 * image_id
         sample.caption_keys = np.array([caption_key(t) for t in texts], dtype=np.int64)
-        sample.tokens = tokenizer(texts)
+        sample.tokens = tokenize(texts)
         if num_objects:
             rng = np.random.default_rng(image_id)
             sample.object_counts = (rng.random(num_objects) * (rng.random(num_objects) < 0.3)).astype(np.float32)

@@ -31,4 +31,6 @@ class PackRetrievalInputs(BaseTransform):
         sample.tokens = results['tokens']
         if 'object_counts' in results:
             sample.object_counts = results['object_counts']
+        if 'regions' in results:
+            sample.regions = results['regions']
         return sample

@@ -4,8 +4,20 @@
 The two towers of a retriever are separate modules, each with its half of the weights. Nothing is normalised here.
 """
 
+from .gru_text_tower import GRUTextTower
 from .hf_text_tower import HFTextTower
+from .light_multiscale_cnn import LightMultiScaleCNN
+from .light_text_cnn import LightTextCNN
 from .open_clip_image_tower import OpenCLIPImageTower
 from .open_clip_text_tower import OpenCLIPTextTower
+from .word_embedding import WordEmbedding
 
-__all__ = ['HFTextTower', 'OpenCLIPImageTower', 'OpenCLIPTextTower']
+__all__ = [
+    'GRUTextTower',
+    'HFTextTower',
+    'LightMultiScaleCNN',
+    'LightTextCNN',
+    'OpenCLIPImageTower',
+    'OpenCLIPTextTower',
+    'WordEmbedding',
+]

@@ -1,6 +1,10 @@
-"""(B, D) and (M, D) unit vectors, ids and object counts -> dict of losses. Nothing here runs at inference."""
+"""(B, D) and (M, D) embeddings or (B, M) scores, ids and object counts -> dict of losses. Nothing here runs at
+inference.
+"""
 
 from .contrastive_head import ContrastiveHead
+from .hvsa_head import HVSAHead
+from .matching_head import MatchingHead
 from .osfcm_head import OSFCMHead
 
-__all__ = ['ContrastiveHead', 'OSFCMHead']
+__all__ = ['ContrastiveHead', 'HVSAHead', 'MatchingHead', 'OSFCMHead']

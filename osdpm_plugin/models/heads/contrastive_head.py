@@ -21,7 +21,12 @@ class ContrastiveHead(BaseModule):
     Args:
         alignment: config of the alignment loss.
         init_cfg: mmengine's.
+
+    Attributes:
+        needs_scores: whether `loss` is to be given the scores of the global batch.
     """
+
+    needs_scores = False
 
     def __init__(self, *, alignment: Any = None, init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -42,6 +47,7 @@ class ContrastiveHead(BaseModule):
         caption_keys: Tensor,
         object_counts: Optional[Tensor] = None,
         prompt_embed: Optional[Tensor] = None,
+        scores: Optional[Tensor] = None,
     ) -> dict[str, Tensor]:
         """Losses of one batch of this process.
 
@@ -53,6 +59,7 @@ class ContrastiveHead(BaseModule):
             caption_keys: (M,) int64, equal for equal texts.
             object_counts: (B, O) float, not used by this head.
             prompt_embed: (P, D) unit vectors of `prompt_tokens`, not used by this head.
+            scores: not used by this head.
 
         Raises:
             ConfigError: image and text embeddings differ in width.

@@ -126,6 +126,7 @@ class OSFCMHead(ContrastiveHead):
         caption_keys: Tensor,
         object_counts: Optional[Tensor] = None,
         prompt_embed: Optional[Tensor] = None,
+        scores: Optional[Tensor] = None,
     ) -> dict[str, Tensor]:
         """See `ContrastiveHead.loss`; ``object_counts`` is (B, O) over the lexicon, ``prompt_embed`` the prototypes
         (K, D).

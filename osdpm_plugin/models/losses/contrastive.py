@@ -31,6 +31,38 @@ def caption_positives(image_ids: Tensor, caption_image_ids: Tensor, caption_keys
     return own, described & ~own
 
 
+def check_identical_captions(value: str, owner: str) -> None:
+    """Refuse an unknown rule for `pair_labels`.
+
+    Raises:
+        ConfigError: it is unknown.
+    """
+    if value not in ('positive', 'ignore', 'negative'):
+        raise ConfigError(f"{owner}: identical_captions must be 'positive', 'ignore' or 'negative', got {value!r}")
+
+
+def pair_labels(
+    image_ids: Tensor, caption_image_ids: Tensor, caption_keys: Tensor, identical_captions: str
+) -> tuple[Tensor, Tensor]:
+    """What each pair of an image and a caption is to a loss; what is neither positive nor ignored is a negative.
+
+    Args:
+        image_ids: (B,) int64.
+        caption_image_ids: (M,) int64.
+        caption_keys: (M,) int64.
+        identical_captions: what a caption is to an image that has the same text among its own: ``positive``,
+            ``ignore`` or ``negative``.
+
+    Returns:
+        positives: (B, M) bool.
+        ignored: (B, M) bool, never true where ``positives`` is.
+    """
+    own, same_text = caption_positives(image_ids, caption_image_ids, caption_keys)
+    positives = own | same_text if identical_captions == 'positive' else own
+    ignored = same_text if identical_captions == 'ignore' else torch.zeros_like(own)
+    return positives, ignored
+
+
 def info_nce(scores: Tensor, positives: Tensor, ignored: Tensor) -> Tensor:
     """Mean over rows of the cross entropy between softmax(row) and the uniform distribution over the row's positives.
 
@@ -58,8 +90,7 @@ class ContrastiveLoss(nn.Module):
         temperature: start of the temperature (CLIP: 0.07).
         max_scale: bound of the logit scale 1 / temperature (CLIP: 100).
         learnable: whether the temperature is trained.
-        identical_captions: what a caption is to an image that has the same text among its own: ``positive``,
-            ``ignore`` or ``negative``.
+        identical_captions: ``positive``, ``ignore`` or ``negative``, see `pair_labels`.
 
     Raises:
         ConfigError: a value is out of range.
@@ -78,11 +109,7 @@ class ContrastiveLoss(nn.Module):
             raise ConfigError(
                 f'ContrastiveLoss: temperature must be at least 1 / max_scale = {1 / max_scale}, got {temperature}'
             )
-        if identical_captions not in ('positive', 'ignore', 'negative'):
-            raise ConfigError(
-                "ContrastiveLoss: identical_captions must be 'positive', 'ignore' or 'negative', got "
-                f'{identical_captions!r}'
-            )
+        check_identical_captions(identical_captions, 'ContrastiveLoss')
         self.identical_captions = identical_captions
         self.max_log_scale = math.log(max_scale)
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)), requires_grad=learnable)
@@ -96,10 +123,7 @@ class ContrastiveLoss(nn.Module):
         caption_keys: Tensor,
     ) -> Tensor:
         """Unit vectors (B, D) and (M, D) with their ids -> scalar."""
-        own, same_text = caption_positives(image_ids, caption_image_ids, caption_keys)
-        nothing = torch.zeros_like(own)
-        positives = own | same_text if self.identical_captions == 'positive' else own
-        ignored = same_text if self.identical_captions == 'ignore' else nothing
+        positives, ignored = pair_labels(image_ids, caption_image_ids, caption_keys, self.identical_captions)
         with torch.no_grad():  # on the value, as CLIP does: a clamp in the graph would stop the gradient at the bound
             self.log_scale.clamp_(max=self.max_log_scale)
         with torch.autocast(image_embed.device.type, enabled=False):  # logits up to max_scale need full precision

@@ -115,7 +115,10 @@ class DAPN(BaseModule):
         attended = self.attend(features, global_vector)
         embedding = global_vector + torch.tanh(self.gate) * self.output(attended.objects)
         return NeckOutput(
-            saliency=attended.saliency, scale_weights=attended.scale_weights, embedding=F.normalize(embedding, dim=-1)
+            saliency=attended.saliency,
+            scale_weights=attended.scale_weights,
+            regions=None,
+            embedding=F.normalize(embedding, dim=-1),
         )
 
 

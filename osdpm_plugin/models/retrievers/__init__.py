@@ -1,5 +1,7 @@
 """Joins preprocessor, towers, necks and head: ``forward(mode='tensor' | 'loss' | 'predict')``."""
 
+from .distilled_retriever import DistilledRetriever
 from .image_text_retriever import ImageTextRetriever
+from .region_retriever import RegionRetriever
 
-__all__ = ['ImageTextRetriever']
+__all__ = ['DistilledRetriever', 'ImageTextRetriever', 'RegionRetriever']

@@ -19,25 +19,29 @@ from ...structures import (
     as_image_features,
     collate_captions,
 )
+from .gather import gather_images, gather_texts
 
 Images = Union[Tensor, ImageFeatures]
 _DEFAULT_PREPROCESSOR = dict(type='RetrievalDataPreprocessor')
+_DEFAULT_SIMILARITY = dict(type='DotProduct')
 
 
 @MODELS.register_module()
 class ImageTextRetriever(BaseModel):
-    """Image-text retrieval by dot products of unit vectors.
+    """Image-text retrieval by dot products of unit vectors, or by any other similarity of images and captions.
 
     ::
 
-        images ── image_tower ── neck ──────┬── image embedding (B, D) ─┐
+        images ── image_tower ── neck ──────┬── image embedding (B, D) ─┬── similarity ── scores (B, M)
         tokens ── text_tower ─── text_neck ─┴── text embedding (M, D) ──┴── head (training only) ── losses
 
     Args:
         image_tower: config of ours or of any OpenMMLab backbone, e.g. ``dict(type='mmpretrain.SwinTransformer', ...)``.
         text_tower: config; tokens (M, T) -> TextFeatures.
         neck: config; ImageFeatures -> NeckOutput.
-        text_neck: config; TextFeatures -> (M, D).
+        text_neck: config; TextFeatures -> (M, D), or -> TextFeatures in the joint space for a similarity of words.
+        similarity: config; NeckOutput, TextFeatures -> scores (B, M). None: `DotProduct`. Where it is not
+            ``indexable``, `predict` delivers regions and words too, for scores of pairs.
         head: config; None for a model that is never trained.
         data_preprocessor: config; its statistics default to the image tower's own.
         init_cfg: mmengine's.
@@ -53,6 +57,7 @@ class ImageTextRetriever(BaseModel):
         text_tower: Any,
         neck: Any,
         text_neck: Any,
+        similarity: Any = None,
         head: Any = None,
         data_preprocessor: Any = None,
         init_cfg: Optional[dict] = None,
@@ -62,6 +67,7 @@ class ImageTextRetriever(BaseModel):
         self.text_tower = MODELS.build(text_tower)
         self.neck = MODELS.build(neck)
         self.text_neck = MODELS.build(text_neck)
+        self.similarity = MODELS.build(_DEFAULT_SIMILARITY if similarity is None else similarity)
         self.head = None if head is None else MODELS.build(head)
         self._prompt_features: Optional[TextFeatures] = None
         self._settle_statistics()
@@ -95,15 +101,36 @@ class ImageTextRetriever(BaseModel):
         """Normalised images (B, 3, H, W), or their ImageFeatures -> unit vectors (B, D)."""
         return self.perceive(images).embedding
 
+    def read(self, tokens: Tensor) -> TextFeatures:
+        """Tokens (M, T) int64 -> words and pooled vectors in the joint space.
+
+        After a text neck that returns (M, D), a caption is one word: its pooled vector.
+        """
+        return _as_text_features(self.text_neck(self.text_tower(tokens)))
+
     def encode_texts(self, tokens: Tensor) -> Tensor:
         """Tokens (M, T) int64 -> unit vectors (M, D)."""
-        return self.text_neck(self.text_tower(tokens))
+        return self.read(tokens).pooled
 
-    def _encode_captions(self, captions: CaptionBatch) -> Tensor:
-        """Captions -> unit vectors (M, D); cached features spare the tower."""
-        if captions.features is not None:
-            return self.text_neck(captions.features)
-        return self.encode_texts(captions.tokens)
+    def score(self, images: NeckOutput, texts: TextFeatures) -> Tensor:
+        """Every image against every caption, (B, M), from what `perceive` and `read` returned."""
+        return self.similarity(images, texts)
+
+    def _read_captions(self, captions: CaptionBatch) -> TextFeatures:
+        """As `read`; cached features spare the tower.
+
+        Raises:
+            ConfigError: the text neck reads words, which are not cached.
+        """
+        if captions.features is None:
+            return self.read(captions.tokens)
+        texts = self.text_neck(captions.features)
+        if isinstance(texts, TextFeatures):
+            raise ConfigError(
+                f'{type(self.text_neck).__name__} reads the words of a caption, and cached features hold its pooled '
+                'vector alone; leave feature_cache out'
+            )
+        return _as_text_features(texts)
 
     def _collate(self, data_samples: Sequence[RetrievalDataSample]) -> CaptionBatch:
         return collate_captions(data_samples, self.data_preprocessor.device)
@@ -127,7 +154,7 @@ class ImageTextRetriever(BaseModel):
         if mode == 'predict':
             return self.predict(inputs, data_samples or [])
         if mode == 'tensor':
-            texts = None if data_samples is None else self._encode_captions(self._collate(data_samples))
+            texts = None if data_samples is None else self._read_captions(self._collate(data_samples)).pooled
             return self.encode_images(inputs), texts
         raise ConfigError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
@@ -137,30 +164,43 @@ class ImageTextRetriever(BaseModel):
         Raises:
             ConfigError: the model was built without a head.
         """
+        captions = self._collate(data_samples)
+        return self._head_losses(captions, self.perceive(inputs), self._read_captions(captions))
+
+    def _head_losses(self, captions: CaptionBatch, images: NeckOutput, texts: TextFeatures) -> dict[str, Tensor]:
+        """Losses of the head for the captions of a batch and what `perceive` and `read` made of it."""
         if self.head is None:
             raise ConfigError(
                 'ImageTextRetriever: head is None, so the model cannot be trained; set head in the config'
             )
-        captions = self._collate(data_samples)
         return self.head.loss(
-            image_embed=self.encode_images(inputs),
-            text_embed=self._encode_captions(captions),
+            image_embed=images.embedding,
+            text_embed=texts.pooled,
             image_ids=captions.image_ids,
             caption_image_ids=captions.caption_image_ids,
             caption_keys=captions.caption_keys,
             object_counts=captions.object_counts,
             prompt_embed=self._encode_prompts(self.head.prompt_tokens),
+            scores=self.score(gather_images(images), gather_texts(texts)) if self.head.needs_scores else None,
         )
 
     def predict(self, inputs: Images, data_samples: Sequence[RetrievalDataSample]) -> list[RetrievalDataSample]:
-        """Copies of the samples with ``image_embed`` (D,) and ``text_embed`` (K, D), float32."""
-        image_embed = self.encode_images(inputs).float()
-        text_embed = self._encode_captions(self._collate(data_samples)).float()
-        counts = [len(sample.caption_ids) for sample in data_samples]
+        """Copies of the samples with ``image_embed`` (D,) and ``text_embed`` (K, D), float32.
+
+        Where the similarity is not ``indexable``, with ``image_regions`` (R, D) and ``text_words``, a list of K arrays
+        (words of the caption, D), too.
+        """
+        images, texts = self.perceive(inputs), self._read_captions(self._collate(data_samples))
         predictions = []
-        for sample, image, texts in zip(data_samples, image_embed, text_embed.split(counts)):
+        start = 0
+        for index, sample in enumerate(data_samples):
+            own = slice(start, start := start + len(sample.caption_ids))
             predicted = sample.new()
-            predicted.image_embed, predicted.text_embed = image, texts
+            predicted.image_embed, predicted.text_embed = images.embedding[index].float(), texts.pooled[own].float()
+            if not self.similarity.indexable:
+                if images.regions is not None:
+                    predicted.image_regions = images.regions[index].float()
+                predicted.text_words = [w[m].float() for w, m in zip(texts.words[own], texts.mask[own])]
             predictions.append(predicted)
         return predictions
 
@@ -169,8 +209,16 @@ class ImageTextRetriever(BaseModel):
         if tokens is None:
             return None
         if any(p.requires_grad for p in self.text_tower.parameters()):
-            return self.text_neck(self.text_tower(tokens))
+            return self.encode_texts(tokens)
         if self._prompt_features is None:
             with torch.no_grad():
                 self._prompt_features = self.text_tower(tokens)
-        return self.text_neck(self._prompt_features)
+        return _as_text_features(self.text_neck(self._prompt_features)).pooled
+
+
+def _as_text_features(texts: Union[Tensor, TextFeatures]) -> TextFeatures:
+    """The output of any text neck; of pooled vectors (M, D) alone, each is its caption's only word."""
+    if isinstance(texts, TextFeatures):
+        return texts
+    mask = torch.ones(len(texts), 1, dtype=torch.bool, device=texts.device)
+    return TextFeatures(words=texts[:, None], mask=mask, pooled=texts)

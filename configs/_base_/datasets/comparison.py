@@ -1,0 +1,55 @@
+"""Pipelines and loaders of the comparison methods: Yuan et al. 2022 (AMFMN, arXiv 2204.09868) ran all of them on one
+setting, ResNet-18 at 256 px and whole words. A set's own file names its type and folder.
+"""
+
+tokenizer = dict(type='WordTokenizer', context_length=47)
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(278, 278)),
+    dict(  # by 0 to 90 degrees, counter-clockwise, black outside
+        type='mmpretrain.Rotate',
+        magnitude_range=(0, 90),
+        magnitude_std='inf',
+        prob=1.0,
+        random_negative_prob=1.0,
+        pad_val=0,
+    ),
+    dict(type='mmpretrain.RandomCrop', crop_size=256),
+    dict(type='SampleCaptions', num=1),
+    dict(type='TokenizeCaptions', tokenizer=tokenizer),
+    dict(type='PackRetrievalInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(256, 256)),
+    dict(type='TokenizeCaptions', tokenizer=tokenizer),
+    dict(type='PackRetrievalInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=100,  # the released code; the paper says 128
+    num_workers=4,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(split='train', pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=100,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(split='val', test_mode=True, pipeline=test_pipeline),
+)
+test_dataloader = dict(
+    batch_size=100,
+    num_workers=4,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(split='test', test_mode=True, pipeline=test_pipeline),
+)
+val_evaluator = dict(type='ImageTextRecall')
+test_evaluator = dict(type='ImageTextRecall')

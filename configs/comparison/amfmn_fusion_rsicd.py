@@ -1,0 +1,6 @@
+_base_ = [
+    '../_base_/datasets/comparison_rsicd.py',
+    '../_base_/models/comparison/amfmn_fusion.py',
+    '../_base_/schedules/adam_70e.py',
+    '../_base_/comparison_runtime.py',
+]

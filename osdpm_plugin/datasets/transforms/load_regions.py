@@ -1,0 +1,49 @@
+"""The objects that a detector found in an image."""
+
+from __future__ import annotations
+
+from mmcv.transforms import BaseTransform
+
+from ...errors import ConfigError
+from ...registry import TRANSFORMS
+from ..region_files import read_regions, region_file
+
+
+@TRANSFORMS.register_module()
+class LoadRegions(BaseTransform):
+    """Add ``regions``, a dict of arrays, best first, for a model of type `RegionRetriever`; see `region_files`.
+
+    Regions are those of the whole image as it lies on the disk. Crops, turns and flips of the pipeline do not change
+    them: they say what an image shows, as in GaLR (Yuan et al. 2022), not where its pixels have gone.
+
+    Args:
+        folder: where the npz files are.
+        num: regions to keep of each image, the best.
+        min_score: least score of a region.
+
+    Raises:
+        ConfigError: a value is out of range.
+    """
+
+    def __init__(self, *, folder: str, num: int = 20, min_score: float = 0.0) -> None:
+        if num < 1:
+            raise ConfigError(f'LoadRegions: num must be at least 1, got {num}')
+        if not 0 <= min_score <= 1:
+            raise ConfigError(f'LoadRegions: min_score must lie between 0 and 1, got {min_score}')
+        self.folder = folder
+        self.num = num
+        self.min_score = min_score
+
+    def transform(self, results: dict) -> dict:
+        """Add ``regions``.
+
+        Raises:
+            DataError: the file is missing or unusable.
+        """
+        record = read_regions(region_file(self.folder, results['img_path']))
+        count = min(int((record.scores >= self.min_score).sum()), self.num)
+        regions = {name: array[:count] for name, array in record._asdict().items() if array is not None}
+        return {**results, 'regions': regions}
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(folder={self.folder!r}, num={self.num}, min_score={self.min_score})'

@@ -1,0 +1,46 @@
+"""Before evaluation: bring the similarity of a model that scores pairs to the metric."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from ..evaluation.image_text_recall import ImageTextRecall
+from ..evaluation.pairwise_scores import TILE, PairScorer, check_tile
+from ..registry import HOOKS
+
+
+@HOOKS.register_module()
+class PairwiseScoringHook(Hook):
+    """Hand the model's similarity to every `ImageTextRecall` of the loop, unless it is ``indexable``.
+
+    Args:
+        tile: images and captions that are scored in one call; memory on the device grows with their product.
+
+    Raises:
+        ConfigError: ``tile`` is no pair of positive ints.
+    """
+
+    def __init__(self, *, tile: Sequence[int] = TILE) -> None:
+        self.tile = check_tile(tile)
+
+    def before_val(self, runner: Any) -> None:
+        """For the evaluator of the validation loop."""
+        self._connect(runner, runner.val_loop.evaluator)
+
+    def before_test(self, runner: Any) -> None:
+        """For the evaluator of the test loop."""
+        self._connect(runner, runner.test_loop.evaluator)
+
+    def _connect(self, runner: Any, evaluator: Evaluator) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        similarity = getattr(model, 'similarity', None)
+        if similarity is None or similarity.indexable:
+            return
+        scorer = PairScorer(similarity, model.data_preprocessor.device, self.tile)
+        for metric in evaluator.metrics:
+            if isinstance(metric, ImageTextRecall):
+                metric.set_scorer(scorer)

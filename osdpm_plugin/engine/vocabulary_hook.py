@@ -1,0 +1,64 @@
+"""Before training: tell a text tower of words which words the training captions have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from torch import nn
+
+from ..datasets.word_tokenizer import split_caption
+from ..errors import CheckpointError
+from ..models.backbones import WordEmbedding
+from ..registry import HOOKS
+
+
+def training_words(dataset: Any) -> set[str]:
+    """The words of a data set's captions.
+
+    Args:
+        dataset: mmengine data set (or a concatenation) whose items carry ``captions``.
+    """
+    return {
+        word
+        for index in range(len(dataset))
+        for caption in dataset.get_data_info(index)['captions']
+        for word in split_caption(caption)
+    }
+
+
+@HOOKS.register_module()
+class VocabularyHook(Hook):
+    """Fill each `WordEmbedding` of the model from the captions of the training data loader's set; no other split is
+    ever read. A vocabulary that came with a checkpoint stays, if it is the same.
+
+    It does nothing for models without a `WordEmbedding`.
+    """
+
+    def before_train(self, runner: Any) -> None:
+        """Set the vocabulary, the same on every process.
+
+        Raises:
+            CheckpointError: the loaded weights belong to other words.
+            ConfigError: the embedding has too few rows.
+        """
+        model: nn.Module = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        embeddings = [module for module in model.modules() if isinstance(module, WordEmbedding)]
+        if not embeddings:
+            return
+        words = training_words(runner.train_dataloader.dataset)
+        for embedding in embeddings:
+            self._fill(embedding, words)
+        print_log(f'Vocabulary of the training captions: {len(words)} words', logger='current')
+
+    @staticmethod
+    def _fill(embedding: WordEmbedding, words: set[str]) -> None:
+        if not embedding.has_vocabulary:
+            embedding.set_vocabulary(words)
+        elif not embedding.holds(words):
+            raise CheckpointError(
+                f'the checkpoint was trained with a vocabulary of {len(embedding.vocabulary)} words that is not the '
+                f'{len(words)} words of the training captions; train on the data set of the checkpoint, or anew'
+            )

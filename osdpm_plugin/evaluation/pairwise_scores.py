@@ -1,0 +1,162 @@
+"""Features of images and captions -> (N, M) scores of a similarity that needs the pair, block by block.
+
+The towers have run once; what is left is the similarity. Every call scores one tile of fixed shape: ``tile[0]`` images
+against ``tile[1]`` captions, all captions padded to the longest of the gallery, a last tile filled up with repetitions
+of its first row. So the bits of a score do not depend on ``chunk_size``, which only says how many images wait on the
+device at a time.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Optional
+
+import numpy as np
+import torch
+from mmengine.utils import ProgressBar
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from ..errors import ConfigError, MetricError
+from ..structures import NeckOutput, TextFeatures
+from .exact_scores import chunks
+
+Similarity = Callable[[NeckOutput, TextFeatures], Tensor]
+TILE = (32, 64)
+_SILENT_SECONDS = 5.0
+
+
+class PairScorer(NamedTuple):
+    """A similarity and how it is to be called.
+
+    Attributes:
+        similarity: NeckOutput of B images and TextFeatures of M captions -> (B, M).
+        device: where it runs.
+        tile: images and captions of a call. Memory grows with their product; the last bits of a score depend on it.
+    """
+
+    similarity: Similarity
+    device: torch.device
+    tile: tuple[int, int] = TILE
+
+
+def check_tile(tile: Sequence[int]) -> tuple[int, int]:
+    """The tile as a pair.
+
+    Raises:
+        ConfigError: it is no pair of positive ints.
+    """
+    if len(tile) != 2 or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in tile):
+        raise ConfigError(f'tile={tile!r} must be the images and captions scored in one call, e.g. {TILE}')
+    return tile[0], tile[1]
+
+
+class _Progress:
+    """A bar for those who have waited for some seconds.
+
+    Args:
+        total: tiles to come.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self.start = time.monotonic()
+        self.bar: Optional[ProgressBar] = None
+
+    def update(self) -> None:
+        """Count a tile."""
+        self.done += 1
+        if self.bar is not None:
+            self.bar.update()
+        elif time.monotonic() - self.start > _SILENT_SECONDS:
+            print(f'scoring pairs in {self.total} blocks', file=sys.stderr)
+            self.bar = ProgressBar(self.total, file=sys.stderr)
+            self.bar.update(self.done)
+
+    def end(self) -> None:
+        """Leave the line of the bar."""
+        if self.bar is not None:
+            print(file=sys.stderr)
+
+
+@torch.no_grad()
+def score_pairs(
+    scorer: PairScorer,
+    image_embed: np.ndarray,
+    image_regions: Optional[np.ndarray],
+    text_embed: np.ndarray,
+    text_words: Sequence[np.ndarray],
+    *,
+    chunk_size: int,
+) -> Tensor:
+    """Every image against every caption.
+
+    Args:
+        scorer: the similarity.
+        image_embed: (N, D) float32.
+        image_regions: (N, R, D) float32, or None where the neck gives none.
+        text_embed: (M, D) float32.
+        text_words: for each caption (its words, D) float32.
+        chunk_size: images on the device at a time, rounded up to whole tiles.
+
+    Returns:
+        (N, M) float32 on the CPU.
+
+    Raises:
+        MetricError: the similarity returns something else than a score for each pair.
+    """
+    images, captions = len(image_embed), len(text_embed)
+    rows, cols = scorer.tile
+    longest = max(1, max(len(words) for words in text_words))
+    held = -(-chunk_size // rows) * rows
+    scores = torch.empty(images, captions, dtype=torch.float32)
+    progress = _Progress(-(-images // rows) * -(-captions // cols))
+    for chunk in chunks(images, held):
+        embed = torch.from_numpy(image_embed[chunk]).to(scorer.device)
+        regions = None if image_regions is None else torch.from_numpy(image_regions[chunk]).to(scorer.device)
+        for texts in chunks(captions, cols):
+            features = _text_tile(text_embed[texts], text_words[texts], longest, cols, scorer.device)
+            for part in chunks(len(embed), rows):
+                tile = scorer.similarity(
+                    NeckOutput(
+                        saliency=None,
+                        scale_weights=None,
+                        regions=None if regions is None else _filled(regions[part], rows),
+                        embedding=_filled(embed[part], rows),
+                    ),
+                    features,
+                )
+                if tuple(tile.shape) != (rows, cols):
+                    raise MetricError(
+                        f'the similarity returned {tuple(tile.shape)} scores for {rows} images and {cols} captions; it '
+                        'must score every image against every caption'
+                    )
+                own = slice(chunk.start + part.start, chunk.start + part.stop)
+                scores[own, texts] = tile[: part.stop - part.start, : texts.stop - texts.start].float().cpu()
+                progress.update()
+    progress.end()
+    return scores
+
+
+def _text_tile(
+    embed: np.ndarray, words: Sequence[np.ndarray], longest: int, captions: int, device: torch.device
+) -> TextFeatures:
+    """At most ``captions`` captions -> exactly so many, padded to ``longest`` words."""
+    lengths = torch.tensor([len(w) for w in words])
+    stem = torch.zeros(longest, words[0].shape[1])  # sets the length of all others
+    padded = pad_sequence([stem, *map(torch.from_numpy, words)], batch_first=True)[1:]  # (m, T, D)
+    mask = torch.arange(longest) < lengths[:, None]
+    return TextFeatures(
+        words=_filled(padded.to(device), captions),
+        mask=_filled(mask.to(device), captions),
+        pooled=_filled(torch.from_numpy(embed).to(device), captions),
+    )
+
+
+def _filled(rows: Tensor, count: int) -> Tensor:
+    """Repeat the first row until there are ``count``."""
+    missing = count - len(rows)
+    return rows if missing == 0 else torch.cat([rows, rows[:1].expand(missing, *rows.shape[1:])])

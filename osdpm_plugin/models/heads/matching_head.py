@@ -1,0 +1,108 @@
+"""The head of models that are trained on scores of pairs."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Optional, Sequence
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ...errors import ConfigError
+from ...registry import MODELS
+from ...utils.dist import gather_rows
+from ..losses.contrastive import check_identical_captions, pair_labels
+
+
+@MODELS.register_module()
+class MatchingHead(BaseModule):
+    """Losses on the score matrix of the global batch; which pairs are positives is decided by ids and texts.
+
+    Args:
+        losses: configs of losses ``(scores (B, M), positives (B, M), ignored (B, M)) -> scalar``, of different types.
+            `TripletLoss` is logged as ``loss_triplet``, and so on.
+        weights: one for each loss; all 1 when None.
+        identical_captions: what a caption is to an image that has the same text among its own: ``positive``,
+            ``ignore`` or ``negative``.
+        init_cfg: mmengine's.
+
+    Attributes:
+        needs_scores: whether `loss` is to be given the scores of the global batch.
+
+    Raises:
+        ConfigError: a value is out of range.
+    """
+
+    needs_scores = True
+
+    def __init__(
+        self,
+        *,
+        losses: Sequence[Any],
+        weights: Optional[Sequence[float]] = None,
+        identical_captions: str = 'positive',
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        check_identical_captions(identical_captions, 'MatchingHead')
+        self.losses = nn.ModuleList(MODELS.build(loss) for loss in losses)
+        self.names = [_log_name(loss) for loss in self.losses]
+        self.weights = [1.0] * len(self.losses) if weights is None else list(weights)
+        self.identical_captions = identical_captions
+        if not self.losses or len(set(self.names)) < len(self.names):
+            raise ConfigError(
+                f'MatchingHead: losses must be one or more losses of different types, got {len(self.losses)}'
+            )
+        if len(self.weights) != len(self.losses) or min(self.weights) <= 0:
+            raise ConfigError(
+                f'MatchingHead: weights must be {len(self.losses)} positive numbers, one for each loss, got '
+                f'{self.weights}'
+            )
+
+    @property
+    def prompt_tokens(self) -> Optional[Tensor]:
+        """Prompts (P, T) int64 that the retriever is to encode for `loss`; None, this head needs none."""
+        return None
+
+    def loss(
+        self,
+        *,
+        image_embed: Tensor,
+        text_embed: Tensor,
+        image_ids: Tensor,
+        caption_image_ids: Tensor,
+        caption_keys: Tensor,
+        object_counts: Optional[Tensor] = None,
+        prompt_embed: Optional[Tensor] = None,
+        scores: Optional[Tensor] = None,
+    ) -> dict[str, Tensor]:
+        """Losses of one batch.
+
+        Args:
+            image_embed: (B, D), not used by this head.
+            text_embed: (M, D), not used by this head.
+            image_ids: (B,) int64, of this process.
+            caption_image_ids: (M,) int64, the image of each caption, of this process.
+            caption_keys: (M,) int64, equal for equal texts, of this process.
+            object_counts: (B, O) float, not used by this head.
+            prompt_embed: (P, D), not used by this head.
+            scores: (sum of B, sum of M) over all processes, in the order of ranks.
+
+        Raises:
+            ConfigError: there are no scores.
+        """
+        if scores is None:
+            raise ConfigError('MatchingHead: loss needs the scores of the batch; use it in an ImageTextRetriever')
+        positives, ignored = pair_labels(
+            gather_rows(image_ids), gather_rows(caption_image_ids), gather_rows(caption_keys), self.identical_captions
+        )
+        return {
+            name: weight * loss(scores, positives, ignored)
+            for name, weight, loss in zip(self.names, self.weights, self.losses)
+        }
+
+
+def _log_name(loss: nn.Module) -> str:
+    """``TripletLoss`` -> ``loss_triplet``, ``MatchingBCELoss`` -> ``loss_matching_bce``."""
+    words = re.findall('[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+', type(loss).__name__.removesuffix('Loss'))
+    return '_'.join(['loss', *words]).lower()

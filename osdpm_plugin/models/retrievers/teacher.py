@@ -1,0 +1,100 @@
+"""A trained retriever that looks on while another one is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Optional, Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
+from torch import Tensor
+
+from ...errors import CheckpointError, ConfigError
+from ...registry import MODELS, TASK_UTILS
+from ...structures import RetrievalDataSample, as_image_features
+from ..losses.distillation import Encoding
+from .image_text_retriever import ImageTextRetriever
+
+
+class Teacher:
+    """Raw images and the texts of captions -> what a trained retriever makes of them.
+
+    It keeps its own statistics, image size and tokenizer, those of its config's test pipeline, so that student and
+    teacher need have nothing in common. It is no module: it has no place in a state dict, in an optimizer or in DDP.
+
+    Args:
+        config: config file of the teacher.
+        checkpoint: its checkpoint.
+        device: where it runs.
+
+    Raises:
+        ConfigError: the config is missing, or is not that of a retriever with a test pipeline.
+        CheckpointError: the checkpoint is missing, unreadable, or of another model.
+    """
+
+    def __init__(self, *, config: str, checkpoint: str, device: torch.device) -> None:
+        if not Path(config).is_file():
+            raise ConfigError(
+                f'teacher: config file {config} does not exist; set teacher.config to the one it was trained with'
+            )
+        cfg = Config.fromfile(config)
+        steps = {step['type']: step for step in _test_pipeline(cfg)}
+        if 'TokenizeCaptions' not in steps:
+            raise ConfigError(
+                f"teacher: the test pipeline of {config} has no TokenizeCaptions; name a retriever's config"
+            )
+        self.tokenizer = TASK_UTILS.build(steps['TokenizeCaptions']['tokenizer'])
+        self.image_size = _edge(steps.get('Resize', {}).get('scale'))
+        self.model: ImageTextRetriever = MODELS.build(dict(cfg.model, head=None))
+        _load(self.model, checkpoint, config)
+        self.model.to(device).eval().requires_grad_(False)
+        self.device = device
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, data_samples: Sequence[RetrievalDataSample]) -> Encoding:
+        """Encode a batch.
+
+        Args:
+            images: (B, 3, H, W), blue first, values from 0 to 255 of any dtype.
+            data_samples: B samples with their captions' texts.
+        """
+        if self.image_size is not None and images.shape[-2:] != self.image_size:
+            images = F.interpolate(images.float(), size=self.image_size, mode='bilinear', antialias=True)
+        inputs = self.model.data_preprocessor(dict(inputs=images))['inputs']
+        texts = [text for sample in data_samples for text in sample.captions]
+        features = as_image_features(self.model.image_tower(inputs))
+        seen = self.model.perceive(features)
+        read = self.model.read(torch.from_numpy(self.tokenizer(texts)).to(self.device))
+        return Encoding(
+            levels=tuple(m.mean(dim=(2, 3)) for m in features.maps),
+            image=seen.embedding,
+            text=read.pooled,
+            scores=self.model.score(seen, read),
+        )
+
+
+def _test_pipeline(cfg: Config) -> Sequence[dict]:
+    loader: Any = cfg.get('test_dataloader') or {}
+    return (loader.get('dataset') or {}).get('pipeline') or ()
+
+
+def _edge(scale: Any) -> Optional[tuple[int, int]]:
+    """mmcv's scale, (width, height) or one edge -> (height, width)."""
+    if scale is None:
+        return None
+    return (scale, scale) if isinstance(scale, int) else (scale[1], scale[0])
+
+
+def _load(model: ImageTextRetriever, checkpoint: str, config: str) -> None:
+    """Load the weights of all parts but the head, none missing and none left over."""
+    saved = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    weights = {key: value for key, value in saved.get('state_dict', saved).items() if not key.startswith('head.')}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f'teacher: checkpoint {checkpoint} is of another model than {config}; set teacher.config to the config '
+            f'that it was trained with ({str(error).splitlines()[-1].strip()})'
+        ) from error
