@@ -1,4 +1,8 @@
-"""UCM-Captions with towers that need no model hub: `python tools/get_weights.py weights` first."""
+"""UCM-Captions with towers that need no model hub:
+
+python tools/get_weights.py weights
+python tools/fit_compression.py configs/osdpm_ucm_resnet50_minilm.py
+"""
 
 _base_ = [
     '_base_/datasets/ucm.py',
@@ -6,6 +10,7 @@ _base_ = [
     '_base_/schedules/adamw_15e.py',
     '_base_/default_runtime.py',
 ]
+model = dict(image_tower=dict(init_cfg=dict(type='Pretrained', checkpoint='weights/compressed_resnet50_ucm.pth')))
 image_size = 224
 tokenizer = dict(type='HFTokenizer', name_or_path='weights/all-MiniLM-L6-v2', context_length=48)
 
@@ -29,3 +34,10 @@ test_pipeline = [
 train_dataloader = dict(num_workers=2, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(num_workers=2, dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(num_workers=2, dataset=dict(pipeline=test_pipeline))
+
+custom_hooks = [
+    dict(type='CheckpointCompatibilityHook'),
+    dict(type='EpochSeedHook'),
+    dict(type='ObjectFrequencyHook'),
+    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.01),  # ours: RSICD val
+]

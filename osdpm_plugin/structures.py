@@ -10,6 +10,7 @@ from typing import NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
@@ -92,7 +93,9 @@ class RetrievalDataSample(BaseDataElement):
         caption_keys: (K,) int64, equal for captions of equal normalised text.
         tokens: (K, T) int64.
         object_counts: (O,) float32, share of the image's captions that name each object category (training only).
-        text_pooled: (K, C) float32, the text tower's pooled vectors (cached features only).
+        tower_pooled: (K, C) float32, the text tower's pooled vectors (cached features only).
+        tower_words: (K, T, C) float32, its word features (cached features only).
+        tower_lengths: (K,) int64, words of each caption (cached features only).
         regions: dict of ``boxes`` (R, 4), ``scores`` (R,) and, where there are any, ``labels`` (R,) int64 and
             ``features`` (R, F), as in `Regions`, best first (`LoadRegions` only).
 
@@ -140,10 +143,13 @@ def collate_captions(samples: Sequence[RetrievalDataSample], device: torch.devic
         return torch.from_numpy(np.concatenate([sample.get(key) for sample in samples])).to(device)
 
     features = None
-    if all('text_pooled' in sample for sample in samples):
-        pooled = join('text_pooled')
+    if all('tower_pooled' in sample for sample in samples):
+        words = [torch.from_numpy(sample.tower_words).transpose(0, 1) for sample in samples]  # (T, K, C) each
+        padded = torch.cat([F.pad(w, (0, 0, 0, 0, 0, max(map(len, words)) - len(w))) for w in words], dim=1)
         features = TextFeatures(
-            words=pooled[:, None], mask=torch.ones(len(pooled), 1, dtype=torch.bool, device=device), pooled=pooled
+            words=padded.transpose(0, 1).to(device),
+            mask=torch.arange(len(padded), device=device) < join('tower_lengths')[:, None],
+            pooled=join('tower_pooled'),
         )
     return CaptionBatch(
         tokens=join('tokens'),

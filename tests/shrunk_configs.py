@@ -135,6 +135,20 @@ def _write_teacher(teacher: dict, folder: Path) -> None:
     torch.save(model.state_dict(), teacher['checkpoint'])
 
 
+def _shrink_compressed(model: Config, file: Path) -> None:
+    """A small tower, and the file of its fitted components."""
+    tower = model.image_tower
+    tower.tower.update(depth=18, base_channels=4, style='pytorch', init_cfg=None)
+    tower.update(in_channels=(16, 32), channels=(8, 8), pooled_channels=12, init_cfg=None)
+    model.neck.pooled_channels = 12
+    if model.neck.type == 'DAPN':
+        model.neck.update(in_channels=(8, 8))
+    fitted = MODELS.build(tower)
+    fitted.fit([torch.randn(24, 3, 32, 32, generator=torch.Generator().manual_seed(0))])
+    torch.save(fitted.state_dict(), file)
+    tower.init_cfg = dict(type='Pretrained', checkpoint=str(file))
+
+
 def _shrink_model(cfg: Config, folder: Path) -> None:
     model = cfg.model
     if model.type == 'ImageClassifier':
@@ -167,6 +181,8 @@ def _shrink_model(cfg: Config, folder: Path) -> None:
             init_cfg=None,
         )
         model.neck.update(in_channels=(32, 64), pool_channels=64)
+    elif model.image_tower.type == 'CompressedTower':
+        _shrink_compressed(model, folder / 'compressed.pth')
     else:
         model.image_tower.update(depth=18, base_channels=8, style='pytorch', init_cfg=None)
         model.neck.update(in_channels=(32, 64) if model.neck.type == 'DAPN' else 64)

@@ -11,6 +11,8 @@ from mmengine.registry import init_default_scope
 
 from osdpm_plugin.engine.launch import add_common_arguments, load_config, run_tool
 from osdpm_plugin.features.build_cache import cache_features
+from osdpm_plugin.features.fingerprints import TOWERS
+from osdpm_plugin.features.store import DTYPES
 
 
 def main() -> None:
@@ -18,8 +20,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_common_arguments(parser)
     parser.add_argument('--out', required=True, help='folder of the cache')
-    parser.add_argument('--views', type=int, default=1, help='views of each training image; the first is not augmented')
-    parser.add_argument('--dtype', choices=['float16', 'float32'], default='float16', help='of image features')
+    parser.add_argument('--augmented-views', type=int, default=0, help='further views, as training augments an image')
+    parser.add_argument('--towers', nargs='+', choices=TOWERS, help='which to run (default: those that are frozen)')
+    parser.add_argument('--dtype', choices=DTYPES, default='float16', help='of maps and words (default: float16)')
     parser.add_argument('--grid', choices=['own', 'coarsest'], default='own', help='pool all maps to the coarsest grid')
     parser.add_argument('--batch-size', type=int, default=32, help='images a step')
     parser.add_argument('--bf16', action='store_true', help='run the image tower in bfloat16')
@@ -29,10 +32,11 @@ def main() -> None:
     cache_features(
         cfg,
         args.out,
-        views=args.views,
+        augmented_views=args.augmented_views,
+        towers=args.towers,
         dtype=args.dtype,
         grid=args.grid,
-        autocast=args.bf16,
+        bf16=args.bf16,
         batch_size=args.batch_size,
     )
 

@@ -3,6 +3,8 @@
 _base_ = '../osdpm_ucm_resnet50_minilm.py'
 
 model = dict(
-    neck=dict(_delete_=True, type='GlobalNeck', embed_dims=512, in_channels=2048),
+    neck=dict(
+        _delete_=True, type='GlobalNeck', embed_dims=1024, pooled_channels=1024, hidden_channels=2048, dropout=0.3
+    ),
     head=dict(_delete_=True, type='ContrastiveHead'),
 )

@@ -10,6 +10,7 @@ from .checkpoint_hook import SafeCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
 from .object_frequency_hook import ObjectFrequencyHook
 from .pairwise_scoring_hook import PairwiseScoringHook
+from .visualization_hook import RetrievalVisualizationHook
 from .vocabulary_hook import VocabularyHook
 from .work_dir import check_work_dir
 
@@ -19,6 +20,7 @@ __all__ = [
     'EpochSeedHook',
     'ObjectFrequencyHook',
     'PairwiseScoringHook',
+    'RetrievalVisualizationHook',
     'SafeCheckpointHook',
     'VocabularyHook',
     'check_work_dir',

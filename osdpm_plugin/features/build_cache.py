@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional, Sequence
 
 import numpy as np
 import torch
@@ -15,43 +15,58 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..errors import ConfigError, DataError
+from ..models.retrievers.dihedral import turned
 from ..registry import DATASETS, MODELS
 from ..structures import ImageFeatures, as_image_features
 from .cached_dataset import cached_steps
-from .fingerprints import data_hash, tower_hash, tower_settings, transform_hash
-from .store import VERSION, SplitWriter, read_json, write_json
+from .fingerprints import TOWERS, data_hash, tower_hash, tower_settings, transform_hash
+from .store import DTYPES, VERSION, SplitWriter, read_json, to_rows, write_json
 from .use_cache import LOADERS
 
 TEXT_BATCH = 256
-DTYPES = {'float16': np.float16, 'float32': np.float32}
 
 
 def cache_features(
-    cfg: Config, out: str, *, views: int, dtype: str, grid: str, autocast: bool, batch_size: int
+    cfg: Config,
+    out: str,
+    *,
+    augmented_views: int = 0,
+    dtype: str = 'float16',
+    grid: str = 'own',
+    bf16: bool = False,
+    batch_size: int = 32,
+    towers: Optional[Sequence[str]] = None,
 ) -> None:
     """Fill ``out`` with the features of the train, val and test data sets; what is complete is not done again.
 
+    Of each image ``model.test_views`` turns are stored, through val's pipeline; training draws one of them at a time,
+    evaluation takes all.
+
     Args:
-        cfg: config with frozen towers.
+        cfg: config with a frozen tower.
         out: folder of the cache.
-        views: views of each training image: the first through val's pipeline, the others through training's own.
-            Val and test have one.
-        dtype: ``float16`` or ``float32``, of image features.
+        augmented_views: further views of each training image, through training's own pipeline.
+        dtype: ``float16``, ``bfloat16`` or ``float32``, of image features and words.
         grid: ``own``, or ``coarsest``: pool all maps to the grid of the coarsest, for `DAPN` with ``grid='coarsest'``.
-        autocast: run the image tower in bfloat16.
+        bf16: run the image tower in bfloat16.
         batch_size: images a step.
+        towers: ``image_tower``, ``text_tower`` or both; None: those that are frozen. The other stays at work.
 
     Raises:
         DataError: ``out`` holds features of other towers or settings.
-        ConfigError: an argument is out of range.
+        ConfigError: an argument is out of range, or a tower is not frozen.
     """
-    if dtype not in DTYPES or grid not in ('own', 'coarsest') or views < 1 or batch_size < 1:
-        raise ConfigError(f'cannot cache with dtype={dtype!r}, grid={grid!r}, views={views}, batch_size={batch_size}')
+    if dtype not in DTYPES or grid not in ('own', 'coarsest') or augmented_views < 0 or batch_size < 1:
+        raise ConfigError(
+            f'cannot cache with dtype={dtype!r}, grid={grid!r}, augmented_views={augmented_views}, '
+            f'batch_size={batch_size}'
+        )
     model = MODELS.build(cfg.model)
     model.init_weights()
     model.eval()
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     model.to(device)
+    towers = _frozen_towers(model, towers)
     datasets: dict[str, tuple[Any, Any]] = {}
     for name in LOADERS:
         loader = cfg.get(name)
@@ -59,9 +74,10 @@ def cache_features(
             datasets.setdefault(loader.dataset.split, (loader, DATASETS.build(loader.dataset)))
     plain_pipeline = cfg.val_dataloader.dataset.pipeline
     seed = cfg.get('randomness', {}).get('seed') or 0
-    settings = dict(version=VERSION, tower_hash=tower_hash(model), views=views, dtype=dtype, grid=grid)
-    settings['towers'] = transform_hash(tower_settings(cfg.model))
-    settings.update(autocast=autocast, seed=seed, first_view=transform_hash(cached_steps(plain_pipeline)))
+    settings = dict(version=VERSION, towers=towers, tower_hash=tower_hash(model, towers))
+    settings['tower_settings'] = transform_hash(tower_settings(cfg.model, towers))
+    settings.update(test_views=model.test_views, augmented_views=augmented_views, dtype=dtype, grid=grid)
+    settings.update(bf16=bf16, seed=seed, first_view=transform_hash(cached_steps(plain_pipeline)))
     settings['splits'] = {
         split: dict(data_hash=data_hash(dataset), transform_hash=transform_hash(cached_steps(loader.dataset.pipeline)))
         for split, (loader, dataset) in datasets.items()
@@ -71,67 +87,114 @@ def cache_features(
         changed = sorted(key for key in settings if before.get(key) != settings[key])
         raise DataError(f'{out} holds features of another {", ".join(changed)}; delete it or name another folder')
     write_json(Path(out, 'manifest.json'), settings)
-    extraction = _Extraction(model, device, grid, DTYPES[dtype], autocast)
+    extraction = _Extraction(model, device, towers, grid, DTYPES[dtype], bf16)
     for split, (loader, dataset) in datasets.items():
-        of_views = [dataset]
-        if loader is cfg.get('train_dataloader'):
-            plain = DATASETS.build(dict(loader.dataset, pipeline=plain_pipeline, check='none'))
-            of_views = [plain] + [dataset] * (views - 1)
-        extraction.extract(of_views, Path(out, split), batch_size, loader.get('num_workers', 0), seed)
+        trains = loader is cfg.get('train_dataloader')
+        plain = DATASETS.build(dict(loader.dataset, pipeline=plain_pipeline, check='none')) if trains else dataset
+        views = [(plain, turn) for turn in range(model.test_views)] + [(dataset, 0)] * (
+            augmented_views if trains else 0
+        )
+        extraction.extract(views, Path(out, split), batch_size, loader.get('num_workers', 0), seed)
     print_log(f'Features are in {out}; train with --cfg-options feature_cache={out}', logger='current')
 
 
-class _Extraction:
-    def __init__(self, model: nn.Module, device: torch.device, grid: str, dtype: Any, autocast: bool) -> None:
-        self.model, self.device, self.grid, self.dtype, self.autocast = model, device, grid, dtype, autocast
+def _frozen_towers(model: nn.Module, wanted: Optional[Sequence[str]]) -> list[str]:
+    """The towers to cache, in the order of `TOWERS`."""
+    trained = [tower for tower in TOWERS if any(p.requires_grad for p in getattr(model, tower).parameters())]
+    towers = [tower for tower in TOWERS if (tower not in trained if wanted is None else tower in wanted)]
+    wrong = [tower for tower in wanted or () if tower not in TOWERS or tower in trained]
+    if wrong or not towers:
+        raise ConfigError(
+            f'the features of {", ".join(wrong or trained)} cannot be cached; name {" or ".join(TOWERS)}, and freeze '
+            'it in the config'
+        )
+    return towers
 
-    def extract(self, of_views: list, folder: Path, batch_size: int, num_workers: int, seed: int) -> None:
-        """Write one split: images of all views, then captions."""
-        plain = of_views[0]
+
+class _Extraction:
+    def __init__(
+        self, model: nn.Module, device: torch.device, towers: list[str], grid: str, dtype: torch.dtype, bf16: bool
+    ) -> None:
+        self.model, self.device, self.towers = model, device, towers
+        self.grid, self.dtype = grid, dtype
+        self.precision = torch.bfloat16 if bf16 else torch.float32
+        for layer in model.image_tower.modules():
+            if next(layer.parameters(recurse=False), None) is not None:  # statistics of other modules stay as they are
+                layer.to(dtype=self.precision, memory_format=torch.channels_last)  # faster convolutions on CPUs
+
+    def extract(self, views: list[tuple[Any, int]], folder: Path, batch_size: int, num_workers: int, seed: int) -> None:
+        """Write one split: images of all views (data set, turn), then captions."""
+        plain = views[0][0]
         infos = [plain.get_data_info(i) for i in range(len(plain))]
+        tokens, rows = self._unique_tokens(plain, infos, folder.name)
         writer = SplitWriter(
             folder,
             image_ids=[info['image_id'] for info in infos],
             caption_ids=[i for info in infos for i in info['caption_ids']],
-            views=len(of_views),
+            caption_rows=rows,
+            views=len(views),
         )
-        total = len(of_views) * len(infos)
-        with tqdm(total=total, initial=writer.done_images, desc=f'{folder.name}: images', unit='img') as bar:
+        if 'image_tower' in self.towers:
+            self._see_images(views, writer, batch_size, num_workers, seed)
+        if 'text_tower' in self.towers:
+            self._read_texts(tokens, writer)
+
+    def _see_images(
+        self, views: list[tuple[Any, int]], writer: SplitWriter, batch_size: int, num_workers: int, seed: int
+    ) -> None:
+        num_images = len(views[0][0])
+        total = len(views) * num_images
+        name = writer.folder.name
+        with tqdm(total=total, initial=writer.done_images, desc=f'{name}: images', unit='img') as bar:
             while writer.done_images < total:
-                view, first = divmod(writer.done_images, len(infos))
-                of_views[view].seed_epoch(seed, view)
-                rest = torch.utils.data.Subset(of_views[view], range(first, len(infos)))
+                view, first = divmod(writer.done_images, num_images)
+                dataset, turn = views[view]
+                dataset.seed_epoch(seed, view)
+                rest = torch.utils.data.Subset(dataset, range(first, num_images))
                 for batch in _loader(rest, batch_size, num_workers):
-                    writer.write_images(self._see(batch))
+                    writer.write_images(self._see(batch, turn))
                     bar.update(len(batch['data_samples']))
-        self._read_texts(plain, infos, writer, folder.name)
 
     @torch.inference_mode()
-    def _see(self, batch: dict) -> dict[str, np.ndarray]:
-        images = self.model.data_preprocessor(batch)['inputs']
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            features = as_image_features(self.model.image_tower(images))
-        return {name: value.float().cpu().numpy().astype(self.dtype) for name, value in self._named(features).items()}
+    def _see(self, batch: dict, turn: int) -> dict[str, np.ndarray]:
+        images = turned(self.model.data_preprocessor(batch)['inputs'], turn)
+        images = images.to(dtype=self.precision, memory_format=torch.channels_last)
+        features = as_image_features(self.model.image_tower(images))
+        return {name: to_rows(value.float(), self.dtype) for name, value in self._named(features).items()}
 
     def _named(self, features: ImageFeatures) -> dict[str, Tensor]:
         maps = features.maps
         if self.grid == 'coarsest':
             size = min((m.shape[-2:] for m in maps), key=lambda s: s[0] * s[1])
-            maps = tuple(F.adaptive_avg_pool2d(m, tuple(size)) for m in maps)
+            maps = tuple(F.adaptive_avg_pool2d(m.float(), tuple(size)) for m in maps)
         named = {f'map{i}': m for i, m in enumerate(maps)}
         return named if features.pooled is None else dict(named, pooled=features.pooled)
 
-    @torch.inference_mode()
-    def _read_texts(self, dataset: Any, infos: list[dict], writer: SplitWriter, name: str) -> None:
+    def _unique_tokens(self, dataset: Any, infos: list[dict], name: str) -> tuple[np.ndarray, list[int]]:
+        """The different token rows (U, T) of all captions in order of appearance, and the row of each caption."""
         steps = [step for step in dataset.pipeline.transforms if type(step).__name__ == 'TokenizeCaptions']
         if not steps:
             raise ConfigError(f'the pipeline of split {name} has no TokenizeCaptions, so its captions cannot be cached')
-        captions = [caption for info in infos for caption in info['captions']]
-        with tqdm(total=len(captions), initial=writer.done_texts, desc=f'{name}: captions', unit='cap') as bar:
-            while writer.done_texts < len(captions):
-                chunk = captions[writer.done_texts : writer.done_texts + TEXT_BATCH]
-                tokens = torch.from_numpy(steps[0].tokenizer(chunk)).to(self.device)
-                writer.write_texts(self.model.text_tower(tokens).pooled.float().cpu().numpy())
+        tokens = np.concatenate([steps[0].tokenizer(list(info['captions'])) for info in infos])
+        row_of: dict[bytes, int] = {}
+        rows = [row_of.setdefault(row.tobytes(), len(row_of)) for row in tokens]
+        return tokens[np.unique(rows, return_index=True)[1]], rows
+
+    @torch.inference_mode()
+    def _read_texts(self, tokens: np.ndarray, writer: SplitWriter) -> None:
+        with tqdm(total=len(tokens), initial=writer.done_texts, desc=f'{writer.folder.name}: captions') as bar:
+            while writer.done_texts < len(tokens):
+                chunk = tokens[writer.done_texts : writer.done_texts + TEXT_BATCH]
+                texts = self.model.text_tower(torch.from_numpy(chunk).to(self.device))
+                words = (texts.words * texts.mask[..., None]).float()
+                words = F.pad(words, (0, 0, 0, tokens.shape[1] - words.shape[1]))  # (u, T, C)
+                writer.write_texts(
+                    dict(
+                        text=texts.pooled.float().cpu().numpy(),
+                        words=to_rows(words, self.dtype),
+                        lengths=texts.mask.sum(dim=1).cpu().numpy(),
+                    )
+                )
                 bar.update(len(chunk))
 
 

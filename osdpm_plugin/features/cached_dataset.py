@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from torch.utils.data import Dataset
 
 from ..datasets.transforms import PackRetrievalInputs
 from ..errors import DataError
 from ..registry import DATASETS
+from ..structures import RetrievalDataSample
 from .fingerprints import data_hash, transform_hash
-from .store import FeatureStore
+from .store import FeatureStore, from_rows
 
 CAPTION_CHOICES = ('CountObjects', 'SampleCaptions')  # no feature depends on them
 CAPTION_TRANSFORMS = (*CAPTION_CHOICES, 'TokenizeCaptions')
@@ -23,11 +23,13 @@ class CachedFeatureDataset(Dataset):
     """Join the captions of a data set with cached features.
 
     An item: ``dict(inputs=dict(maps=[(C, h, w), ...], pooled=(D,) where there is one), data_samples=...)`` with
-    ``text_pooled`` (K, C) in the sample. In training a view is drawn for each item and epoch.
+    ``tower_pooled`` (K, C), ``tower_words`` (K, T, C) and ``tower_lengths`` (K,) in the sample. In training a view is
+    drawn for each item and epoch; in evaluation, where the cache holds V > 1 views, maps are (V, C, h, w). What the
+    cache lacks, images or words of a tower that is not frozen, comes from the data set itself.
 
     Args:
         cache: folder that tools/cache_features.py wrote.
-        dataset: config of the data set that was cached; of its pipeline the caption transforms are kept.
+        dataset: config of the data set that was cached.
 
     Raises:
         DataError: the cache is missing, incomplete, or of other images, captions or transforms.
@@ -35,10 +37,13 @@ class CachedFeatureDataset(Dataset):
 
     def __init__(self, *, cache: str, dataset: Any) -> None:
         pipeline = list(dataset['pipeline'])
-        kept = [step for step in pipeline if step['type'] in CAPTION_TRANSFORMS]
-        self.dataset = DATASETS.build(dict(dataset, pipeline=kept, check='none'))
         split = dataset['split']
         self.store = FeatureStore(cache, split)
+        self._sees = 'image_tower' not in self.store.towers
+        if not self._sees:
+            kept = [step for step in pipeline if step['type'] in CAPTION_TRANSFORMS]
+            dataset = dict(dataset, pipeline=kept, check='none')
+        self.dataset = DATASETS.build(dataset)
         facts = self.store.manifest['splits'][split]
         if facts['data_hash'] != data_hash(self.dataset):
             raise DataError(f'{cache}: images or captions of {split} differ from those that were cached; cache again')
@@ -67,21 +72,31 @@ class CachedFeatureDataset(Dataset):
 
     def __getitem__(self, index: int) -> dict:
         item = self.dataset[index]
-        view = int(np.random.randint(self.store.views)) if self.store.views > 1 and not self.test_mode else 0
-        row = self.store.row_of_image[item['image_id']]
-        inputs: dict[str, Any] = dict(maps=[_tensor(m[view, row]) for m in self.store.maps])
-        if self.store.pooled is not None:
-            inputs['pooled'] = _tensor(self.store.pooled[view, row])
-        sample = self._pack.pack_captions(item)
-        sample.text_pooled = self.store.text[[self.store.row_of_caption[i] for i in item['caption_ids']]]
-        return dict(inputs=inputs, data_samples=sample)
+        if not self._sees:
+            item = dict(inputs=self._image_features(item['image_id']), data_samples=self._pack.pack_captions(item))
+        if 'text_tower' in self.store.towers:
+            self._add_text_features(item['data_samples'])
+        return item
+
+    def _image_features(self, image_id: int) -> dict[str, Any]:
+        store = self.store
+        view: Any = 0
+        if store.views > 1:
+            view = slice(None) if self.test_mode else int(np.random.randint(store.views))
+        row = store.row_of_image[image_id]
+        inputs: dict[str, Any] = dict(maps=[from_rows(m[view, row]) for m in store.maps])
+        if store.pooled is not None:
+            inputs['pooled'] = from_rows(store.pooled[view, row])
+        return inputs
+
+    def _add_text_features(self, sample: RetrievalDataSample) -> None:
+        rows = [self.store.row_of_caption[i] for i in sample.caption_ids.tolist()]
+        sample.tower_pooled = self.store.text[rows]
+        sample.tower_lengths = self.store.lengths[rows]
+        sample.tower_words = from_rows(self.store.words[rows, : sample.tower_lengths.max()]).float().numpy()
 
 
 def cached_steps(pipeline: Any) -> dict:
     """The steps of a pipeline that features depend on, as plain data: those that touch pixels, and the tokenizer."""
     steps = [dict(step) for step in pipeline if step['type'] not in CAPTION_CHOICES]
     return dict(steps=steps)
-
-
-def _tensor(row: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.array(row))

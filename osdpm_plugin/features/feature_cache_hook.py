@@ -33,18 +33,25 @@ class FeatureCacheHook(Hook):
         if not isinstance(dataset, CachedFeatureDataset):
             return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        trained = [
-            n for n, p in model.named_parameters() if p.requires_grad and n.startswith(('image_tower', 'text_tower'))
-        ]
+        manifest = dataset.store.manifest
+        towers = manifest['towers']
+        trained = [n for n, p in model.named_parameters() if p.requires_grad and n.startswith(tuple(towers))]
         if trained:
             raise DataError(
-                f'cached features are for frozen towers, but {trained[0]} is to be trained; freeze both towers'
+                f'cached features are for frozen towers, but {trained[0]} is to be trained; freeze its tower, or cache '
+                'the other one alone'
             )
-        manifest = dataset.store.manifest
-        if manifest['tower_hash'] != tower_hash(model):
+        if manifest['tower_hash'] != tower_hash(model, towers):
             raise DataError('the cached features were made by towers of other weights; cache again with this config')
-        if manifest['towers'] != transform_hash(tower_settings(runner.cfg.model)):
+        if manifest['tower_settings'] != transform_hash(tower_settings(runner.cfg.model, towers)):
             raise DataError('the cached features were made by towers of other settings; cache again with this config')
+        if 'image_tower' not in towers:
+            return
+        if manifest['test_views'] != model.test_views:
+            raise DataError(
+                f'the cache holds {manifest["test_views"]} turns of each image, but model.test_views is '
+                f'{model.test_views}; set it to the same number or cache again'
+            )
         if manifest['grid'] == 'coarsest' and getattr(model.neck, 'grid', 'coarsest') != 'coarsest':
             raise DataError(
                 'the cached maps are pooled to the coarsest grid, but the neck works on the finest; set '

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 import torch
 from torch import nn
 
+TOWERS = ('image_tower', 'text_tower')
 WEIGHT_KEYS = ('pretrained', 'name_or_path', 'init_cfg', 'frozen')
 
 
-def tower_hash(model: nn.Module) -> str:
-    """SHA-256 over names and values of the parameters and buffers of both towers."""
+def tower_hash(model: nn.Module, towers: Sequence[str]) -> str:
+    """SHA-256 over names and values of the parameters and buffers of the named towers."""
     digest = hashlib.sha256()
-    for tower in ('image_tower', 'text_tower'):
+    for tower in towers:
         for name, value in sorted(getattr(model, tower).state_dict().items()):
             digest.update(f'{tower}.{name}{tuple(value.shape)}'.encode())
             digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
@@ -26,12 +27,9 @@ def tower_hash(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def tower_settings(model: Mapping[str, Any]) -> dict:
-    """The configs of both towers without the places of their weights, whose values `tower_hash` covers."""
-    return {
-        tower: {key: value for key, value in model[tower].items() if key not in WEIGHT_KEYS}
-        for tower in ('image_tower', 'text_tower')
-    }
+def tower_settings(model: Mapping[str, Any], towers: Sequence[str]) -> dict:
+    """The configs of the named towers without the places of their weights, whose values `tower_hash` covers."""
+    return {tower: {key: value for key, value in model[tower].items() if key not in WEIGHT_KEYS} for tower in towers}
 
 
 def data_hash(dataset: Any) -> str:

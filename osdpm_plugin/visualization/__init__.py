@@ -3,6 +3,12 @@
 - ``answers``: embeddings with ids -> queries with their ranked answers, right or wrong by id (no drawing);
 - ``gallery``: queries with answers -> a picture, text to image above, image to text below (no model);
 - ``contact_sheet``: a data set -> a grid of images with captions;
+- ``heatmap``: image files -> what DAPN attends to, over the image; from ``heatmap_model`` (config, checkpoint, file ->
+  maps), ``heatmap_attention`` (DAPN's own maps), ``relevance`` (regions that a match rests on, by hiding them, for any
+  model), ``heatmap_panels`` (titles, units) and ``heatmap_overlay`` (maps -> colours that lie on the image);
+- ``embedding``: embedded splits -> t-SNE of several models side by side; from ``embedding_classes`` (images ->
+  classes), ``embedding_layout`` (t-SNE, alignment) and ``embedding_figures`` (numbers in the joint space);
+- ``recall_curve``: an embedded split -> recall at every K;
 - ``images``: how image files are read, by the loader of the config's pipeline, and cut to tiles;
 - ``page``: what both draw on, a page measured in pixels, by matplotlib's object interface (no global state).
 
@@ -11,21 +17,41 @@ Colour is never the only cue: right answers also carry a check mark, wrong ones 
 
 from .answers import Answer, Query, Retrieval, Retrievals, retrieve
 from .contact_sheet import Example, draw_contact_sheet, pick_examples
+from .embedding import draw_embeddings, spaces_of
+from .embedding_classes import labels_of
+from .embedding_figures import ClusterFigures, cluster_figures
 from .gallery import draw_gallery
+from .heatmap import Subject, draw_heatmaps
+from .heatmap_model import HeatmapModel
 from .images import reader_of
-from .page import check_png, save_figure
+from .page import check_png, pixels_of, save_figure, without_font
+from .recall_curve import draw_recall_curves, recall_curves
+from .relevance import occlusion_relevance
 
 __all__ = [
     'Answer',
+    'ClusterFigures',
     'Example',
+    'HeatmapModel',
     'Query',
     'Retrieval',
     'Retrievals',
+    'Subject',
     'check_png',
+    'cluster_figures',
     'draw_contact_sheet',
+    'draw_embeddings',
     'draw_gallery',
+    'draw_heatmaps',
+    'draw_recall_curves',
+    'labels_of',
+    'occlusion_relevance',
     'pick_examples',
+    'pixels_of',
     'reader_of',
+    'recall_curves',
     'retrieve',
     'save_figure',
+    'spaces_of',
+    'without_font',
 ]

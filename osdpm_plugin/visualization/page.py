@@ -1,22 +1,26 @@
 """Drawing orders in pixels -> a matplotlib `Figure` of exactly that size, and that as a file.
 
-Fonts: the first installed one that has a character draws it, see `FAMILIES`; where none has it, a box stands in.
+Fonts: the first installed one that has a character draws it, see `FAMILIES`; where none has it, a box stands in, and
+`save_figure` says so.
 """
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, cast
 
 import numpy as np
+from matplotlib import get_cachedir
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import IdentityTransform
+from mmengine.logging import print_log
 
 from ..errors import ConfigError
 from ..evaluation.files import write_atomically
@@ -189,14 +193,38 @@ def check_png(path: str) -> None:
 def save_figure(figure: Figure, path: str) -> None:
     """Write a PNG file, whole or not at all; its folder is made if there is none. Equal figures give equal bytes.
 
+    Characters that no installed font has are named in the log.
+
     Raises:
         ConfigError: ``path`` does not end in .png, or cannot be written.
     """
     check_png(path)
+    missing = without_font(text.get_text() for text in figure.texts)
+    if missing:
+        print_log(
+            f'{path}: boxes stand in for {len(missing)} characters that no installed font has ({missing[:20]}); '
+            "install one that has them, e.g. Noto Sans CJK, remove matplotlib's font cache "
+            f'({get_cachedir()}) and draw again',
+            logger='current',
+            level=logging.WARNING,
+        )
     with quiet_about_glyphs():
         write_atomically(
             path, lambda file: figure.savefig(file, format='png', dpi=figure.dpi, metadata={'Software': None}), '--out'
         )
+
+
+def pixels_of(figure: Figure) -> np.ndarray:
+    """A figure on an Agg canvas as an image (H, W, 3) uint8."""
+    with quiet_about_glyphs():
+        figure.canvas.draw()
+    return np.asarray(cast(FigureCanvasAgg, figure.canvas).buffer_rgba())[..., :3].copy()
+
+
+def without_font(texts: Iterable[str]) -> str:
+    """The characters, each once and sorted, that no installed font of `FAMILIES` has: boxes stand in for them."""
+    letters = {letter for text in texts for letter in printable(text) if letter != ' '}
+    return ''.join(sorted(letter for letter in letters if not any(ord(letter) in font for font in _characters())))
 
 
 @contextmanager
@@ -211,6 +239,13 @@ def quiet_about_glyphs() -> Iterator[None]:
 def _installed() -> tuple[str, ...]:
     names = {font.name for font in fontManager.ttflist}
     return tuple(family for family in FAMILIES if family in names) or FAMILIES[:1]
+
+
+@lru_cache(maxsize=1)
+def _characters() -> tuple[frozenset[int], ...]:
+    """Code points of each installed font, as matplotlib chooses its file."""
+    files = (fontManager.findfont(FontProperties(family=family)) for family in _installed())
+    return tuple(frozenset(get_font(file).get_charmap()) for file in files)
 
 
 @lru_cache(maxsize=1)

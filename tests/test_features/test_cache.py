@@ -9,10 +9,10 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
-from osdpm_plugin.errors import DataError
+from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.features import use_feature_cache
 from osdpm_plugin.features.build_cache import cache_features
-from osdpm_plugin.features.store import FeatureStore, SplitWriter
+from osdpm_plugin.features.store import DTYPES, FeatureStore, SplitWriter, from_rows, to_rows
 from osdpm_plugin.registry import MODELS
 from tests.shrunk_configs import shrink
 
@@ -43,7 +43,7 @@ def fix_towers(cfg, weights):
 
 
 def make_cache(cfg, out, **options):
-    settings = dict(views=1, dtype='float32', grid='own', autocast=False, batch_size=4)
+    settings = dict(dtype='float32', batch_size=4)
     cache_features(cfg, str(out), **dict(settings, **options))
 
 
@@ -74,7 +74,7 @@ def test_losses_recall_and_weights_equal_the_uncached_runs(cfg, tmp_path):
 
 def test_views_differ_and_the_first_is_plain(cfg, tmp_path):
     cfg.train_dataloader.dataset.pipeline.insert(2, dict(type='RandomRotate90', prob=1.0))
-    make_cache(cfg, tmp_path / 'cache', views=3)
+    make_cache(cfg, tmp_path / 'cache', augmented_views=2)
     store = FeatureStore(str(tmp_path / 'cache'), 'train')
     assert store.maps[0].shape[:3] == (3, 8, 64) and store.pooled.shape == (3, 8, 16)
     plain = FeatureStore(str(tmp_path / 'cache'), 'val')
@@ -150,10 +150,82 @@ def test_stale_caches_are_refused(cfg, tmp_path):
         train(use_feature_cache(pooled_otherwise, str(cache)), f'{tmp_path.name}_settings')
 
     cfg.model.image_tower.frozen = False
-    with pytest.raises(DataError, match='image_tower.* is to be trained; freeze both towers'):
+    with pytest.raises(DataError, match='image_tower.* is to be trained; freeze its tower'):
         train(use_feature_cache(cfg, str(cache)), f'{tmp_path.name}_trained')
 
 
 def test_absent_cache(cfg, tmp_path):
     with pytest.raises(DataError, match='holds no cached features; make them with tools/cache_features.py'):
         Runner.build_dataloader(use_feature_cache(cfg, str(tmp_path / 'none')).train_dataloader)
+
+
+def test_turns_for_evaluation_equal_the_uncached_runs(cfg, tmp_path):
+    cfg.model.test_views = 4
+    make_cache(cfg, tmp_path / 'cache')
+    store = FeatureStore(str(tmp_path / 'cache'), 'val')
+    assert store.views == 4
+    mirrored = np.flip(store.maps[0][0], axis=-1)  # a patch embedding does not commute with turns: maps must differ
+    assert not np.allclose(store.maps[0][1], mirrored)
+    _, recalls, weights = train(copy.deepcopy(cfg), f'{tmp_path.name}_plain')
+    cached = use_feature_cache(cfg, str(tmp_path / 'cache'))
+    cached.experiment_name, cached.work_dir = f'{tmp_path.name}_eval', f'{cfg.work_dir}_eval'
+    cached.test_dataloader = cached.val_dataloader
+    runner = Runner.from_cfg(cached)
+    runner.model.load_state_dict(weights)
+    assert runner.test()['retrieval/Rsum'] == pytest.approx(recalls[-1], abs=1e-6)
+
+    cached.model.test_views = 2
+    with pytest.raises(DataError, match='the cache holds 4 turns of each image, but model.test_views is 2'):
+        train(cached, f'{tmp_path.name}_turns')
+
+
+def test_words_are_the_towers(cfg, tmp_path):
+    make_cache(cfg, tmp_path / 'cache')
+    cached = use_feature_cache(cfg, str(tmp_path / 'cache'))
+    loader, plain = (Runner.build_dataloader(c.val_dataloader) for c in (cached, cfg))
+    model = MODELS.build(cfg.model).eval()
+    model.init_weights()
+    for cached_batch, batch in zip(loader, plain):
+        features = model._collate(cached_batch['data_samples']).features
+        tokens = model._collate(batch['data_samples']).tokens
+        with torch.no_grad():
+            texts = model.text_tower(tokens)
+        longest = features.words.shape[1]
+        assert longest == features.mask.sum(dim=1).max() and not texts.mask[:, longest:].any()
+        assert torch.equal(features.mask, texts.mask[:, :longest])
+        torch.testing.assert_close(features.pooled, texts.pooled, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(features.words[features.mask], texts.words[texts.mask], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('tower, other', [('image_tower', 'text_tower'), ('text_tower', 'image_tower')])
+def test_one_tower_cached_and_the_other_trained(cfg, tmp_path, tower, other):
+    cfg.model[other].frozen = False
+    make_cache(cfg, tmp_path / 'cache')
+    losses, recalls, weights = train(copy.deepcopy(cfg), f'{tmp_path.name}_plain')
+    start = torch.load(cfg.model.text_tower.pretrained)['state_dict']
+    assert not torch.equal(weights['neck.gate'], start['neck.gate'])
+    assert any(not torch.equal(weights[k], v) for k, v in start.items() if k.startswith(other))
+    cached_losses, cached_recalls, cached_weights = train(
+        use_feature_cache(cfg, str(tmp_path / 'cache')), f'{tmp_path.name}_cached'
+    )
+    np.testing.assert_allclose(cached_losses, losses, rtol=1e-5)
+    assert cached_recalls == pytest.approx(recalls, abs=1e-6)
+    for name, value in weights.items():
+        torch.testing.assert_close(cached_weights[name], value, rtol=1e-3, atol=1e-4)  # four steps of Adam at 5e-4
+
+
+def test_only_frozen_towers_can_be_cached(cfg, tmp_path):
+    cfg.model.image_tower.frozen = False
+    with pytest.raises(ConfigError, match='the features of image_tower cannot be cached'):
+        make_cache(cfg, tmp_path / 'cache', towers=['image_tower'])
+
+
+@pytest.mark.parametrize('dtype', ['float16', 'bfloat16', 'float32'])
+def test_stored_precision(dtype):
+    values = torch.tensor([[1.0, -3.14159, 1e-3, 65504.0]])
+    stored = from_rows(to_rows(values, DTYPES[dtype]))
+    assert stored.dtype == DTYPES[dtype] and torch.equal(stored, values.to(DTYPES[dtype]))
+
+
+def test_values_beyond_float16_are_clipped():
+    assert from_rows(to_rows(torch.tensor([1e6, -1e6]), torch.float16)).tolist() == [65504.0, -65504.0]

@@ -39,38 +39,44 @@ def test_window_mean_equals_the_naive_loop(window, size):
 
 def test_saliency_equals_the_naive_loops():
     torch.manual_seed(0)
-    attention = ObjectSaliencyAttention(channels=6, global_channels=5, scales=(1, 3)).double()
+    attention = ObjectSaliencyAttention(
+        channels=6, global_channels=5, scales=(1, 3), num_queries=2, object_channels=4
+    ).double()
     x, g = torch.randn(2, 6, 3, 4, dtype=torch.float64), torch.randn(2, 5, dtype=torch.float64)
     out = attention(x, g)
     for b in range(2):
-        query = attention.query(g[b])
-        key_weight, value_weight = attention.key.weight[:, :, 0, 0], attention.value.weight[:, :, 0, 0]
-        affinity, value = torch.zeros(3, 4, dtype=torch.float64), torch.zeros(6, 3, 4, dtype=torch.float64)
-        for i in range(3):
-            for j in range(4):
-                key = key_weight @ x[b, :, i, j] + attention.key.bias
-                affinity[i, j] = F.cosine_similarity(query, key, dim=0) / attention.log_temperature.exp()
-                value[:, i, j] = value_weight @ x[b, :, i, j] + attention.value.bias
+        key, value = (
+            torch.einsum('ec,chw->ehw', layer.weight[:, :, 0, 0], x[b]) + layer.bias[:, None, None]
+            for layer in (attention.key, attention.value)
+        )
         weights = attention.scale(g[b]).softmax(0)
-        want_objects, want_saliency = torch.zeros(6, dtype=torch.float64), torch.zeros(3, 4, dtype=torch.float64)
-        for w, s in zip(weights, (1, 3)):
-            m = naive_window_mean(affinity[None], s)[0].exp()
-            m = m / m.sum()
-            v = naive_window_mean(value, s)
-            want_saliency += w * m
-            want_objects += w * torch.stack([m[i, j] * v[:, i, j] for i in range(3) for j in range(4)]).sum(0)
-        torch.testing.assert_close(out.objects[b], want_objects)
+        want_objects, want_saliency = [], torch.zeros(3, 4, dtype=torch.float64)
+        for index, (w, s) in enumerate(zip(weights, (1, 3))):
+            keys, values = naive_window_mean(key, s), naive_window_mean(value, s)
+            for query in attention.queries[index]:
+                m = torch.zeros(3, 4, dtype=torch.float64)
+                for i in range(3):
+                    for j in range(4):
+                        cosine = F.cosine_similarity(query, keys[:, i, j], dim=0)
+                        m[i, j] = (cosine / attention.log_temperature.exp()).exp()
+                m = m / m.sum()
+                want_saliency += w * m / 2
+                want_objects.append(
+                    2 * w * torch.stack([m[i, j] * values[:, i, j] for i in range(3) for j in range(4)]).sum(0)
+                )
+        torch.testing.assert_close(out.objects[b], torch.cat(want_objects))
         torch.testing.assert_close(out.saliency[b], want_saliency)
+    assert attention.out_channels == out.objects.shape[1] == 2 * 2 * 4
     torch.testing.assert_close(out.scale_saliency.sum(dim=(2, 3)), torch.ones(2, 2, dtype=torch.float64))
     torch.testing.assert_close(out.scale_weights.sum(1), torch.ones(2, dtype=torch.float64))
 
 
 def test_saliency_finds_the_planted_object():
-    """Identity query and key: the one cell that points along the global vector takes nearly all the saliency."""
-    attention = ObjectSaliencyAttention(channels=4, global_channels=4, scales=(1,))
-    for layer in (attention.query, attention.key):
-        nn.init.zeros_(layer.bias)
-        layer.weight.data = torch.eye(4).view_as(layer.weight)
+    """Identity key: the one cell that points along the query takes nearly all the saliency."""
+    attention = ObjectSaliencyAttention(channels=4, global_channels=4, scales=(1,), num_queries=1, object_channels=4)
+    nn.init.zeros_(attention.key.bias)
+    attention.key.weight.data = torch.eye(4).view_as(attention.key.weight)
+    attention.queries.data.fill_(1.0)
     x = -torch.ones(1, 4, 5, 5)
     x[0, :, 1, 3] = 1.0
     saliency = attention(x, torch.ones(1, 4)).saliency[0]
@@ -109,7 +115,7 @@ def test_dapn_departs_when_its_gate_opens():
     out = neck(features)
     torch.testing.assert_close(out.embedding, want)
     torch.testing.assert_close(out.saliency.sum(dim=(1, 2)), torch.ones(3))
-    assert out.saliency.shape == (3, 4, 4) and out.scale_weights.shape == (3, 3)
+    assert out.saliency.shape == (3, 4, 4) and out.scale_weights.shape == (3, 2)
 
 
 def test_images_of_a_batch_do_not_mix():
@@ -139,6 +145,24 @@ def test_maps_of_any_backbone_and_every_parameter_gets_a_gradient(neck):
     (out[-1] * torch.randn(3, 16)).sum().backward()
     without = [name for name, p in neck.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert not without
+
+
+@pytest.mark.parametrize('neck_type', [DAPN, GlobalNeck])
+def test_a_pooled_vector_of_another_space_is_projected(neck_type):
+    torch.manual_seed(0)
+    options = dict(in_channels=(24,), channels=32, gate_init=0.5) if neck_type is DAPN else {}
+    neck = neck_type(embed_dims=8, pooled_channels=16, **options).eval()
+    features = clip_features()
+    out = neck(features).embedding
+    assert out.shape == (3, 8)
+    out[:, 0].sum().backward()
+    assert [name for name, p in neck.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+    if neck_type is GlobalNeck:
+        torch.testing.assert_close(out, F.normalize(neck.projection(features.pooled), dim=1))
+        with pytest.raises(ConfigError, match='set one'):
+            GlobalNeck(embed_dims=8, in_channels=24, pooled_channels=16)
+    with pytest.raises(ConfigError, match='pooled vector of 16 values, but the tower gives none'):
+        neck(features._replace(pooled=None))
 
 
 def test_gradients_are_right():
@@ -185,7 +209,7 @@ def test_text_projection():
         (lambda: DAPN(in_channels=(24,), embed_dims=16, scales=(1, 2)), 'scales must be different odd numbers'),
         (lambda: DAPN(in_channels=(24,), embed_dims=16, scales=()), 'scales'),
         (lambda: GlobalNeck(embed_dims=16, in_channels=24, adapter=True), 'adapter=True is for vectors'),
-        (lambda: DAPN(in_channels=(24,), embed_dims=8)(clip_features()), 'embed_dims=8 values, but the tower gives 16'),
+        (lambda: DAPN(in_channels=(24,), embed_dims=8)(clip_features()), 'of 8 values, but the tower gives 16'),
         (lambda: DAPN(in_channels=(24,), embed_dims=16)(clip_features().maps), 'the tower gives none'),
         (
             lambda: DAPN(in_channels=(12, 24), embed_dims=16)(clip_features()),

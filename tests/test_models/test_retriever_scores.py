@@ -90,15 +90,6 @@ def test_every_parameter_gets_a_gradient():
     assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
-def test_words_are_not_read_from_cached_features():
-    model = build()
-    data = model.data_preprocessor(batch(range(2)))
-    for sample in data['data_samples']:
-        sample.text_pooled = torch.zeros(1, 16).numpy()
-    with pytest.raises(ConfigError, match='WordProjection reads the words of a caption, and cached features hold'):
-        model(**data, mode='loss')
-
-
 def losses_and_gradients():
     """One step of the tiny pair model under DDP on this rank's share; gradients are what DDP left."""
     world, rank = dist.get_world_size(), dist.get_rank()

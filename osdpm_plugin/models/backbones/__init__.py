@@ -4,6 +4,7 @@
 The two towers of a retriever are separate modules, each with its half of the weights. Nothing is normalised here.
 """
 
+from .compressed_tower import CompressedTower
 from .gru_text_tower import GRUTextTower
 from .hf_text_tower import HFTextTower
 from .light_multiscale_cnn import LightMultiScaleCNN
@@ -13,6 +14,7 @@ from .open_clip_text_tower import OpenCLIPTextTower
 from .word_embedding import WordEmbedding
 
 __all__ = [
+    'CompressedTower',
     'GRUTextTower',
     'HFTextTower',
     'LightMultiScaleCNN',

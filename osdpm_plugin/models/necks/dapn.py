@@ -37,9 +37,12 @@ class DAPN(BaseModule):
         embed_dims: D of the joint space.
         pool_channels: C of the last map when the global vector is made of it (`GlobalNeck`, in_channels); None takes
             the tower's pooled vector.
+        pooled_channels: width of the tower's pooled vector where it is not in the joint space (`GlobalNeck`).
         channels: width of the attentions.
         grid: ``finest`` or ``coarsest`` of the maps, on which they are summed; the coarsest costs less.
         scales: odd window edges in cells of that grid.
+        num_queries: object queries at each scale.
+        object_channels: width of what a query finds.
         adapter: refine the tower's pooled vector by a `ResidualAdapter` (``pool_channels=None`` only).
         cooperative: False leaves the spatial-channel attention out (ablation).
         gate_init: start of the gate, before tanh.
@@ -54,10 +57,13 @@ class DAPN(BaseModule):
         in_channels: Sequence[int],
         embed_dims: int,
         pool_channels: Optional[int] = None,
+        pooled_channels: Optional[int] = None,
         adapter: bool = False,
         channels: int = 512,
         grid: str = 'finest',
-        scales: Sequence[int] = (1, 3, 5),
+        scales: Sequence[int] = (1, 3),
+        num_queries: int = 16,
+        object_channels: int = 128,
         cooperative: bool = True,
         gate_init: float = 0.0,
         hidden_channels: int = 1024,
@@ -78,6 +84,7 @@ class DAPN(BaseModule):
         self.global_neck = GlobalNeck(
             embed_dims=embed_dims,
             in_channels=pool_channels,
+            pooled_channels=pooled_channels,
             hidden_channels=hidden_channels,
             dropout=dropout,
             adapter=adapter,
@@ -86,8 +93,15 @@ class DAPN(BaseModule):
             nn.Sequential(nn.Conv2d(c, channels, 1), nn.GroupNorm(1, channels)) for c in in_channels
         )
         self.cooperative = SpatialChannelCooperativeAttention(channels=channels) if cooperative else nn.Identity()
-        self.object_saliency = ObjectSaliencyAttention(channels=channels, global_channels=embed_dims, scales=scales)
-        self.output = nn.Sequential(nn.LayerNorm(channels), nn.Dropout(dropout), nn.Linear(channels, embed_dims))
+        self.object_saliency = ObjectSaliencyAttention(
+            channels=channels,
+            global_channels=embed_dims,
+            scales=scales,
+            num_queries=num_queries,
+            object_channels=object_channels,
+        )
+        found = self.object_saliency.out_channels
+        self.output = nn.Sequential(nn.LayerNorm(found), nn.Dropout(dropout), nn.Linear(found, embed_dims))
         self.gate = nn.Parameter(torch.full((embed_dims,), float(gate_init)))
 
     def merge_maps(self, maps: Sequence[Tensor]) -> Tensor:

@@ -70,10 +70,12 @@ class GlobalNeck(BaseModule):
     - ``in_channels=None``: the tower's pooled vector as it is (CLIP, already in the joint space), or through a
       `ResidualAdapter`.
     - ``in_channels=C``: mean and maximum of the last map, then a two-layer perceptron (ImageNet backbones).
+    - ``pooled_channels=P``: the tower's pooled vector of another space (`CompressedTower`), then the perceptron.
 
     Args:
         embed_dims: D of the joint space.
         in_channels: C of the tower's last map, or None.
+        pooled_channels: width of the tower's pooled vector where it is not in the joint space, or None.
         hidden_channels: width of the perceptron.
         dropout: inside the perceptron.
         adapter: refine the tower's pooled vector by a `ResidualAdapter`.
@@ -85,16 +87,21 @@ class GlobalNeck(BaseModule):
         *,
         embed_dims: int,
         in_channels: Optional[int] = None,
+        pooled_channels: Optional[int] = None,
         hidden_channels: int = 1024,
         dropout: float = 0.1,
         adapter: bool = False,
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        self.embed_dims = embed_dims
+        if in_channels is not None and pooled_channels is not None:
+            raise ConfigError(
+                f'{type(self).__name__}: in_channels pools the last map, pooled_channels takes a pooled vector; set one'
+            )
         self.pools_map = in_channels is not None
+        self.pooled_channels = embed_dims if pooled_channels is None else pooled_channels
         self.projection = projection(
-            None if in_channels is None else 2 * in_channels,
+            pooled_channels if in_channels is None else 2 * in_channels,
             embed_dims,
             hidden_channels,
             dropout,
@@ -111,11 +118,11 @@ class GlobalNeck(BaseModule):
         if self.pools_map:
             last = features.maps[-1]
             pooled = torch.cat([last.mean(dim=(2, 3)), last.amax(dim=(2, 3))], dim=1)  # (B, 2C)
-        elif features.pooled is None or features.pooled.shape[1] != self.embed_dims:
+        elif features.pooled is None or features.pooled.shape[1] != self.pooled_channels:
             have = 'none' if features.pooled is None else f'{features.pooled.shape[1]} values'
             raise ConfigError(
-                f"neck: in_channels=None takes the image tower's pooled vector of embed_dims={self.embed_dims} "
-                f'values, but the tower gives {have}; set in_channels to the width of its last map'
+                f"neck: in_channels=None takes the image tower's pooled vector of {self.pooled_channels} values, but "
+                f'the tower gives {have}; set in_channels to the width of its last map, or pooled_channels'
             )
         else:
             pooled = features.pooled

@@ -68,7 +68,8 @@ class RetrievalDataPreprocessor(BaseDataPreprocessor):
     def forward(self, data: dict, training: bool = False) -> dict:
         """Normalise ``data['inputs']`` (B, 3, H, W); ``data['data_samples']`` passes through.
 
-        Cached features, ``dict(maps=[...], pooled=...)``, become float ImageFeatures.
+        Cached features, ``dict(maps=[...], pooled=...)``, become float ImageFeatures; of several views (B, V, C, h, w)
+        the rows of an image stand one after another, (BV, C, h, w).
 
         Raises:
             ConfigError: ``inputs`` is not one stacked batch, which means that the dataloader lacks
@@ -76,8 +77,8 @@ class RetrievalDataPreprocessor(BaseDataPreprocessor):
         """
         images: Any = self.cast_data(data['inputs'])
         if isinstance(images, dict):  # cached features
-            maps = tuple(m.float() for m in images['maps'])
-            pooled = images['pooled'].float() if 'pooled' in images else None
+            maps = tuple((m.flatten(0, 1) if m.ndim == 5 else m).float() for m in images['maps'])
+            pooled = images['pooled'].flatten(0, -2).float() if 'pooled' in images else None
             return dict(inputs=ImageFeatures(maps=maps, pooled=pooled), data_samples=data.get('data_samples'))
         if not isinstance(images, torch.Tensor) or images.ndim != 4 or images.shape[1] != 3:
             raise ConfigError(

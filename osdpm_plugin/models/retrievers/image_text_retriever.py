@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Optional, Sequence, Union
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModel
 from torch import Tensor
 
@@ -19,6 +20,7 @@ from ...structures import (
     as_image_features,
     collate_captions,
 )
+from .dihedral import NUM_TURNS, turned
 from .gather import gather_images, gather_texts
 
 Images = Union[Tensor, ImageFeatures]
@@ -43,11 +45,14 @@ class ImageTextRetriever(BaseModel):
         similarity: config; NeckOutput, TextFeatures -> scores (B, M). None: `DotProduct`. Where it is not
             ``indexable``, `predict` delivers regions and words too, for scores of pairs.
         head: config; None for a model that is never trained.
+        test_views: in evaluation an image's embedding is the mean over its first ``test_views`` turns (`turned`, 1 to
+            8), which costs as many passes. 1 looks at the image as it is.
         data_preprocessor: config; its statistics default to the image tower's own.
         init_cfg: mmengine's.
 
     Raises:
-        ConfigError: neither the preprocessor nor the image tower states pixel statistics.
+        ConfigError: neither the preprocessor nor the image tower states pixel statistics, or ``test_views`` is out of
+            range or set for a similarity that is not ``indexable``.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class ImageTextRetriever(BaseModel):
         text_neck: Any,
         similarity: Any = None,
         head: Any = None,
+        test_views: int = 1,
         data_preprocessor: Any = None,
         init_cfg: Optional[dict] = None,
     ) -> None:
@@ -69,6 +75,11 @@ class ImageTextRetriever(BaseModel):
         self.text_neck = MODELS.build(text_neck)
         self.similarity = MODELS.build(_DEFAULT_SIMILARITY if similarity is None else similarity)
         self.head = None if head is None else MODELS.build(head)
+        if not isinstance(test_views, int) or not 1 <= test_views <= (NUM_TURNS if self.similarity.indexable else 1):
+            raise ConfigError(
+                f'test_views must lie in 1 to {NUM_TURNS}, and be 1 for a similarity of pairs, got {test_views!r}'
+            )
+        self.test_views = test_views
         self._prompt_features: Optional[TextFeatures] = None
         self._settle_statistics()
 
@@ -92,10 +103,34 @@ class ImageTextRetriever(BaseModel):
     def perceive(self, images: Images) -> NeckOutput:
         """Normalised images (B, 3, H, W), or what the tower made of them before -> NeckOutput.
 
-        The embedding, and the saliency where the neck has attention.
+        The embedding, and the saliency where the neck has attention. In evaluation the embedding is the normalised mean
+        over ``test_views`` turns, and saliency is that of the image as it is; ImageFeatures then hold ``test_views``
+        rows for each image, one after another.
         """
+        if self.training or self.test_views == 1:
+            return self._perceive_once(images)
+        views = [self._perceive_once(view) for view in self._views_of(images)]
+        mean = torch.stack([view.embedding for view in views]).mean(dim=0)
+        return views[0]._replace(embedding=F.normalize(mean, dim=-1))
+
+    def _perceive_once(self, images: Images) -> NeckOutput:
         features = images if isinstance(images, ImageFeatures) else as_image_features(self.image_tower(images))
         return self.neck(features)
+
+    def _views_of(self, images: Images) -> list[Images]:
+        turns = range(self.test_views)
+        if not isinstance(images, ImageFeatures):
+            return [turned(images, turn) for turn in turns]
+        if images.regions is not None:
+            raise ConfigError(
+                f'regions of an image are not turned with it; set test_views=1 instead of {self.test_views}'
+            )
+        maps = [m.unflatten(0, (-1, self.test_views)) for m in images.maps]  # (B, V, C_i, h_i, w_i)
+        pooled = None if images.pooled is None else images.pooled.unflatten(0, (-1, self.test_views))
+        return [
+            ImageFeatures(maps=tuple(m[:, turn] for m in maps), pooled=None if pooled is None else pooled[:, turn])
+            for turn in turns
+        ]
 
     def encode_images(self, images: Images) -> Tensor:
         """Normalised images (B, 3, H, W), or their ImageFeatures -> unit vectors (B, D)."""
@@ -117,20 +152,10 @@ class ImageTextRetriever(BaseModel):
         return self.similarity(images, texts)
 
     def _read_captions(self, captions: CaptionBatch) -> TextFeatures:
-        """As `read`; cached features spare the tower.
-
-        Raises:
-            ConfigError: the text neck reads words, which are not cached.
-        """
+        """As `read`; cached features spare the tower."""
         if captions.features is None:
             return self.read(captions.tokens)
-        texts = self.text_neck(captions.features)
-        if isinstance(texts, TextFeatures):
-            raise ConfigError(
-                f'{type(self.text_neck).__name__} reads the words of a caption, and cached features hold its pooled '
-                'vector alone; leave feature_cache out'
-            )
-        return _as_text_features(texts)
+        return _as_text_features(self.text_neck(captions.features))
 
     def _collate(self, data_samples: Sequence[RetrievalDataSample]) -> CaptionBatch:
         return collate_captions(data_samples, self.data_preprocessor.device)

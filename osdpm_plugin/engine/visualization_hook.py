@@ -1,0 +1,151 @@
+"""During training: pictures of what the model retrieves, to the backends of the config's visualizer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, Optional
+
+from mmengine.dist import collect_results, is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import EpochBasedTrainLoop
+
+from ..errors import ConfigError
+from ..registry import HOOKS
+from .embed import TOLERANCE, EmbeddedSplit, _Collector
+
+FIELDS = ('image_id', 'caption_ids', 'tokens', 'img_path', 'captions', 'image_embed', 'text_embed')
+
+
+@HOOKS.register_module()
+class RetrievalVisualizationHook(Hook):
+    """Draw the gallery and the recall curve of the validation split at chosen epochs.
+
+    ::
+
+        predictions of the val loop ──> embeddings by id ──> gallery, recall curve ──> Visualizer ──> its backends
+            (every process)                 (rank 0)
+
+    The pictures go to every backend of ``visualizer.vis_backends``: ``LocalVisBackend`` writes them to ``vis_image`` in
+    the run's ``vis_data``, ``TensorboardVisBackend`` and ``WandbVisBackend`` show them by step. Their names are
+    ``retrieval_gallery`` and ``recall_curve``, their step is the epoch. Nothing is predicted twice: the validation loop
+    runs as it would.
+
+    Args:
+        epochs: epochs, counted from 1.
+        interval: every how many epochs; one of ``epochs`` and ``interval`` is given.
+        queries: of each direction in the gallery.
+        topk: answers to each query.
+        seed: of the random choice of queries, the same at each epoch.
+        only_misses: draw only queries whose right answer is not at rank 1.
+
+    Raises:
+        ConfigError: a value is out of range; before training, an epoch that is not validated, a loop without epochs or
+            a model whose similarity scores pairs.
+    """
+
+    priority = 'LOW'
+
+    def __init__(
+        self,
+        *,
+        epochs: Sequence[int] = (),
+        interval: Optional[int] = None,
+        queries: int = 4,
+        topk: int = 5,
+        seed: int = 0,
+        only_misses: bool = False,
+    ) -> None:
+        owner = type(self).__name__
+        if (interval is None) != bool(epochs):
+            raise ConfigError(f'{owner}: give either epochs, e.g. (1, 10, 24), or interval, e.g. 5')
+        numbers = dict(queries=queries, topk=topk, **{f'epochs[{i}]': epoch for i, epoch in enumerate(epochs)})
+        for key, value in (numbers if interval is None else dict(numbers, interval=interval)).items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigError(f'{owner}: {key} must be an int of at least 1, got {value!r}')
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise ConfigError(f'{owner}: seed must be an int of at least 0, got {seed!r}')
+        self.epochs = frozenset(epochs)
+        self.interval = interval
+        self.queries = queries
+        self.topk = topk
+        self.seed = seed
+        self.only_misses = only_misses
+        self._training = False
+        self._samples: list[dict[str, Any]] = []
+
+    def before_train(self, runner: Any) -> None:
+        """Check that every chosen epoch will be validated."""
+        owner, loop = type(self).__name__, runner.train_loop
+        if not isinstance(loop, EpochBasedTrainLoop) or runner.val_loop is None:
+            raise ConfigError(
+                f'{owner}: needs an EpochBasedTrainLoop with validation; set val_dataloader, or leave it out'
+            )
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not getattr(getattr(model, 'similarity', None), 'indexable', False):
+            raise ConfigError(f'{owner}: a gallery takes embeddings, and this model scores pairs; leave the hook out')
+        for epoch in sorted(self._chosen(loop.max_epochs)):
+            if not _is_validated(loop, epoch):
+                raise ConfigError(
+                    f'{owner}: epoch {epoch} is not validated (max_epochs={loop.max_epochs}, '
+                    f'val_begin={loop.val_begin}, val_interval={loop.val_interval}); choose other epochs'
+                )
+        self._training = True
+
+    def after_train(self, runner: Any) -> None:
+        """A later validation alone draws nothing."""
+        self._training = False
+
+    def before_val_epoch(self, runner: Any) -> None:
+        """Forget an interrupted epoch."""
+        self._samples.clear()
+
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Optional[Sequence[Any]] = None
+    ) -> None:
+        """Keep the predictions of a chosen epoch."""
+        if self._wants(runner):
+            samples = (sample.cpu().to_dict() for sample in outputs or ())
+            self._samples += [{key: sample[key] for key in FIELDS if key in sample} for sample in samples]
+
+    def after_val_epoch(self, runner: Any, metrics: Optional[dict[str, float]] = None) -> None:
+        """Draw on rank 0."""
+        if not self._wants(runner):
+            return
+        samples = collect_results(self._samples, sys.maxsize)
+        self._samples.clear()
+        if is_main_process():
+            collector = _Collector(TOLERANCE)
+            collector.process(None, samples)
+            collector.evaluate(len(runner.val_dataloader.dataset))
+            assert collector.split is not None  # set by `evaluate`
+            self._draw(runner, collector.split)
+
+    def _draw(self, runner: Any, split: EmbeddedSplit) -> None:
+        # imported late: training alone needs no matplotlib
+        from ..visualization import draw_gallery, pixels_of, reader_of, retrieve
+        from ..visualization.recall_curve import draw_recall_curves
+
+        found = retrieve(split, queries=self.queries, topk=self.topk, seed=self.seed, only_misses=self.only_misses)
+        read = reader_of((runner.cfg.get('val_dataloader') or {}).get('dataset') or {})
+        title = f'val split after epoch {runner.epoch}'
+        for name, figure in (
+            ('retrieval_gallery', draw_gallery(found, split, title=f'Retrieval on the {title}', read=read)),
+            ('recall_curve', draw_recall_curves(split, title=f'Recall on the {title}')),
+        ):
+            runner.visualizer.add_image(name, pixels_of(figure), step=runner.epoch)
+
+    def _wants(self, runner: Any) -> bool:
+        return self._training and runner.epoch in self._chosen(runner.epoch)
+
+    def _chosen(self, last: int) -> frozenset[int]:
+        """Epochs; of an interval those up to ``last``."""
+        return self.epochs if self.interval is None else frozenset(range(self.interval, last + 1, self.interval))
+
+
+def _is_validated(loop: EpochBasedTrainLoop, epoch: int) -> bool:
+    """Whether the loop validates after an epoch; true where its interval changes on the way."""
+    if not loop.val_begin <= epoch <= loop.max_epochs:
+        return False
+    return len(loop.dynamic_intervals) > 1 or epoch % loop.val_interval == 0 or epoch == loop.max_epochs

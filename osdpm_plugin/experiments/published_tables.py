@@ -1,0 +1,58 @@
+"""Numbers that papers printed, from package data: the name of a set -> rows of recalls."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+FOLDER = Path(__file__).parent / 'published'
+
+
+class PublishedRow(NamedTuple):
+    """One row as it was printed.
+
+    Attributes:
+        table: where it stands, e.g. 'Table 1'.
+        recalls: percent, one a column.
+        rsum: percent, as printed: rounding may part it from the sum of the recalls by 0.01.
+    """
+
+    table: str
+    recalls: list[float]
+    rsum: float
+
+
+class PublishedTable(NamedTuple):
+    """The rows of one set.
+
+    Attributes:
+        dataset: name of the set.
+        split: that was evaluated.
+        source: the paper.
+        columns: names of the recalls, e.g. 'i2t R@1'.
+        rows: by method, see `comparison.METHODS`.
+    """
+
+    dataset: str
+    split: str
+    source: str
+    columns: list[str]
+    rows: dict[str, PublishedRow]
+
+
+def read_published(dataset: str) -> Optional[PublishedTable]:
+    """The published table of a set.
+
+    Args:
+        dataset: ``rsicd``, ``rsitmd`` or ``ucm``.
+
+    Returns:
+        None where nothing was published.
+    """
+    path = FOLDER / f'{dataset}.json'
+    if not path.is_file():
+        return None
+    content = json.loads(path.read_text(encoding='utf-8'))
+    rows = {method: PublishedRow(**row) for method, row in content.pop('rows').items()}
+    return PublishedTable(rows=rows, **content)

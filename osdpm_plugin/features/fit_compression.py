@@ -1,0 +1,76 @@
+"""Training images -> the principal components of a `CompressedTower`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from torch import Tensor
+from tqdm import tqdm
+
+from ..engine.atomic_backend import AtomicLocalBackend
+from ..errors import ConfigError
+from ..models.backbones import CompressedTower
+from ..registry import DATASETS, MODELS
+
+
+def fit_compression(cfg: Config, *, num_images: int, batch_size: int) -> str:
+    """Fit the components of ``model.image_tower`` to images of the training split, seen through val's pipeline.
+
+    The whole tower is written to the file that its ``init_cfg`` names, where `tools/train.py` and
+    `tools/cache_features.py` look for it.
+
+    Args:
+        cfg: config whose image tower is a `CompressedTower`.
+        num_images: training images to look at, drawn by the config's seed; all where there are fewer.
+        batch_size: images a step.
+
+    Returns:
+        the file.
+
+    Raises:
+        ConfigError: the image tower is another, or names no file.
+    """
+    tower_cfg = cfg.model.image_tower
+    file = (tower_cfg.get('init_cfg') or {}).get('checkpoint')
+    if tower_cfg.type != 'CompressedTower' or not file:
+        raise ConfigError(
+            f'model.image_tower is {tower_cfg.type} with the file {file}; fitting needs a CompressedTower with '
+            "init_cfg=dict(type='Pretrained', checkpoint=FILE)"
+        )
+    tower: Any = MODELS.build(dict(tower_cfg, init_cfg=None))
+    assert isinstance(tower, CompressedTower)
+    tower.init_weights()
+    device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    tower.to(device)
+    preprocessor = MODELS.build(cfg.model.data_preprocessor).to(device)
+    pipeline = cfg.val_dataloader.dataset.pipeline
+    dataset = DATASETS.build(dict(cfg.train_dataloader.dataset, pipeline=pipeline))
+    seed = cfg.get('randomness', {}).get('seed') or 0
+    chosen = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))[:num_images].sort().values
+    loader = Runner.build_dataloader(
+        dict(
+            dataset=torch.utils.data.Subset(dataset, chosen.tolist()),
+            batch_size=batch_size,
+            num_workers=cfg.val_dataloader.get('num_workers', 0),
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            collate_fn=dict(type='default_collate'),
+        )
+    )
+
+    def images() -> Iterator[Tensor]:
+        for batch in tqdm(loader, desc='images', unit='batch'):
+            yield preprocessor(batch)['inputs']
+
+    shares = tower.fit(images(), seed=seed)
+    content = io.BytesIO()
+    torch.save(tower.cpu().state_dict(), content)
+    AtomicLocalBackend().put(content.getvalue(), file)
+    kept = ', '.join(f'{100 * share:.1f} %' for share in shares)
+    print_log(f'{file}: components keep {kept} of the variance (maps, then descriptor)', logger='current')
+    return file

@@ -1,0 +1,43 @@
+"""Model, config and transforms -> a key that changes whenever an embedding could."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..version import __version__
+
+
+def embedding_key(
+    model: nn.Module, *, settings: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], precision: str
+) -> str:
+    """32 hexadecimal digits over everything that decides the embedding of an image, but the image.
+
+    These are the names, shapes, types and values of all weights and buffers, the statistics of the preprocessor, the
+    whole config of the model (with the same weights a frozen layer may pool otherwise), the transforms, the precision
+    and the version of this package. It is better to embed once too often than to read what is no longer true.
+
+    Args:
+        model: with its weights loaded.
+        settings: config of the model.
+        steps: configs of the transforms.
+        precision: of the computation, e.g. ``float32``.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    facts = dict(package=__version__, model=settings, steps=list(steps), precision=precision)
+    digest.update(json.dumps(facts, sort_keys=True, default=repr).encode())
+    preprocessor = getattr(model, 'data_preprocessor', None)
+    statistics = {} if preprocessor is None else {f'statistics.{k}': v for k, v in preprocessor.named_buffers()}
+    digest.update(repr(getattr(preprocessor, 'channel_order', None)).encode())
+    for name, value in sorted({**model.state_dict(), **statistics}.items()):
+        digest.update(f'{name} {getattr(value, "dtype", type(value))} {tuple(getattr(value, "shape", ()))}'.encode())
+        digest.update(_bytes(value) if isinstance(value, Tensor) else repr(value).encode())
+    return digest.hexdigest()
+
+
+def _bytes(value: Tensor) -> Any:
+    return value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data

@@ -1,0 +1,158 @@
+"""The test pipeline of a config, for images without captions: image -> what the model takes, and a digest of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from typing import Any, Callable, Sequence, Union
+
+import numpy as np
+from mmcv.transforms import LoadImageFromFile
+from mmengine.config import Config
+from mmengine.fileio import get
+from PIL import Image
+
+from ..datasets.region_files import region_file
+from ..datasets.transforms import LoadRegions, LoadRemoteSensingImage, TokenizeCaptions
+from ..errors import ConfigError, DataError
+from ..features.cached_dataset import CAPTION_TRANSFORMS
+from ..registry import TRANSFORMS
+from .inputs import ArrayOrder, ImageInput, label_of, pixels_of
+
+DIGEST_SIZE = 32
+_LOADERS = (LoadRemoteSensingImage, LoadImageFromFile)
+
+
+def test_steps(cfg: Config) -> list[dict]:
+    """Configs of the transforms of the test data set, or of the one that it is wrapped round.
+
+    Raises:
+        ConfigError: the config has none.
+    """
+    dataset: Any = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    while 'pipeline' not in dataset and isinstance(dataset.get('dataset'), Mapping):
+        dataset = dataset['dataset']
+    if not dataset.get('pipeline'):
+        raise ConfigError('the config has no test_dataloader.dataset.pipeline, which says how images are read; add it')
+    return [dict(step) for step in dataset['pipeline']]
+
+
+def build_tokenizer(steps: Sequence[Mapping[str, Any]]) -> Callable[[Sequence[str]], np.ndarray]:
+    """The tokenizer of a pipeline.
+
+    Raises:
+        ConfigError: the pipeline has none.
+    """
+    for step in steps:
+        if step['type'] == 'TokenizeCaptions':
+            transform: TokenizeCaptions = TRANSFORMS.build(dict(step))
+            return transform.tokenizer
+    raise ConfigError('the test pipeline has no TokenizeCaptions, so that texts cannot be read; add it')
+
+
+class ImagePipeline:
+    """Image -> ``dict(inputs=(3, H, W) uint8 tensor, data_samples=sample without captions)``.
+
+    Args:
+        steps: configs of a test pipeline; those that concern captions are left out.
+        array_order: order of the colours of arrays, ``bgr`` (as OpenCV and mmcv have it) or ``rgb``.
+
+    Attributes:
+        settings: configs of the steps that are run, for a fingerprint.
+
+    Raises:
+        ConfigError: the pipeline reads no image files, or ``array_order`` is neither.
+    """
+
+    def __init__(self, *, steps: Sequence[Mapping[str, Any]], array_order: ArrayOrder = 'bgr') -> None:
+        if array_order not in ('bgr', 'rgb'):
+            raise ConfigError(f"array_order must be 'bgr' or 'rgb', got {array_order!r}")
+        self.array_order = array_order
+        self.settings = [dict(step) for step in steps if step['type'] not in CAPTION_TRANSFORMS]
+        transforms = [TRANSFORMS.build(dict(step)) for step in self.settings]
+        loaders = [t for t in transforms if isinstance(t, _LOADERS)]
+        if not loaders:
+            raise ConfigError('the test pipeline reads no image files; begin it with LoadRemoteSensingImage')
+        self._load: Any = loaders[0]
+        self._rest = [t for t in transforms if t is not self._load]
+        self._regions = [t for t in self._rest if isinstance(t, LoadRegions)]
+
+    def digest(self, image: ImageInput) -> bytes:
+        """32 bytes that change with the content of the file and of its region files, or with the pixels.
+
+        Raises:
+            DataError: a file cannot be read.
+        """
+        digest = hashlib.blake2b(digest_size=DIGEST_SIZE)
+        if not isinstance(image, (str, os.PathLike)):
+            pixels = self._pixels(image)
+            digest.update(f'pixels {pixels.shape}'.encode())
+            digest.update(pixels.tobytes())
+            return digest.digest()
+        files = [str(image), *(str(region_file(t.folder, str(image))) for t in self._regions)]
+        for file in files:
+            content = self._content(file)
+            digest.update(f'file {len(content)} '.encode())
+            digest.update(content)
+        return digest.digest()
+
+    def __call__(self, image: ImageInput) -> dict:
+        """Load and transform.
+
+        Raises:
+            DataError: the image cannot be read, or has no regions where the pipeline loads them.
+        """
+        if self._regions and not isinstance(image, (str, os.PathLike)):
+            raise DataError('an image in memory has no regions, which the model needs; give the path of a file')
+        results: Any = self._loaded(image)
+        for transform in self._rest:
+            results = transform(results)
+        return results
+
+    def read(self, image: ImageInput) -> np.ndarray:
+        """Pixels to look at, (H, W, 3) uint8, red first.
+
+        Raises:
+            DataError: the image cannot be read.
+        """
+        pixels = np.asarray(self._loaded(image)['img'])[..., ::-1]
+        return pixels if pixels.dtype == np.uint8 else np.clip(pixels, 0, 255).astype(np.uint8)
+
+    def _loaded(self, image: ImageInput) -> dict:
+        in_memory = not isinstance(image, (str, os.PathLike))
+        results = dict(
+            img_path='' if in_memory else str(image),
+            image_id=0,
+            captions=[],
+            caption_ids=[],
+            tokens=np.zeros((0, 1), dtype=np.int64),
+        )
+        if in_memory:
+            pixels = self._pixels(image)
+            return dict(results, img=pixels, img_shape=pixels.shape[:2], ori_shape=pixels.shape[:2])
+        try:
+            loaded = self._load(results)
+        except (DataError, MemoryError):
+            raise
+        except Exception as error:  # decoders raise many kinds, mmcv even TypeError for a file that is no image
+            raise DataError(f'image {image} cannot be read ({" ".join(str(error).split())})') from error
+        if loaded is None or loaded.get('img') is None:
+            raise DataError(f'image {image} cannot be read (it is no image that the loader knows)')
+        return loaded
+
+    def _pixels(self, image: Union[np.ndarray, Image.Image, Any]) -> np.ndarray:
+        ours = isinstance(self._load, LoadRemoteSensingImage)
+        return pixels_of(
+            image,
+            array_order=self.array_order,
+            bands=self._load.bands if ours else None,
+            stretch=self._load.stretch if ours else 'none',
+        )
+
+    def _content(self, file: str) -> bytes:
+        try:
+            return get(file, backend_args=getattr(self._load, 'backend_args', None))
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            reason = getattr(error, 'strerror', None) or error
+            raise DataError(f'image {label_of(file)} cannot be read ({reason})') from error

@@ -1,0 +1,132 @@
+"""What a user calls images or texts, one or many -> a list, checked; pixels -> as a loader gives them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal, Optional, Sequence, Union
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ..datasets.band_stretch import Stretch, choose_bands, to_uint8
+from ..errors import ConfigError, DataError
+
+ImageInput = Union[str, os.PathLike, np.ndarray, Image.Image]
+ImageInputs = Union[ImageInput, Sequence[ImageInput]]
+Texts = Union[str, Sequence[str]]
+ArrayOrder = Literal['bgr', 'rgb']
+
+SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+_DEEP_MODES = ('F', 'I')  # and 'I;16', 'I;16B' ...: more than 8 bits, which PIL's own conversion would clip
+
+
+def is_one(images: Any) -> bool:
+    """Whether this is a single image, neither a list nor a folder."""
+    if isinstance(images, (str, os.PathLike)):
+        return not os.path.isdir(os.path.expanduser(images))
+    return isinstance(images, Image.Image) or isinstance(images, np.ndarray) and images.ndim < 4
+
+
+def list_images(folder: Union[str, os.PathLike]) -> list[str]:
+    """Paths of the image files in a folder and below, sorted; hidden files and folders are passed over.
+
+    Raises:
+        DataError: the folder is missing or holds none.
+    """
+    root = os.path.expanduser(folder)
+    if not os.path.isdir(root):
+        raise DataError(f'folder {root} does not exist; name a folder with images')
+    found = []
+    for place, folders, files in os.walk(root):
+        folders[:] = [f for f in folders if not f.startswith('.')]
+        found += [os.path.join(place, f) for f in files if f.lower().endswith(SUFFIXES) and not f.startswith('.')]
+    if not found:
+        raise DataError(f'folder {root} holds no images ({" ".join(SUFFIXES)}); name a folder with images')
+    return sorted(found)
+
+
+def as_images(images: ImageInputs) -> list[ImageInput]:
+    """One image, a folder, an array (N, H, W, C) or a list of images -> a list; paths are strings in it.
+
+    Raises:
+        DataError: there are none, a folder is missing or empty, or something is no image.
+    """
+    if is_one(images):
+        images = [images]  # type: ignore[list-item]
+    elif isinstance(images, (str, os.PathLike)):
+        return list(list_images(images))
+    if not isinstance(images, (list, tuple, np.ndarray)):
+        raise DataError(f'images must be paths, arrays or PIL images, got {type(images).__name__}; give a list')
+    if not len(images):
+        raise DataError('there are no images to search; give a folder or a list of images')
+    return [_as_image(image) for image in images]
+
+
+def _as_image(image: Any) -> ImageInput:
+    if isinstance(image, (str, os.PathLike)):
+        return os.path.expanduser(os.fspath(image))
+    if isinstance(image, (np.ndarray, Image.Image)):
+        return image
+    raise DataError(f'an image must be a path, an array (H, W, C) or a PIL image, got {type(image).__name__}')
+
+
+def as_texts(texts: Texts) -> list[str]:
+    """One text or several -> a list.
+
+    Raises:
+        ConfigError: there are none, one is blank, or something is no text.
+    """
+    texts = [texts] if isinstance(texts, str) else texts
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+        raise ConfigError(f'texts must be a string or a list of strings, got {texts!r}')
+    if not texts:
+        raise ConfigError('there are no texts; give at least one')
+    blank = [place for place, text in enumerate(texts) if not text.strip()]
+    if blank:
+        raise ConfigError(
+            f'{len(blank)} of {len(texts)} texts are blank, first number {blank[0] + 1}; write a few words'
+        )
+    return list(texts)
+
+
+def pixels_of(
+    image: Union[np.ndarray, Image.Image], *, array_order: ArrayOrder, bands: Optional[Sequence[int]], stretch: Stretch
+) -> np.ndarray:
+    """An image in memory -> (H, W, 3) uint8, blue first, as the loader of a pipeline reads it from a file.
+
+    Args:
+        image: PIL image; or (H, W), (H, W, C) of any real type. Three bands are colours, a fourth is left out, unless
+            ``bands`` chooses among four or more, in the order of the array.
+        array_order: of the colours of an array; PIL images know theirs.
+        bands: the loader's, see `LoadRemoteSensingImage`.
+        stretch: the loader's.
+
+    Raises:
+        DataError: it is no image, or has not the bands.
+    """
+    if isinstance(image, Image.Image):
+        image = ImageOps.exif_transpose(image)  # as decoders of files do
+        deep = image.mode.split(';')[0] in _DEEP_MODES
+        image, array_order = np.asarray(image if deep else image.convert('RGB')), 'rgb'
+    array = image[..., None] if image.ndim == 2 else image
+    if array.ndim != 3 or not array.size or array.dtype.kind not in 'buif':
+        raise DataError(f'an image array must hold numbers (H, W) or (H, W, C), got {image.dtype} {image.shape}')
+    count = array.shape[2]
+    if count in (3, 4) and (bands is None or count == 3):
+        red_first = array[..., 2::-1] if array_order == 'bgr' else array[..., :3]
+    elif count > 4 and bands is None:
+        raise DataError(
+            f'an image array of shape {array.shape} has {count} bands; put the bands last, or name three in the '
+            "pipeline: dict(type='LoadRemoteSensingImage', bands=(red, green, blue))"
+        )
+    else:
+        red_first = choose_bands(array, bands)
+    return np.ascontiguousarray(to_uint8(red_first, stretch)[..., ::-1])
+
+
+def label_of(image: ImageInput) -> str:
+    """How an image is named in messages: its path, or what it is."""
+    if isinstance(image, (str, os.PathLike)):
+        return str(Path(image))
+    return f'{type(image).__name__} in memory'

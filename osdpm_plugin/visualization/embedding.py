@@ -1,0 +1,209 @@
+"""Embedding spaces of some models, side by side on the same axes -> one picture.
+
+::
+
+    title
+    [t-SNE of model 1] [t-SNE of model 2] ...     disc: image, cross: its first caption; number: class, at its median
+    cluster figures    cluster figures
+    ■ 1 class (images) ■ 2 class (images) ...     the most frequent classes; the others in grey
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from ..engine.embed import EmbeddedSplit
+from ..errors import ConfigError
+from .embedding_figures import ClusterFigures, cluster_figures
+from .embedding_layout import align, first_captions, tsne
+from .page import DPI, GREY, INK, LINE_HEIGHT, RULE, Page, font_of, pixels_of, text_width, wrap
+
+WIDTH = 1600  # pixels, all measures here
+MARGIN = 32
+GAP = 24
+PANELS = 3  # beside each other, at most
+WIDEST = 900  # panel
+SMALL, BODY, TITLE = 17, 20, 30  # font sizes
+MOST_CLASSES = 20  # with a colour of their own
+OTHER = '#b6bec7'
+ALONE = 0.06  # margin round the points, as a share of their extent
+
+
+class Space(NamedTuple):
+    """The space of one model.
+
+    Attributes:
+        name: of the model.
+        image_points: (N, 2).
+        caption_points: (N, 2), of the first caption of each image.
+        figures: of the whole space, in D dimensions.
+    """
+
+    name: str
+    image_points: np.ndarray
+    caption_points: np.ndarray
+    figures: ClusterFigures
+
+
+def spaces_of(
+    splits: Sequence[tuple[str, EmbeddedSplit]],
+    labels: Sequence[Optional[str]],
+    *,
+    neighbours: int = 10,
+    seed: int = 0,
+) -> list[Space]:
+    """Lay out the embeddings of several models, see `embedding_layout`.
+
+    Args:
+        splits: name of a model, the same split as it embeds it.
+        labels: N classes, or None.
+        neighbours: k of the figures.
+        seed: of t-SNE.
+
+    Raises:
+        ConfigError: the splits hold different images or captions, or a number is out of range.
+    """
+    first = splits[0][1]
+    for name, split in splits[1:]:
+        if not (
+            np.array_equal(split.image_ids, first.image_ids)
+            and np.array_equal(split.caption_ids, first.caption_ids)
+            and split.captions == first.captions
+        ):
+            raise ConfigError(
+                f'{name} embeds other images or captions than {splits[0][0]}; name configs of the same data and split'
+            )
+    figures = [cluster_figures(split, labels, neighbours=neighbours) for _, split in splits]
+    own = first_captions(first)
+    layouts = align([tsne(_unit(np.concatenate([s.image_embed, s.text_embed[own]])), seed=seed) for _, s in splits])
+    return [
+        Space(name, layout[: len(own)], layout[len(own) :], figure)
+        for (name, _), layout, figure in zip(splits, layouts, figures)
+    ]
+
+
+def draw_embeddings(
+    spaces: Sequence[Space], labels: Sequence[Optional[str]], *, title: str, most_classes: int = 12
+) -> Figure:
+    """Draw one panel for each model.
+
+    Args:
+        spaces: of the same images.
+        labels: N classes, or None.
+        title: first line.
+        most_classes: classes with a colour of their own, the most frequent ones.
+
+    Returns:
+        Figure of `WIDTH` pixels; its height follows from its content.
+
+    Raises:
+        ConfigError: ``most_classes`` is out of range.
+    """
+    if not 1 <= most_classes <= MOST_CLASSES:
+        raise ConfigError(f'most_classes must lie between 1 and {MOST_CLASSES}, got {most_classes}')
+    counts = Counter(label for label in labels if label is not None)
+    shown = sorted(counts, key=lambda label: (-counts[label], label))[:most_classes]
+    page = Page(WIDTH)
+    y, inner = MARGIN - 6, WIDTH - 2 * MARGIN
+    y += page.lines(MARGIN, y, wrap(title, width=inner, size=TITLE, bold=True, most=2), size=TITLE, bold=True)
+    note = (
+        f'Disc: image, cross: its first caption, number: class at the median of its images. Each t-SNE is of its own, '
+        f'turned onto the first; figures are of the embeddings, k = {spaces[0].figures.neighbours}.'
+    )
+    y += page.lines(MARGIN, y, wrap(note, width=inner, size=SMALL), size=SMALL, color=GREY) + 14
+    columns = min(PANELS, len(spaces))
+    size = min(WIDEST, (inner - (columns - 1) * GAP) // columns)
+    extent = (1 + ALONE) * max(np.abs([s.image_points, s.caption_points]).max() for s in spaces)
+    for start in range(0, len(spaces), columns):
+        heights = []
+        for i, space in enumerate(spaces[start : start + columns]):
+            x = MARGIN + i * (size + GAP)
+            below = y + page.lines(
+                x, y, wrap(space.name, width=size, size=BODY, bold=True, most=1), size=BODY, bold=True
+            )
+            page.image(x, below + 4, _scatter(space, labels, shown, extent, size))
+            below += size + 10
+            for line in sentences_of(space.figures):
+                below += page.lines(x, below, wrap(line, width=size, size=SMALL), size=SMALL)
+            heights.append(below - y)
+        y += max(heights) + 18
+    return page.figure(_legend(page, y, shown, counts, len(labels)) + MARGIN // 2)
+
+
+def sentences_of(figures: ClusterFigures) -> list[str]:
+    """The figures in words, one a line."""
+    return [
+        f'silhouette of images (cosine) {figures.silhouette:.3f}',
+        f'neighbours of the same class: images {figures.purity:.1f} % (chance {figures.purity_by_chance:.1f}), '
+        f'captions {figures.caption_purity:.1f} % (chance {figures.caption_purity_by_chance:.1f})',
+        f'neighbours shared by images and texts {figures.overlap:.1f} % (chance {figures.overlap_by_chance:.1f})',
+    ]
+
+
+def _scatter(
+    space: Space, labels: Sequence[Optional[str]], shown: Sequence[str], extent: float, size: int
+) -> np.ndarray:
+    """A panel (size, size, 3) uint8; classes that are rarer lie below."""
+    figure = Figure(figsize=(size / DPI, size / DPI), dpi=DPI, facecolor='white')
+    FigureCanvasAgg(figure)
+    inset = 1 / size  # room for the frame
+    axes = figure.add_axes(
+        (inset, inset, 1 - 2 * inset, 1 - 2 * inset),
+        xlim=(-extent, extent),
+        ylim=(-extent, extent),
+        xticks=(),
+        yticks=(),
+    )
+    for spine in axes.spines.values():
+        spine.set_color(RULE)
+    label = np.array([shown.index(name) if name in shown else -1 for name in labels])
+    for index in (-1, *range(len(shown))):
+        own = label == index
+        colour = OTHER if index < 0 else colour_of(index)
+        (texts_x, texts_y), (images_x, images_y) = space.caption_points[own].T, space.image_points[own].T
+        axes.scatter(texts_x, texts_y, s=12, marker='x', linewidths=0.8, color=colour, alpha=0.6)
+        axes.scatter(images_x, images_y, s=14, marker='o', linewidths=0, color=colour, alpha=0.9)
+    for index in range(len(shown)):
+        x, y = np.median(space.image_points[label == index], axis=0)
+        box = dict(boxstyle='circle,pad=0.2', facecolor='white', edgecolor=colour_of(index), linewidth=1.2, alpha=0.9)
+        font = font_of(14, True)
+        axes.text(x, y, str(index + 1), fontproperties=font, color=INK, ha='center', va='center', bbox=box)
+    return pixels_of(figure)
+
+
+def colour_of(index: int) -> str:
+    """Colour of a class by its rank: ten strong ones, then their pale sisters."""
+    return to_hex(matplotlib.colormaps['tab20'](index * 2 if index < 10 else index * 2 - 19))
+
+
+def _legend(page: Page, y: int, shown: Sequence[str], counts: Counter, images: int) -> int:
+    """Number, class and images of each colour, in lines; returns the y below."""
+    entries = [(colour_of(i), f'{i + 1} {name} ({counts[name]})') for i, name in enumerate(shown)]
+    others = len(counts) - len(shown)
+    if others:
+        rest = sum(counts.values()) - sum(counts[name] for name in shown)
+        entries.append((OTHER, f'{others} other classes ({rest})'))
+    if images > sum(counts.values()):
+        entries.append((OTHER, f'without class ({images - sum(counts.values())}), in no figure'))
+    x, step = MARGIN, round(LINE_HEIGHT * SMALL)
+    for colour, text in entries:
+        (line,) = wrap(text, width=WIDTH // 3, size=SMALL, most=1)
+        width = SMALL + 8 + text_width(line, SMALL) + 28
+        if x > MARGIN and x + width > WIDTH - MARGIN:
+            x, y = MARGIN, y + step
+        page.rectangle(x, y + 3, SMALL, SMALL, colour)
+        page.text(x + SMALL + 8, y, line, size=SMALL)
+        x += width
+    return y + step
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

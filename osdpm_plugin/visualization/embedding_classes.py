@@ -1,0 +1,103 @@
+"""Images of a split -> their classes: from the file name, a file, or the object that their captions name most."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Optional
+
+from ..datasets.lexicon import Lexicon
+from ..engine.embed import EmbeddedSplit
+from ..errors import ConfigError, DataError
+
+PREFIX, OBJECTS = 'prefix', 'objects'
+NUMBER = re.compile(r'[\s_-]*\d+$')
+
+Labels = tuple[Optional[str], ...]
+
+
+def labels_of(split: EmbeddedSplit, classes: str = PREFIX, *, lexicon: Optional[Lexicon] = None) -> Labels:
+    """N class names, None for an image without a class.
+
+    Args:
+        split: the images, with paths and captions.
+        classes: ``prefix``: the file name up to its number (``airport_12.jpg``: *airport*); ``objects``: the category
+            of the lexicon that most of the image's captions name, of several the first one in the lexicon; or the path
+            of a file, see `read_classes`.
+        lexicon: for ``objects``; None: the shipped one.
+
+    Raises:
+        ConfigError: fewer than two classes are found.
+        DataError: the file is missing, has another layout, or lacks an image.
+    """
+    if classes == PREFIX:
+        labels = tuple(NUMBER.sub('', Path(path).stem) or None for path in split.image_paths)
+    elif classes == OBJECTS:
+        labels = _objects(split, Lexicon.default() if lexicon is None else lexicon)
+    else:
+        labels = _from_file(split, classes)
+    found = sorted({label for label in labels if label is not None})
+    if len(found) < 2:
+        raise ConfigError(
+            f'--classes {classes} finds {len(found)} classes ({", ".join(found) or "none"}) in {len(labels)} images; '
+            f'choose one of {PREFIX}, {OBJECTS} and a file of names and classes that finds two or more'
+        )
+    return labels
+
+
+def read_classes(path: str) -> dict[str, str]:
+    """Name of an image file -> class.
+
+    Args:
+        path: ``.json`` with one object ``{"airport_1.jpg": "airport", ...}``, or a CSV file with the two columns file
+            name and class and no header.
+
+    Raises:
+        DataError: the file is missing or has another layout.
+    """
+    try:
+        text = Path(path).read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f'--classes {path} is neither {PREFIX!r} nor {OBJECTS!r} nor a UTF-8 file that can be read ({error}); '
+            'check the path'
+        ) from error
+    if path.lower().endswith('.json'):
+        try:
+            table = json.loads(text)
+        except ValueError as error:
+            raise DataError(f'--classes {path} is not JSON ({error}); correct it at that place') from error
+        if not isinstance(table, dict) or not all(isinstance(name, str) and name for name in table.values()):
+            raise DataError(f'--classes {path} must hold one object of file names with their class')
+        return table
+    rows = [row for row in csv.reader(text.splitlines()) if row]
+    bad = next((i for i, row in enumerate(rows, start=1) if len(row) != 2 or not row[1].strip()), None)
+    if bad is not None:
+        raise DataError(f'--classes {path}: row {bad} is not a file name and a class; write airport_1.jpg,airport')
+    return {name.strip(): label.strip() for name, label in rows}
+
+
+def _from_file(split: EmbeddedSplit, path: str) -> Labels:
+    table = read_classes(path)
+    names = [Path(p).name for p in split.image_paths]
+    missing = [name for name in names if name not in table]
+    if missing:
+        raise DataError(
+            f'--classes {path} has no class for {len(missing)} of {len(names)} images, the first is {missing[0]}; '
+            'add them'
+        )
+    return tuple(table[name] for name in names)
+
+
+def _objects(split: EmbeddedSplit, lexicon: Lexicon) -> Labels:
+    captions = defaultdict(list)
+    for owner, text in zip(split.caption_image_ids.tolist(), split.captions):
+        captions[owner].append(text)
+    labels: list[Optional[str]] = []
+    for image_id in split.image_ids.tolist():
+        counts = lexicon.count(captions[image_id])
+        labels.append(lexicon.categories[counts.argmax()] if counts.any() else None)
+    return tuple(labels)

@@ -1,0 +1,68 @@
+"""Embeddings of images and texts -> points of a plane, laid out so that several models can be compared by eye.
+
+Spaces of two models have nothing to do with each other, so that a joint t-SNE of both would place them at random. Here
+each model has its own t-SNE, of images and texts together; then all are centred, brought to the same size, and each is
+turned and mirrored onto the first (orthogonal Procrustes over the same items). Angles and distances within a panel stay
+those of its own t-SNE, and one pair of axes serves all panels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..engine.embed import EmbeddedSplit
+from ..errors import ConfigError
+
+PERPLEXITY = 30.0
+
+
+def first_captions(split: EmbeddedSplit) -> np.ndarray:
+    """(N,) position of the caption of the lowest id of each image; a caption a model need not be drawn more often."""
+    order = np.lexsort((split.caption_ids, split.caption_image_ids))
+    owners, first = np.unique(split.caption_image_ids[order], return_index=True)
+    place = dict(zip(owners.tolist(), order[first].tolist()))
+    return np.array([place[image_id] for image_id in split.image_ids.tolist()])
+
+
+def tsne(vectors: np.ndarray, *, seed: int = 0, perplexity: float = PERPLEXITY) -> np.ndarray:
+    """Unit vectors (P, D) -> points (P, 2) by t-SNE (van der Maaten and Hinton 2008); distances by the cosine.
+
+    Args:
+        vectors: unit vectors, so that squared Euclidean distance is 2 - 2 cosine.
+        seed: of the optimisation.
+        perplexity: number of neighbours that count; at most a third of the points.
+
+    Raises:
+        ConfigError: scikit-learn is not installed, or there are fewer than four points.
+    """
+    try:
+        from sklearn.manifold import TSNE
+    except ImportError as error:
+        raise ConfigError('t-SNE needs scikit-learn, which is not installed; run pip install scikit-learn') from error
+    if len(vectors) < 4:
+        raise ConfigError(f'a t-SNE needs 4 points or more, got {len(vectors)}; name a larger split')
+    fit = TSNE(perplexity=min(perplexity, (len(vectors) - 1) / 3), init='pca', random_state=seed)
+    return fit.fit_transform(np.ascontiguousarray(vectors, dtype=np.float32)).astype(np.float64)
+
+
+def align(layouts: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Layouts (P, 2) of the same P items -> centred, root mean square radius 1, turned and mirrored onto the first.
+
+    Raises:
+        ConfigError: they are not of the same items.
+    """
+    shapes = {layout.shape for layout in layouts}
+    if len(shapes) > 1:
+        raise ConfigError(f'layouts of {sorted(shapes)} points cannot be aligned; embed the same split by each model')
+    aligned: list[np.ndarray] = []
+    for layout in layouts:
+        centred = layout - layout.mean(axis=0)
+        radius = np.sqrt((centred**2).sum(axis=1).mean())
+        centred = centred / (radius if radius > 0 else 1)
+        if aligned:
+            left, _, right = np.linalg.svd(centred.T @ aligned[0])
+            centred = centred @ (left @ right)
+        aligned.append(centred)
+    return aligned

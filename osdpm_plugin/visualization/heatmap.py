@@ -1,0 +1,126 @@
+"""Images with what models make of them -> one picture of maps over images, with colour bars.
+
+::
+
+    title
+    file name, width x height
+    ── name of a model ────────────────────────────────────────────────────────
+    [image] [spatial attention] [response] [scale 1] [scale 3] [scale 5] [mixed]     DAPN only
+    [image] [relevance: embedding] [text 1] [text 2] ...                             every model, text under text
+            low ▬▬▬▬▬▬▬ high
+            unit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .heatmap_model import Perception
+from .heatmap_overlay import colour_bar, fit, overlay
+from .heatmap_panels import Panel, attention_panels, relevance_panels
+from .page import GREY, LINE_HEIGHT, RULE, Page, text_width, wrap
+
+WIDTH = 1600  # pixels, all measures here
+MARGIN = 32
+GAP = 16
+COLUMNS = 7
+TILE_SIZE = (WIDTH - 2 * MARGIN - (COLUMNS - 1) * GAP) // COLUMNS  # of the longer edge of an image
+BAR = 12
+SMALL, BODY, HEADER, TITLE = 15, 17, 23, 30  # font sizes
+TITLE_LINES = 3  # of a panel, at most
+NOTE = (
+    'Each cell of a map is an equal share of the image. Relevance: regions are painted with the mean colour of the '
+    'image, red where the match then falls, blue where it rises.'
+)
+
+
+class Subject(NamedTuple):
+    """An image, and what models make of it.
+
+    Attributes:
+        path: of its file.
+        image: (H, W, 3) uint8 RGB, as the file gives it.
+        perceptions: name of a model, what it makes of the image.
+    """
+
+    path: str
+    image: np.ndarray
+    perceptions: tuple[tuple[str, Perception], ...]
+
+
+def draw_heatmaps(subjects: Sequence[Subject], *, title: str) -> Figure:
+    """Draw all maps.
+
+    Args:
+        subjects: at least one.
+        title: first line.
+
+    Returns:
+        Figure of `WIDTH` pixels; its height follows from its content.
+
+    Raises:
+        ConfigError: the picture would be too high.
+    """
+    page = Page(WIDTH)
+    y, inner = MARGIN - 6, WIDTH - 2 * MARGIN
+    y += page.lines(MARGIN, y, wrap(title, width=inner, size=TITLE, bold=True, most=2), size=TITLE, bold=True)
+    y += page.lines(MARGIN, y, wrap(NOTE, width=inner, size=SMALL), size=SMALL, color=GREY)
+    for subject in subjects:
+        height, width = subject.image.shape[:2]
+        name = f'{subject.path}, {width} x {height} pixels'
+        y += 22
+        y += page.lines(MARGIN, y, wrap(name, width=inner, size=HEADER, bold=True, most=2), size=HEADER, bold=True)
+        picture = fit(subject.image, TILE_SIZE)
+        for model, perception in subject.perceptions:
+            y = _draw_rule(page, y + 6, model)
+            if perception.attention is not None:
+                y = _draw_strip(page, y + 8, picture, attention_panels(perception.attention))
+            y = _draw_strip(page, y + 8, picture, relevance_panels(perception))
+    return page.figure(y + MARGIN // 2)
+
+
+def _draw_rule(page: Page, y: int, name: str) -> int:
+    """A line with the name of a model; returns the y below."""
+    page.rectangle(MARGIN, y, WIDTH - 2 * MARGIN, 2, RULE)
+    lines = wrap(name, width=WIDTH - 2 * MARGIN, size=BODY, most=1)
+    return y + 6 + page.lines(MARGIN, y + 6, lines, size=BODY, color=GREY)
+
+
+def _draw_strip(page: Page, y: int, picture: np.ndarray, panels: Sequence[Panel]) -> int:
+    """The image, then panels beside it; what does not fit goes below, past the first column. Returns the y below."""
+    page.image(MARGIN, y + _heading(panels[: COLUMNS - 1]), picture)
+    for start in range(0, len(panels), COLUMNS - 1):
+        row = panels[start : start + COLUMNS - 1]
+        top = y + _heading(row)
+        for i, panel in enumerate(row):
+            x = MARGIN + (i + 1) * (TILE_SIZE + GAP)
+            lines = _title_of(panel)
+            page.lines(x, top - 4 - round(len(lines) * LINE_HEIGHT * SMALL), lines, size=SMALL, bold=True)
+            page.image(x, top, overlay(picture, panel.heat, panel.scale))
+            _draw_bar(page, x, top + len(picture) + 6, picture.shape[1], panel)
+        y = top + len(picture) + 6 + BAR + round(3 * LINE_HEIGHT * SMALL) + 6
+    return y
+
+
+def _draw_bar(page: Page, x: int, y: int, width: int, panel: Panel) -> None:
+    """A colour bar as wide as the image, its ends, its unit."""
+    page.image(x, y, colour_bar(panel.scale, BAR, width))
+    low, high = f'{panel.scale.low:.3g}', f'{panel.scale.high:.3g}'
+    page.text(x, y + BAR + 2, low, size=SMALL, color=GREY)
+    after = x + text_width(low, SMALL) + 8
+    page.text(max(after, x + width - text_width(high, SMALL)), y + BAR + 2, high, size=SMALL, color=GREY)
+    below = y + BAR + 2 + round(LINE_HEIGHT * SMALL)
+    page.lines(x, below, wrap(panel.unit, width=TILE_SIZE, size=SMALL, most=2), size=SMALL, color=GREY)
+
+
+def _title_of(panel: Panel) -> list[str]:
+    return wrap(panel.title, width=TILE_SIZE, size=SMALL, bold=True, most=TITLE_LINES)
+
+
+def _heading(panels: Sequence[Panel]) -> int:
+    """Height of the titles above a row of panels."""
+    return 4 + max(round(len(_title_of(panel)) * LINE_HEIGHT * SMALL) for panel in panels)

@@ -1,0 +1,160 @@
+"""Config and checkpoint -> a model that is asked about single image files: attention, and relevance for texts."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, default_collate
+from mmengine.model import is_model_wrapper
+from torch import Tensor
+
+from ..engine.launch import build_runner
+from ..errors import ConfigError, DataError, OSDPMError
+from ..models.necks import DAPN
+from ..models.retrievers import ImageTextRetriever
+from ..structures import as_image_features
+from .heatmap_attention import Attention, attention_of
+from .images import reader_of
+from .relevance import GRID, WINDOW, occlusion_relevance
+
+STILL_STEPS = (
+    'LoadImageFromFile',
+    'LoadRemoteSensingImage',
+    'CountObjects',
+    'SampleCaptions',
+    'TokenizeCaptions',
+    'PackRetrievalInputs',
+)  # steps of a pipeline that leave every pixel at its share of the edges
+
+
+class TextRelevance(NamedTuple):
+    """What a match rests on.
+
+    Attributes:
+        text: the text.
+        cosine: of the embeddings of the whole image and the text.
+        relevance: (g, g), see `relevance.occlusion_relevance`.
+    """
+
+    text: str
+    cosine: float
+    relevance: np.ndarray
+
+
+class Perception(NamedTuple):
+    """What a model makes of one image.
+
+    Attributes:
+        attention: of DAPN, or None for another neck.
+        relevance: (g, g), how far the embedding turns when a region is hidden: 1 - cosine.
+        texts: one entry a text.
+    """
+
+    attention: Optional[Attention]
+    relevance: np.ndarray
+    texts: tuple[TextRelevance, ...]
+
+
+class HeatmapModel:
+    """A trained model behind the test pipeline of its config.
+
+    Args:
+        cfg: as `load_config` returns it; it is not changed.
+        checkpoint: file.
+        name: for pictures.
+
+    Raises:
+        ConfigError: the config does not fit its components, reads cached features, is of no image-text retriever with
+            an indexable similarity, or its test pipeline displaces pixels other than by a plain resize.
+        CheckpointError: the checkpoint is missing, unreadable, or of another model.
+    """
+
+    def __init__(self, cfg: Config, checkpoint: str, *, name: str) -> None:
+        self.name = name
+        dataset = _pipeline_owner(cfg)
+        self.read = reader_of(dataset)
+        self.pipeline = Compose([dict(step) for step in dataset['pipeline']])
+        runner = build_runner(copy.deepcopy(cfg))
+        runner.load_checkpoint(checkpoint)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not isinstance(model, ImageTextRetriever) or not model.similarity.indexable:
+            raise ConfigError(
+                f'{name}: heat maps take an ImageTextRetriever with embeddings of images and texts in one space, not '
+                f'this {type(model).__name__}; name another config'
+            )
+        self.model = model.eval()
+
+    def perceive(self, path: str, texts: Sequence[str] = (), *, grid: int = GRID, window: int = WINDOW) -> Perception:
+        """Look at one image file.
+
+        Args:
+            path: of the image.
+            texts: whole captions or single words.
+            grid: cells along each edge of the relevance maps.
+            window: edge of the hidden windows, in these cells.
+
+        Raises:
+            DataError: the image cannot be read, or a text is blank.
+            ConfigError: grid or window is out of range.
+        """
+        image, tokens = self._inputs(path, texts)
+        with torch.no_grad():
+            embedding = self.model.encode_images(image)  # (1, D)
+            targets = embedding if tokens is None else torch.cat([embedding, self.model.encode_texts(tokens)])
+            features = as_image_features(self.model.image_tower(image))
+        neck = self.model.neck
+        relevance = occlusion_relevance(self.model.encode_images, image[0], targets, grid=grid, window=window)
+        cosines = (targets.double() @ embedding[0].double()).tolist()
+        return Perception(
+            attention=attention_of(neck, features) if isinstance(neck, DAPN) else None,
+            relevance=relevance[0],
+            texts=tuple(TextRelevance(*row) for row in zip(texts, cosines[1:], relevance[1:])),
+        )
+
+    def _inputs(self, path: str, texts: Sequence[str]) -> tuple[Tensor, Optional[Tensor]]:
+        """Normalised image (1, 3, H, W), and tokens (T, L) int64 or None without texts, on the model's device."""
+        blank = [text for text in texts if not text.strip()]
+        if blank:
+            raise DataError(f'--text {blank[0]!r} is blank; give words to look for')
+        captions = list(texts) or ['image']  # a pipeline reads captions; this one is not used
+        item = dict(img_path=path, image_id=0, captions=captions, caption_ids=np.arange(len(captions)))
+        try:
+            batch = default_collate([self.pipeline(item)])
+        except OSDPMError:
+            raise
+        except Exception as error:  # decoders raise many kinds
+            raise DataError(f'image {path} cannot be read ({error}); name another file') from error
+        data = self.model.data_preprocessor(batch, False)
+        tokens = torch.as_tensor(data['data_samples'][0].tokens).to(data['inputs'].device)
+        return data['inputs'], tokens if len(texts) else None
+
+
+def _pipeline_owner(cfg: Config) -> Mapping[str, Any]:
+    """The config of the test data set that has the pipeline.
+
+    Raises:
+        ConfigError: there is none, it reads cached features, or a step displaces pixels in another way than a resize
+            of both edges.
+    """
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    if dataset.get('type') == 'CachedFeatureDataset':
+        raise ConfigError('feature_cache replaces images by features, which no heat map can show; leave it out')
+    while 'pipeline' not in dataset and isinstance(dataset.get('dataset'), Mapping):
+        dataset = dataset['dataset']
+    if not dataset.get('pipeline'):
+        raise ConfigError('the config has no test_dataloader with a pipeline; heat maps read images by that')
+    for step in dataset['pipeline']:
+        name = str(step['type']).rpartition('.')[2]
+        if name == 'Resize' and not step.get('keep_ratio'):
+            continue
+        if name not in STILL_STEPS:
+            raise ConfigError(
+                f'test pipeline: {name} may displace pixels, so that maps would not lie on the image; heat maps take '
+                "dict(type='Resize', scale=(width, height)) without keep_ratio"
+            )
+    return dataset

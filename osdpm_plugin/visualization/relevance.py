@@ -1,0 +1,108 @@
+"""Which regions of an image a match with a text rests on: measured by hiding them, for any model.
+
+A window is painted with the image's mean colour and the image is embedded again. The *fall* of the window is what the
+cosine with the target loses::
+
+    fall(window) = t . e(image) - t . e(image without the window)          t, e: unit vectors (D,)
+
+Windows cover ``window`` x ``window`` cells of a ``grid`` x ``grid`` division of the image and move by one cell; the
+relevance of a cell is the mean fall of the windows that cover it. Positive: hiding it makes the match worse. With the
+image's own embedding as target it is 1 - cosine, how far the embedding turns.
+
+No gradient and no inner part of a model is looked at, so that the maps of two models mean the same. The image is hidden
+in pixels, so that padded strides of a backbone do not displace the map.
+
+Source of the idea: occlusion sensitivity (Zeiler and Fergus 2014). Interpretation: mean colour, overlapping windows and
+the mean over them are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import ConfigError
+
+GRID = 14
+WINDOW = 2
+BATCH_SIZE = 32
+
+
+@torch.no_grad()
+def occlusion_relevance(
+    embed: Callable[[Tensor], Tensor],
+    image: Tensor,
+    targets: Tensor,
+    *,
+    grid: int = GRID,
+    window: int = WINDOW,
+    batch_size: int = BATCH_SIZE,
+) -> np.ndarray:
+    """Relevance (T, grid, grid) float64 of the cells of an image for T targets, in units of the cosine.
+
+    Args:
+        embed: images (B, 3, H, W) -> unit vectors (B, D).
+        image: (3, H, W), as ``embed`` takes it.
+        targets: (T, D) unit vectors.
+        grid: cells along each edge, at most the pixels of the shorter one.
+        window: edge of a window in cells.
+        batch_size: images that are embedded at a time; changes speed and memory alone.
+
+    Raises:
+        ConfigError: a number is out of range.
+    """
+    check_grid(grid, window)
+    if batch_size < 1 or grid > min(image.shape[1:]):
+        raise ConfigError(
+            f'grid={grid} and batch_size={batch_size} must lie between 1 and, for the grid, the '
+            f'{min(image.shape[1:])} pixels of the shorter edge of the image that the model sees'
+        )
+    whole = _scores(embed(image[None]), targets)  # (1, T)
+    painted = _without_windows(image, grid, window)
+    places = grid - window + 1
+    falls = []
+    while batch := list(islice(painted, batch_size)):
+        falls.append(whole - _scores(embed(torch.stack(batch)), targets))
+    fall = np.concatenate(falls).T.reshape(-1, places, places)
+    return _mean_over_cover(fall, window)
+
+
+def check_grid(grid: int, window: int) -> None:
+    """Raise ConfigError unless a window of this edge fits into a grid of this edge and leaves something visible."""
+    if not isinstance(grid, int) or not isinstance(window, int) or not 1 <= window < grid:
+        raise ConfigError(
+            f'grid={grid!r} and window={window!r} must be ints with 1 <= window < grid, e.g. {GRID} and {WINDOW}'
+        )
+
+
+def _without_windows(image: Tensor, grid: int, window: int) -> Iterator[Tensor]:
+    """Copies (3, H, W) of the image with one window painted over, row by row."""
+    rows, columns = (np.linspace(0, edge, grid + 1).round().astype(int) for edge in image.shape[1:])
+    mean = image.mean(dim=(1, 2))[:, None, None]
+    for i in range(grid - window + 1):
+        for j in range(grid - window + 1):
+            hidden = image.clone()
+            hidden[:, rows[i] : rows[i + window], columns[j] : columns[j + window]] = mean
+            yield hidden
+
+
+def _scores(embeddings: Tensor, targets: Tensor) -> np.ndarray:
+    """Dot products (B, T) float64."""
+    return (embeddings.double() @ targets.double().T).cpu().numpy()
+
+
+def _mean_over_cover(fall: np.ndarray, window: int) -> np.ndarray:
+    """Values (T, P, P) of windows -> the mean (T, P + window - 1, ...) over the windows that cover each cell."""
+    places = fall.shape[1]
+    total = np.zeros((len(fall), places + window - 1, places + window - 1))
+    count = np.zeros(total.shape[1:])
+    for i in range(window):
+        for j in range(window):
+            total[:, i : i + places, j : j + places] += fall
+            count[i : i + places, j : j + places] += 1
+    return total / count

@@ -1,0 +1,91 @@
+"""The picture of an answer: what is where."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.search import Match, draw_matches
+from osdpm_plugin.search.picture import COLUMNS, MOST_DRAWN
+from osdpm_plugin.visualization.gallery import LEFT, MARGIN, TILE_SIZE, WIDTH
+
+
+def colour(number):
+    return (number, 255 - number, 7)
+
+
+def image_of(number):
+    """An image of one colour, which stands for its path."""
+    return np.full((30, 30, 3), colour(number), dtype=np.uint8)
+
+
+def matches_of(numbers):
+    return [Match(r, 1 - 0.1 * r, n, n) for r, n in enumerate(numbers, start=1)]
+
+
+def render(figure):
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3]
+
+
+def place_of(pixels, number):
+    """Left, top, width and height of the tile of an image."""
+    ys, xs = np.nonzero((pixels == colour(number)).all(axis=2))
+    return xs.min(), ys.min(), xs.max() - xs.min() + 1, ys.max() - ys.min() + 1
+
+
+def test_words_and_images():
+    numbers = [10, 20, 30, 40, 50, 60]
+    figure = draw_matches(
+        ['a ship in a harbour', 'two planes'],
+        [matches_of(numbers), matches_of([200])],
+        images_asked=False,
+        images_found=True,
+        title='a title',
+        read=image_of,
+    )
+    pixels = render(figure)
+    places = [place_of(pixels, n) for n in numbers]
+    assert pixels.shape[1] == WIDTH and all(place[2:] == (TILE_SIZE, TILE_SIZE) for place in places)
+    first_line, second_line = places[:COLUMNS], places[COLUMNS:]
+    lefts = [place[0] for place in first_line]
+    assert lefts == sorted(lefts) and lefts[0] > MARGIN + LEFT and lefts[-1] + TILE_SIZE <= WIDTH - MARGIN
+    assert len({place[1] for place in first_line}) == 1 and second_line[0][1] > first_line[0][1] + TILE_SIZE
+    assert second_line[0][0] == lefts[0] and place_of(pixels, 200)[1] > second_line[0][1] + TILE_SIZE
+    texts = [text.get_text() for text in figure.texts]
+    assert texts[:2] == ['a title', 'a ship in a harbour'] and texts.count('1') == 2 and texts.count('0.900') == 2
+
+
+def test_images_and_texts():
+    found = [Match(1, 0.5, 0, 'a harbour ' * 60), Match(2, -0.25, 1, 'a river')]
+    figure = draw_matches([9], [found], images_asked=True, images_found=False, title='t', read=image_of)
+    assert place_of(render(figure), 9)[:1] == (MARGIN,)
+    texts = [text.get_text() for text in figure.texts]
+    assert 'a river' in texts and {'0.500', '-0.250'} <= set(texts) and any(t.endswith('\u2026') for t in texts)
+    box = figure.canvas.get_renderer()
+    for text in figure.texts:
+        extent = text.get_window_extent(box)
+        assert extent.x0 >= 0 and extent.x1 <= WIDTH and extent.y0 >= 0 and extent.y1 <= figure.bbox.height
+
+
+def test_names_of_files(tmp_path):
+    Image.new('RGB', (5, 5)).save(tmp_path / 'port.png')
+    path = str(tmp_path / 'port.png')
+    figure = draw_matches(
+        [path],
+        [[Match(1, 1.0, 0, path)]],
+        images_asked=True,
+        images_found=True,
+        title='t',
+        read=lambda p: np.asarray(Image.open(p)),
+    )
+    assert [text.get_text() for text in figure.texts].count('port.png') == 2
+
+
+def test_long_answers():
+    many = matches_of([1] * 500)
+    figure = draw_matches(['a'], [many], images_asked=False, images_found=True, title='t', read=image_of)
+    assert str(MOST_DRAWN) in [text.get_text() for text in figure.texts]
+    assert str(MOST_DRAWN + 1) not in [text.get_text() for text in figure.texts]
+    with pytest.raises(ConfigError, match='the picture would be .* pixels high'):
+        draw_matches(['a'] * 16, [many] * 16, images_asked=False, images_found=True, title='t', read=image_of)

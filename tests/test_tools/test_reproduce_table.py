@@ -1,0 +1,138 @@
+"""tools/reproduce_table.py on shipped configs made small: train, choose on val, evaluate, one table, resume."""
+
+from __future__ import annotations
+
+import csv
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from osdpm_plugin.experiments import comparison, seeds
+from osdpm_plugin.experiments.schema import read_result
+from osdpm_plugin.registry import MODELS
+from tests.short_runs import run_here
+from tests.shrunk_configs import ROOT, shrink
+
+
+def write_configs(root: Path, configs: list[str], *, pretrained: bool = False) -> Path:
+    """Shrunk copies of shipped configs in their places, on one generated set; all of the image towers of one kind with
+    the same weights where ``pretrained``.
+    """
+    for config in configs:
+        torch.manual_seed(0)
+        cfg = shrink(config, root)
+        for part in ('work_dir', 'visualizer'):
+            cfg.pop(part)
+        if pretrained:
+            tower = cfg.model.image_tower
+            weights = root / f'{tower.depth}.pth'
+            torch.save(MODELS.build(tower).state_dict(), weights)
+            tower.init_cfg = dict(type='Pretrained', checkpoint=str(weights))
+        path = root / config
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cfg.dump(str(path))
+    return root / 'configs'
+
+
+@pytest.fixture
+def tool(tmp_path, monkeypatch, capsys):
+    """Run the tool in this process, and the tools that it starts too; the answer is (exit code, out, err, started)."""
+    monkeypatch.chdir(ROOT)
+
+    def start(*arguments):
+        started = []
+
+        def run_commands(jobs, *, gpus=1):
+            for _, commands in jobs:
+                for command in commands:
+                    script, *rest = command.arguments
+                    started.append((Path(script).stem, Path(rest[0]).stem))
+                    outcome = run_here(Path(script).stem, *rest)
+                    assert outcome.code == 0, outcome.err
+
+        monkeypatch.setattr(seeds, 'run_commands', run_commands)
+        monkeypatch.setattr(comparison, 'run_commands', run_commands)
+        monkeypatch.setattr(
+            sys, 'argv', ['reproduce_table.py', *map(str, arguments), '--work-dir', str(tmp_path / 'w')]
+        )
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(ROOT / 'tools' / 'reproduce_table.py'), run_name='__main__')
+        return end.value.code or 0, *capsys.readouterr(), started
+
+    return start
+
+
+@pytest.mark.stack
+def test_two_methods_two_seeds(tool, tmp_path):
+    """One that is indexable and one that scores pairs, on towers that are trained."""
+    configs = write_configs(tmp_path, [f'configs/comparison/{method}_rsitmd.py' for method in ('vsepp', 'scan_t2i')])
+    arguments = ['rsitmd', '--methods', 'vsepp', 'scan_t2i', '--seeds', 0, 1, '--configs', configs]
+    code, out, err, started = tool(*arguments, '--epochs', 2)
+    assert code == 0, err
+    one_seed = [(name, config) for config in ('vsepp_rsitmd', 'scan_t2i_rsitmd') for name in ('train', 'test')]
+    assert started == 2 * one_seed
+    folder = tmp_path / 'w' / 'rsitmd_published'
+    results = [read_result(folder / f'vsepp_rsitmd/seed_{seed}/test_results.json') for seed in (0, 1)]
+    assert all(result.selection == 'best retrieval/mR on val' for result in results)
+    assert all(result.checkpoint.epoch in (1, 2) for result in results)
+    rows = list(csv.DictReader((folder / 'table.csv').open()))
+    assert [row['method'] for row in rows] == ['VSE++', 'SCAN t2i'] and rows[0]['seeds'] == '0 1'
+    mean = sum(result.metrics['expected']['Rsum'] for result in results) / 2
+    assert float(rows[0]['Rsum mean']) == pytest.approx(mean, abs=1e-4)
+    assert rows[0]['Rsum published'] == '148.96' and rows[1]['t2i R@10 published'] == '43.53'
+    table = (folder / 'table.md').read_text()
+    assert out.endswith(table) and '| VSE++ | published | 10.38 |' in table and 'captions: 2.' in table
+    assert '\\begin{tabular}{ll' in (folder / 'table.tex').read_text()
+
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob('*.pth')}
+    code, again, err, started = tool(*arguments, '--epochs', 2, '--format', 'csv')
+    assert code == 0 and started == [] and again.endswith((folder / 'table.csv').read_text())
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob('*.pth')} == before
+    (folder / 'scan_t2i_rsitmd/seed_1/test_results.json').unlink()
+    code, out, err, started = tool(*arguments, '--epochs', 2, '--finished')
+    assert code == 0 and started == []
+    assert [line.split('|')[-2].strip() for line in out.splitlines() if '| measured |' in line] == ['2', '1']
+    code, out, err, started = tool(*arguments, '--epochs', 2)
+    assert code == 0 and started == [('test', 'scan_t2i_rsitmd')] and (folder / 'table.md').read_text() == table
+
+
+@pytest.mark.stack
+def test_one_tower_for_all(tool, tmp_path):
+    """Features are cached, once for methods with word embeddings of their own and once for OSDPM, then trained on."""
+    files = [f'comparison/resnet50/{method}_ucm' for method in ('vsepp', 'amfmn_soft', 'lw_mcr_b')]
+    files.append('osdpm_ucm_resnet50_minilm')
+    configs = write_configs(tmp_path, [f'configs/{file}.py' for file in files], pretrained=True)
+    arguments = ['ucm', '--tower', 'resnet50', '--methods', 'vsepp', 'amfmn_soft', 'lw_mcr_b', 'osdpm', '--seeds', 0]
+    arguments += ['--configs', configs, '--cache', tmp_path / 'cache']
+    code, out, err, started = tool(*arguments)
+    assert code == 0, err
+    names = [Path(file).name for file in files]
+    caches = [('cache_features', names[0]), ('cache_features', names[-1])]
+    assert started == [*caches, *((name, config) for config in names for name in ('train', 'test'))]
+    for cache, towers in (('ucm_images', ['image_tower']), ('ucm', ['image_tower', 'text_tower'])):
+        assert json.loads((tmp_path / 'cache' / cache / 'manifest.json').read_text())['towers'] == towers
+    assert [line.split('|')[1].strip() for line in out.splitlines()[-20:] if line.endswith('| 1 |')] == [
+        'VSE++',
+        'AMFMN-soft',
+        'LW-MCR(b)',
+        'OSDPM',
+    ]
+    assert 'frozen ImageNet ResNet-50' in out and 'not augmented.' in out and 'published |' not in out
+    code, out, err, started = tool(*arguments)
+    assert code == 0 and started == []
+
+
+def test_user_errors(tool, tmp_path):
+    for arguments, words in (
+        (['rsitmd', '--tower', 'resnet50'], '--tower resnet50 has configs for rsicd and ucm, not for rsitmd'),
+        (['ucm', '--configs', tmp_path], 'vsepp has no config'),
+        (['ucm', '--epochs', 0], '--epochs 0 must be positive'),
+        (['ucm', '--seeds', 1, 1], '--seeds 1 1 must be distinct'),
+    ):
+        code, _, err, started = tool(*arguments, '--methods', 'vsepp')
+        assert code == 2 and err.splitlines()[-1].startswith('error: ') and words in err and started == []

@@ -1,0 +1,78 @@
+"""The published table of a set, measured: train and evaluate every method of it, and print both side by side:
+
+    python tools/reproduce_table.py rsitmd
+    python tools/reproduce_table.py ucm --tower resnet50 --methods vsepp hvsa plain osdpm --seeds 0 1 2
+
+Run it again after an interruption: finished seeds are not run again, the interrupted one goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from osdpm_plugin.engine.launch import run_tool
+from osdpm_plugin.experiments.comparison import finished_results, make_table, run_comparison
+from osdpm_plugin.experiments.comparison_setting import DATASETS, METHODS, NAMES, Setting
+from osdpm_plugin.experiments.comparison_table import render_comparison, write_comparison
+from osdpm_plugin.experiments.tables import FORMATS
+
+TOOLS = Path(__file__).resolve().parent
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Train and evaluate the methods of a published table.')
+    parser.add_argument('dataset', choices=DATASETS, help='the set; its images must be at hand')
+    parser.add_argument(
+        '--methods',
+        nargs='+',
+        choices=METHODS,
+        default=[method for method in METHODS if method != 'no_dapn'],
+        metavar='METHOD',
+        help=f'of {", ".join(METHODS)} (default: all but no_dapn, which was not published)',
+    )
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], help='default: 0 1 2')
+    parser.add_argument('--tower', choices=NAMES, default='published', help='image tower (default: published)')
+    parser.add_argument('--epochs', type=int, help='of every method (default: what each config says)')
+    parser.add_argument('--data-root', help='folder of the set (default: what the configs say)')
+    parser.add_argument('--split', choices=['test', 'val'], help='to report (default: what the configs say)')
+    parser.add_argument('--work-dir', default='work_dirs/table', help='folder for everything')
+    parser.add_argument(
+        '--cache', default='work_dirs/cache', help='folder for the features of --tower resnet50 (default: %(default)s)'
+    )
+    parser.add_argument('--no-cache', action='store_true', help='augment the images, run the towers in every step')
+    parser.add_argument('--gpus', type=int, default=1, help='runs at a time, each on a GPU of its own (default: 1)')
+    parser.add_argument('--configs', type=Path, default=TOOLS.parent / 'configs', help='folder of the configs')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override values of all configs'
+    )
+    parser.add_argument('--format', choices=FORMATS, default='markdown', help='to print; all three are written')
+    parser.add_argument('--finished', action='store_true', help='run nothing: the table of what is finished')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the tool."""
+    args = parse_args()
+    setting = Setting(
+        dataset=args.dataset,
+        tower=args.tower,
+        methods=tuple(dict.fromkeys(args.methods)),
+        seeds=tuple(args.seeds),
+        work_dir=args.work_dir,
+        configs=args.configs,
+        epochs=args.epochs,
+        data_root=args.data_root,
+        split=args.split,
+        cache=None if args.no_cache else args.cache,
+        options=tuple(args.cfg_options),
+    )
+    results = finished_results(setting) if args.finished else run_comparison(setting, TOOLS, gpus=args.gpus)
+    table = make_table(setting, results)
+    write_comparison(table, setting.folder)
+    print(render_comparison(table, args.format))
+
+
+if __name__ == '__main__':
+    run_tool(main)

@@ -1,0 +1,114 @@
+r"""Ask a folder of images in words, or by an image.
+
+Examples:
+    python tools/retrieve.py "two planes beside a terminal" --images photos \
+        --config osdpm_ucm --checkpoint work_dirs/osdpm_ucm/best.pth
+    python tools/retrieve.py --image query.png --images photos --config configs/osdpm_ucm.py --checkpoint best.pth
+
+prints rank, score and path of the best images, and draws them. Embeddings of images are kept, by model and by content
+of the file, so that only the first question to a folder takes time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Optional
+
+from osdpm_plugin.engine.launch import Overrides, load_config, run_tool
+from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.search import RetrievalInferencer, Skipped, default_cache_dir, find_config
+from osdpm_plugin.search.inputs import as_texts
+from osdpm_plugin.visualization import check_png
+
+NAMED = 3  # unreadable images that are named
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """Command line -> options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('texts', nargs='*', metavar='TEXT', help='what to look for; several are answered one by one')
+    parser.add_argument(
+        '--image', action='append', default=[], metavar='FILE', help='look for images like this one instead; repeatable'
+    )
+    parser.add_argument('--images', required=True, metavar='DIR', help='folder to search, with the folders below it')
+    parser.add_argument('--config', required=True, help='config file, or the name of a shipped config')
+    parser.add_argument('--checkpoint', required=True, help='checkpoint that was trained with the config')
+    parser.add_argument('--topk', type=int, default=5, help='answers to each query (default: %(default)s)')
+    parser.add_argument('--batch-size', type=int, default=32, help='images a step (default: %(default)s)')
+    parser.add_argument('--device', help='e.g. cpu or cuda:1 (default: a GPU where there is one)')
+    keep = parser.add_mutually_exclusive_group()
+    keep.add_argument('--cache', metavar='DIR', help=f'folder of embeddings (default: {default_cache_dir()})')
+    keep.add_argument('--no-cache', action='store_true', help='neither read nor keep embeddings')
+    parser.add_argument(
+        '--unreadable',
+        choices=['skip', 'raise'],
+        default='skip',
+        help='leave out images that cannot be read and name them at the end, or stop (default: %(default)s)',
+    )
+    parser.add_argument('--out', metavar='FILE.png', help='picture (default: retrieval.png in the work dir)')
+    parser.add_argument('--work-dir', help='folder of the picture (default: work_dirs/<name of the config>)')
+    parser.add_argument('--cfg-options', nargs='+', action=Overrides, default={}, help='override values of the config')
+    args = parser.parse_args(argv)
+    if bool(args.texts) == bool(args.image):
+        parser.error('ask in words, or by --image FILE; one of the two')
+    return args
+
+
+def printable(path: str) -> str:
+    """A path as text; a name that is no text of the file system's encoding has marks in it."""
+    return os.fsencode(path).decode(errors='replace')
+
+
+def describe_skipped(skipped: Sequence[Skipped], total: int) -> str:
+    """How many images were left out, with the reasons of the first."""
+    rest = '' if len(skipped) <= NAMED else f' and {len(skipped) - NAMED} more'
+    reasons = '; '.join(printable(one.reason) for one in skipped[:NAMED])
+    return f'{len(skipped)} of {total} images were left out: {reasons}{rest}'
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    """Search, print and draw."""
+    args = parse_args(argv)
+    args.config = str(find_config(args.config))
+    args.launcher, args.local_rank = 'none', 0
+    if args.topk < 1:
+        raise ConfigError(f'--topk must be at least 1, got {args.topk}')
+    if args.texts:
+        as_texts(args.texts)
+    if not Path(args.images).expanduser().is_dir():
+        raise ConfigError(f'--images {args.images} is no folder; name one with images')
+    cfg = load_config(args)
+    out = args.out or str(Path(cfg.work_dir, 'retrieval.png'))
+    check_png(out)
+    with redirect_stdout(sys.stderr):  # standard output is for answers
+        inferencer = RetrievalInferencer(
+            cfg,
+            args.checkpoint,
+            device=args.device,
+            cache=None if args.no_cache else args.cache or default_cache_dir(),
+            unreadable=args.unreadable,
+        )
+    queries = args.texts or args.image
+    ask, task = (
+        (inferencer.text_to_image, 'text_to_image') if args.texts else (inferencer.image_to_image, 'image_to_image')
+    )
+    gallery = inferencer.index(args.images, batch_size=args.batch_size)
+    answers = ask(queries, gallery, topk=args.topk, batch_size=args.batch_size)
+    for query, matches in zip(queries, answers):
+        print(printable(query))
+        for match in matches:
+            print(f'{match.rank:4d}  {match.score:7.4f}  {printable(match.answer)}')
+    title = f'{len(gallery.images)} images of {printable(args.images)}, searched by {Path(args.config).stem}'
+    inferencer.visualize(queries, answers, task=task, out_file=out, title=title)
+    if gallery.skipped:
+        print(describe_skipped(gallery.skipped, len(gallery.images) + len(gallery.skipped)), file=sys.stderr)
+    print(f'Gallery: {out}')
+
+
+if __name__ == '__main__':
+    run_tool(main)
