@@ -60,7 +60,7 @@ def run_comparison(setting: Setting, tools: Path, *, gpus: int = 1) -> dict[str,
         OSDPMError: something does not fit, or a run failed; the same command goes on from there.
     """
     for method in setting.methods:
-        setting.config(method)
+        options_of(setting, method)  # what is wrong with them is said before anything costs time
     students = [method for method in setting.methods if method in TEACHERS]
     teachers = {TEACHERS[method]: setting._replace(seeds=setting.seeds[:1]) for method in students}
     prepare_features(dict.fromkeys([*setting.methods, *teachers]), setting, tools)

@@ -291,6 +291,7 @@ json.dump(result, open(work + '/test_results.json', 'w'))
 shutil.copy(template + '/test_queries.npz', work)
 """
 )
+FIT = HEAD + "open('fitted.pth', 'w').write('components')\n"
 CACHE = HEAD + "open(arguments[arguments.index('--out') + 1], 'w').write('complete')\n"
 
 
@@ -324,7 +325,7 @@ def stand(tmp_path, monkeypatch):
     for file in ('ablations/ucm_plain', 'ablations/ucm_resnet50_minilm_plain'):
         (tmp_path / 'configs' / f'{file}.py').write_text(CONFIG)
     Stand.tools.mkdir()
-    for name, text in (('train', TRAIN), ('test', TEST), ('cache_features', CACHE), ('fit_compression', HEAD)):
+    for name, text in (('train', TRAIN), ('test', TEST), ('cache_features', CACHE), ('fit_compression', FIT)):
         (Stand.tools / f'{name}.py').write_text(text)
     report = report_of(tmp_path / 'template')
     (tmp_path / 'template' / 'result.json').write_text(json.dumps(content(report)))
@@ -420,17 +421,18 @@ def test_caches_are_made_once_and_used(stand, monkeypatch):
 
 
 def test_components_are_fitted_once(stand):
-    compressed = "model = dict(image_tower=dict(type='CompressedTower', init_cfg=dict(checkpoint='fitted.pth')))\n"
-    path = stand.setting.configs / 'ablations/ucm_resnet50_minilm_plain.py'
-    path.write_text(CONFIG + compressed)
-    setting = stand.setting._replace(tower='resnet50', methods=('plain',), seeds=(0,), options=('randomness.seed=1',))
-    with pytest.raises(ConfigError, match='cannot set randomness.seed'):
-        run_comparison(setting, stand.tools)
-    assert stand.names() == ['fit_compression ucm_resnet50_minilm_plain 1']
-    Path('fitted.pth').write_text('components')
-    run_comparison(setting._replace(options=('width=3',)), stand.tools)
-    assert stand.names()[1:] == [f'{tool} ucm_resnet50_minilm_plain 0' for tool in ('train', 'test')]
-    assert all('width=3' in call for call in stand.calls()[1:])
+    compressed = """
+model = dict(test_views=4, image_tower=dict(type='CompressedTower', init_cfg=dict(checkpoint='fitted.pth')))
+"""
+    (stand.setting.configs / 'ablations/ucm_resnet50_minilm_plain.py').write_text(CONFIG + compressed)
+    setting = stand.setting._replace(tower='resnet50', methods=('plain', 'vsepp'), seeds=(0,), options=('width=3',))
+    run_comparison(setting, stand.tools)
+    order = ['fit_compression ucm_resnet50_minilm_plain']
+    order += [f'{tool} {name} 0' for name in ('ucm_resnet50_minilm_plain', 'vsepp_ucm') for tool in ('train', 'test')]
+    assert stand.names() == order and all('width=3' in call for call in stand.calls())
+    run_comparison(setting._replace(work_dir='other'), stand.tools)
+    assert stand.names()[len(order) :] == order[1:]
+    assert 'turns of each image: OSDPM without DAPN and OSFCM.' in ' '.join(notes_of(setting))
 
 
 def test_a_missing_config_is_found_before_anything_runs(stand):
