@@ -43,3 +43,4 @@ custom_hooks = [
     dict(type='ObjectFrequencyHook'),
     dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.01),  # ours: RSICD val
 ]
+select_on_test = True  # there is no test split: numbers are of val, on which the epoch is chosen

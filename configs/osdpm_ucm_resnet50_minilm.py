@@ -7,7 +7,7 @@ python tools/fit_compression.py configs/osdpm_ucm_resnet50_minilm.py
 _base_ = [
     '_base_/datasets/ucm.py',
     '_base_/models/osdpm_resnet50_minilm.py',
-    '_base_/schedules/adamw_15e.py',
+    '_base_/schedules/adamw_30e.py',
     '_base_/default_runtime.py',
 ]
 model = dict(image_tower=dict(init_cfg=dict(type='Pretrained', checkpoint='weights/compressed_resnet50_ucm.pth')))

@@ -5,7 +5,7 @@ Name this package in a config and every component is registered::
     custom_imports = dict(imports=['osdpm_plugin'], allow_failed_imports=False)
 
 Read the packages in the order in which data flows: `datasets`, `models`, `evaluation`, `engine`,
-`features`.
+`features`, `search`.
 """
 
 from .compat import check_stack

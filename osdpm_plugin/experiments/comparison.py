@@ -136,18 +136,16 @@ def notes_of(setting: Setting) -> Iterator[str]:
     yield TOWER_NOTES[setting.tower]
     cached = [method for method in setting.methods if setting.cache_of(method)]
     if cached:
-        yield 'Features were cached once, so that training images were not augmented' + (
-            '.' if len(cached) == len(setting.methods) else f' ({_names(cached)}).'
-        )
+        yield f'Features were cached once, so that training images were not augmented{_whose(cached, setting)}.'
     cfgs = {method: Config.fromfile(str(setting.config(method))) for method in setting.methods}
     budgets: dict[int, list[str]] = {}
     for method, cfg in cfgs.items():
         budgets.setdefault(setting.epochs or cfg.train_cfg.max_epochs, []).append(method)
-    parts = [f'{n} ({_names(group)})' for n, group in budgets.items()] if len(budgets) > 1 else map(str, budgets)
+    parts = [f'{epochs}{_whose(group, setting)}' for epochs, group in budgets.items()]
     yield f'Epochs, each of which shows every image once with one of its captions: {"; ".join(parts)}.'
     turned = [method for method, cfg in cfgs.items() if cfg.get('model', {}).get('test_views', 1) > 1]
     if turned:
-        yield f'At test, the mean over several turns of each image: {_names(turned)}.'
+        yield f'At test, the mean over several turns of each image{_whose(turned, setting)}.'
     for student in [method for method in setting.methods if method in TEACHERS]:
         yield f'{METHODS[student]}: the teacher is {METHODS[TEACHERS[student]]}, seed {setting.seeds[0]}.'
     if setting.split == 'val' or any(c.get('select_on_test') and setting.split is None for c in cfgs.values()):
@@ -156,8 +154,13 @@ def notes_of(setting: Setting) -> Iterator[str]:
         yield 'Measured on a part of RSICD, at 150 px; published numbers are of all of it, at 224 px.'
 
 
-def _names(methods: Sequence[str]) -> str:
-    return ', '.join(METHODS[method] for method in methods)
+def _whose(methods: Sequence[str], setting: Setting) -> str:
+    """Which of the rows a sentence is about, in brackets; nothing for all of them."""
+    others = [METHODS[method] for method in setting.methods if method not in methods]
+    if not others:
+        return ''
+    names = [METHODS[method] for method in methods]
+    return f' ({", ".join(names)})' if len(names) <= len(others) else f' (all but {", ".join(others)})'
 
 
 def make_table(setting: Setting, results: Mapping[str, Sequence[Path]]) -> ComparisonTable:

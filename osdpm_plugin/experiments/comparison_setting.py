@@ -34,7 +34,6 @@ OURS = {
 }
 METHODS = {**COMPARED, **OURS}
 TEACHERS = {'lw_mcr_d': 'amfmn_soft'}  # student -> teacher
-LIVE = ('lw_mcr_d',)  # its teacher looks at images, so that cached features do not serve
 # tower -> set -> what the names of its configs say
 NAMES = {
     'published': {'rsicd': 'rsicd', 'rsitmd': 'rsitmd', 'ucm': 'ucm'},
@@ -101,7 +100,7 @@ class Setting(NamedTuple):
 
     def cache_of(self, method: str) -> Optional[str]:
         """Folder of the features that a method is trained on: of images alone where its text tower is trained."""
-        if self.cache is None or self.tower != 'resnet50' or method in LIVE:
+        if self.cache is None or self.tower != 'resnet50':
             return None
         name = NAMES[self.tower][self.dataset]
         return str(Path(self.cache, f'{name}_images' if method in COMPARED else name))

@@ -90,10 +90,12 @@ class CachedFeatureDataset(Dataset):
         return inputs
 
     def _add_text_features(self, sample: RetrievalDataSample) -> None:
-        rows = [self.store.row_of_caption[i] for i in sample.caption_ids.tolist()]
-        sample.tower_pooled = self.store.text[rows]
-        sample.tower_lengths = self.store.lengths[rows]
-        sample.tower_words = from_rows(self.store.words[rows, : sample.tower_lengths.max()]).float().numpy()
+        store = self.store
+        assert store.text is not None and store.words is not None and store.lengths is not None
+        rows = [store.row_of_caption[i] for i in sample.caption_ids.tolist()]
+        sample.tower_pooled = store.text[rows]
+        sample.tower_lengths = store.lengths[rows]
+        sample.tower_words = from_rows(store.words[rows, : sample.tower_lengths.max()]).float().numpy()
 
 
 def cached_steps(pipeline: Any) -> dict:

@@ -52,7 +52,7 @@ class FeatureCacheHook(Hook):
                 f'the cache holds {manifest["test_views"]} turns of each image, but model.test_views is '
                 f'{model.test_views}; set it to the same number or cache again'
             )
-        if manifest['grid'] == 'coarsest' and getattr(model.neck, 'grid', 'coarsest') != 'coarsest':
+        if manifest['grid'] == 'coarsest' and getattr(model.neck, 'grid', None) == 'finest':
             raise DataError(
                 'the cached maps are pooled to the coarsest grid, but the neck works on the finest; set '
                 "model.neck.grid='coarsest' or cache with --grid own"

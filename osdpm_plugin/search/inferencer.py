@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.infer import BaseInferencer
-from mmengine.registry import INFERENCERS, DefaultScope
+from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import nn
 
 from ..engine.launch import explain
 from ..errors import CheckpointError, ConfigError
+from ..registry import INFERENCERS
 from ..visualization.page import check_png, save_figure
 from .encoder import Encoder
 from .image_pipeline import ImagePipeline, build_tokenizer, test_steps

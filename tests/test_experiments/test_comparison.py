@@ -244,8 +244,8 @@ def test_notes():
     text = ' '.join(notes_of(setting))
     for words in (
         'frozen ImageNet ResNet-50 in place of the published ones (LW-MCR keeps its text side and losses alone)',
-        'not augmented (VSE++, OSDPM).',
-        ': 30 (VSE++, LW-MCR(d)); ',
+        'not augmented.',
+        ': 30 (all but OSDPM); ',
         'LW-MCR(d): the teacher is AMFMN-soft, seed 4.',
     ):
         assert words in text
@@ -410,7 +410,7 @@ def test_caches_are_made_once_and_used(stand, monkeypatch):
     assert caches == dict(
         vsepp_ucm=['cache/ucm_images'],
         amfmn_soft_ucm=['cache/ucm_images'],
-        lw_mcr_d_ucm=[],
+        lw_mcr_d_ucm=['cache/ucm_images'],
         ucm_resnet50_minilm_plain=['cache/ucm'],
     )
     run_comparison(setting._replace(work_dir='other'), stand.tools)
@@ -432,7 +432,7 @@ model = dict(test_views=4, image_tower=dict(type='CompressedTower', init_cfg=dic
     assert stand.names() == order and all('width=3' in call for call in stand.calls())
     run_comparison(setting._replace(work_dir='other'), stand.tools)
     assert stand.names()[len(order) :] == order[1:]
-    assert 'turns of each image: OSDPM without DAPN and OSFCM.' in ' '.join(notes_of(setting))
+    assert 'turns of each image (OSDPM without DAPN and OSFCM).' in ' '.join(notes_of(setting))
 
 
 def test_a_missing_config_is_found_before_anything_runs(stand):

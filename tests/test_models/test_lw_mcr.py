@@ -17,7 +17,7 @@ from osdpm_plugin.models.losses import HiddenSupervisionLoss, relation_distillat
 from osdpm_plugin.models.losses.distillation import Encoding
 from osdpm_plugin.models.retrievers.teacher import Teacher
 from osdpm_plugin.registry import MODELS
-from osdpm_plugin.structures import ImageFeatures
+from osdpm_plugin.structures import ImageFeatures, as_image_features
 from tests.shrunk_configs import ROOT
 from tests.test_models import tiny, words
 from tests.test_models.test_amfmn import count
@@ -401,6 +401,23 @@ def test_what_is_wrong_with_a_teacher(teacher_files, tmp_path):
     Config(dict(model=words.pair_cfg())).dump(tmp_path / 'bare.py')
     with pytest.raises(ConfigError, match='has no TokenizeCaptions'):
         loss(a_student(dict(teacher_files, config=str(tmp_path / 'bare.py'))))
-    student = a_student(teacher_files)
-    with pytest.raises(ConfigError, match='not cached features'):
-        student(ImageFeatures((torch.zeros(2, 16, 2, 2),)), data['data_samples'], mode='loss')
+
+
+def test_cached_features_serve_student_and_teacher_of_one_tower(tmp_path):
+    """Losses from features are those from images, to the error of the way back to pixels."""
+    cfg = words.pair_cfg()
+    files = write_teacher(tmp_path, cfg, words.TOKENIZER, 64, teacher := words.build(seed=5))
+    same = dict(image_tower=cfg['image_tower'], neck=cfg['neck'], data_preprocessor=cfg['data_preprocessor'])
+    same['text_neck'] = dict(type='TextProjection', embed_dims=16)
+    student = a_student(files, **same).eval()
+    student.image_tower.load_state_dict(teacher.image_tower.state_dict())
+    data = student.data_preprocessor(words.batch(range(4), captions_each=2))
+    with torch.no_grad():
+        live = student(**data, mode='loss')
+        features = as_image_features(student.image_tower(data['inputs']))
+        student._teacher = None
+        cached = student(features, data['data_samples'], mode='loss')
+    torch.testing.assert_close(cached, live, rtol=1e-3, atol=1e-4)
+    other = words.build(**{**STUDENT, **same, 'teacher': files, 'image_tower': STUDENT['image_tower']})
+    with pytest.raises(ConfigError, match="another image tower than the teacher's; name a teacher with the same tower"):
+        other(features, data['data_samples'], mode='loss')

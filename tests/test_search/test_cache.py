@@ -253,7 +253,6 @@ def test_files_by_hand(tmp_path):
     cache = EmbeddingCache(tmp_path, key='k')
     assert cache.read([b'0' * 32]) == {} and not (tmp_path / 'k').exists()
     cache.write({})
-    assert not (tmp_path / 'k').exists()
     some, others = vectors_of([1, 2]), vectors_of([3])
     cache.write(some)
     EmbeddingCache(tmp_path, key='k').write(others)
@@ -288,8 +287,7 @@ def test_several_processes_at_once(tmp_path):
         worker.start()
     for worker in workers:
         worker.join(60)
-    assert errors.empty(), errors.get()
-    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert errors.empty() and [worker.exitcode for worker in workers] == [0] * 4
     everything = vectors_of(range(40))
     assert_equal(EmbeddingCache(tmp_path, key='k').read(everything), everything)
 

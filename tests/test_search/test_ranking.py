@@ -59,7 +59,7 @@ def half_precision(cfg):
 
 
 CASES = {
-    'embeddings': ('configs/osdpm_scenes.py', None, 0.0),
+    'embeddings': ('configs/osdpm_ucm.py', None, 0.0),
     'half precision': ('configs/osdpm_ucm.py', half_precision, 1e-2),
     'word tokens': ('configs/comparison/vsepp_ucm.py', None, 0.0),
     'pairs of regions and words': ('configs/comparison/scan_t2i_ucm.py', None, 0.0),

@@ -103,16 +103,17 @@ def test_two_methods_two_seeds(tool, tmp_path):
 
 @pytest.mark.stack
 def test_one_tower_for_all(tool, tmp_path):
-    """Features are cached once, then trained on by every method."""
-    names = ['vsepp_ucm', 'hvsa_ucm']
+    """Features are cached once, then trained on by every method, a teacher and its student among them."""
+    names = ['vsepp_ucm', 'lw_mcr_d_ucm', 'amfmn_soft_ucm']
     configs = write_configs(tmp_path, [f'configs/comparison/resnet50/{name}.py' for name in names], pretrained=True)
-    arguments = ['ucm', '--tower', 'resnet50', '--methods', 'vsepp', 'hvsa', '--seeds', 0]
+    arguments = ['ucm', '--tower', 'resnet50', '--methods', 'vsepp', 'lw_mcr_d', '--seeds', 0]
     arguments += ['--configs', configs, '--cache', tmp_path / 'cache']
     code, out, err, started = tool(*arguments)
     assert code == 0, err
-    assert started == [('cache_features', names[0]), *((tool, name) for name in names for tool in ('train', 'test'))]
+    order = ['amfmn_soft_ucm', 'vsepp_ucm', 'lw_mcr_d_ucm']
+    assert started == [('cache_features', names[0]), *((tool, name) for name in order for tool in ('train', 'test'))]
     assert json.loads((tmp_path / 'cache/ucm_images/manifest.json').read_text())['towers'] == ['image_tower']
-    assert [line.split('|')[1].strip() for line in out.splitlines() if line.endswith('| 1 |')] == ['VSE++', 'HVSA']
+    assert [line.split('|')[1].strip() for line in out.splitlines() if line.endswith('| 1 |')] == ['VSE++', 'LW-MCR(d)']
     assert 'frozen ImageNet ResNet-50' in out and 'not augmented.' in out and 'published |' not in out
     code, out, err, started = tool(*arguments)
     assert code == 0 and started == []

@@ -75,20 +75,16 @@ class DistilledRetriever(ImageTextRetriever):
         """Losses of the head and of the teacher's supervision.
 
         Args:
-            inputs: normalised images (B, 3, H, W).
+            inputs: normalised images (B, 3, H, W), or their ImageFeatures where the teacher has the same image tower.
             data_samples: B samples.
 
         Raises:
-            ConfigError: the model was built without a head, ``inputs`` are cached features, which the teacher cannot
-                look at, or the teacher's config does not fit.
+            ConfigError: the model was built without a head, ``inputs`` are features of another tower than the
+                teacher's, or the teacher's config does not fit.
             CheckpointError: the teacher's checkpoint is missing or of another model.
         """
-        if isinstance(inputs, ImageFeatures):
-            raise ConfigError(
-                'DistilledRetriever: the teacher needs images, not cached features; leave feature_cache out'
-            )
         captions = self._collate(data_samples)
-        features = as_image_features(self.image_tower(inputs))
+        features = inputs if isinstance(inputs, ImageFeatures) else as_image_features(self.image_tower(inputs))
         images, texts = self.perceive(features), self._read_captions(captions)
         student = Encoding(
             levels=tuple(m.mean(dim=(2, 3)) for m in features.maps),
@@ -97,8 +93,14 @@ class DistilledRetriever(ImageTextRetriever):
             scores=self.score(images, texts),
         )
         if self._teacher is None:
-            self._teacher = Teacher(**self.teacher_files, device=inputs.device)
-        supervised = self.supervision(student, self._teacher(self._raw(inputs), data_samples))
+            self._teacher = Teacher(**self.teacher_files, device=features.maps[-1].device)
+            if features is inputs and not self._teacher.shares_tower(self.image_tower):
+                raise ConfigError(
+                    "DistilledRetriever: the cached features are of another image tower than the teacher's; name a "
+                    'teacher with the same tower, or leave feature_cache out'
+                )
+        seen = inputs if isinstance(inputs, ImageFeatures) else self._raw(inputs)
+        supervised = self.supervision(student, self._teacher(seen, data_samples))
         return {**self._head_losses(captions, images, texts), **supervised}
 
     def _raw(self, inputs: Tensor) -> Tensor:

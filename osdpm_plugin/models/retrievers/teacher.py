@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...errors import CheckpointError, ConfigError
 from ...registry import MODELS, TASK_UTILS
-from ...structures import RetrievalDataSample, as_image_features
+from ...structures import ImageFeatures, RetrievalDataSample, as_image_features
 from ..losses.distillation import Encoding
-from .image_text_retriever import ImageTextRetriever
+from .image_text_retriever import Images, ImageTextRetriever
 
 
 class Teacher:
@@ -53,18 +53,16 @@ class Teacher:
         self.device = device
 
     @torch.no_grad()
-    def __call__(self, images: Tensor, data_samples: Sequence[RetrievalDataSample]) -> Encoding:
+    def __call__(self, images: Images, data_samples: Sequence[RetrievalDataSample]) -> Encoding:
         """Encode a batch.
 
         Args:
-            images: (B, 3, H, W), blue first, values from 0 to 255 of any dtype.
+            images: (B, 3, H, W), blue first, values from 0 to 255 of any dtype; or what the teacher's tower makes of
+                them, see `shares_tower`.
             data_samples: B samples with their captions' texts.
         """
-        if self.image_size is not None and images.shape[-2:] != self.image_size:
-            images = F.interpolate(images.float(), size=self.image_size, mode='bilinear', antialias=True)
-        inputs = self.model.data_preprocessor(dict(inputs=images))['inputs']
+        features = images if isinstance(images, ImageFeatures) else self._look(images)
         texts = [text for sample in data_samples for text in sample.captions]
-        features = as_image_features(self.model.image_tower(inputs))
         seen = self.model.perceive(features)
         read = self.model.read(torch.from_numpy(self.tokenizer(texts)).to(self.device))
         return Encoding(
@@ -73,6 +71,17 @@ class Teacher:
             text=read.pooled,
             scores=self.model.score(seen, read),
         )
+
+    def shares_tower(self, tower: nn.Module) -> bool:
+        """Whether an image tower has the weights of the teacher's, so that its features are the teacher's too."""
+        own, other = self.model.image_tower.state_dict(), tower.state_dict()
+        return own.keys() == other.keys() and all(torch.equal(own[key], other[key]) for key in own)
+
+    def _look(self, images: Tensor) -> ImageFeatures:
+        if self.image_size is not None and images.shape[-2:] != self.image_size:
+            images = F.interpolate(images.float(), size=self.image_size, mode='bilinear', antialias=True)
+        inputs = self.model.data_preprocessor(dict(inputs=images))['inputs']
+        return as_image_features(self.model.image_tower(inputs))
 
 
 def _test_pipeline(cfg: Config) -> Sequence[dict]:
