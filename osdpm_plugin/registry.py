@@ -4,6 +4,24 @@ They are mmengine's root registries, not children of them: a component registere
 every scope (`mmpretrain`, `mmdet`, ...), and components of those packages resolve here as `mmpretrain.ResNet`.
 """
 
-from mmengine.registry import DATASETS, HOOKS, INFERENCERS, METRICS, MODELS, TASK_UTILS, TRANSFORMS
+from mmengine.registry import (
+    DATASETS,
+    HOOKS,
+    INFERENCERS,
+    METRICS,
+    MODELS,
+    OPTIM_WRAPPER_CONSTRUCTORS,
+    TASK_UTILS,
+    TRANSFORMS,
+)
 
-__all__ = ['DATASETS', 'HOOKS', 'INFERENCERS', 'METRICS', 'MODELS', 'TASK_UTILS', 'TRANSFORMS']
+__all__ = [
+    'DATASETS',
+    'HOOKS',
+    'INFERENCERS',
+    'METRICS',
+    'MODELS',
+    'OPTIM_WRAPPER_CONSTRUCTORS',
+    'TASK_UTILS',
+    'TRANSFORMS',
+]

@@ -20,6 +20,7 @@ from tests.test_models.tiny import CLIP, EMBED_DIM
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = sorted(str(p.relative_to(ROOT)) for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts)
 TEXT_WIDTH = 32
+CLIP_RESNET = dict(CLIP, vision_cfg=dict(image_size=32, layers=[1, 1, 1, 1], width=8))
 COMPARISON_SHRINKAGE = 8  # every width of a comparison model is divided by this
 COMPARISON_SIZE = 64  # px; a map of 2 x 2 is left of it
 
@@ -169,9 +170,10 @@ def _shrink_model(cfg: Config, folder: Path) -> None:
         model.text_tower.update(model=CLIP, pretrained=None)
         model.text_neck.embed_dims = model.neck.embed_dims = EMBED_DIM
     if model.image_tower.type == 'OpenCLIPImageTower':
-        model.image_tower.update(model=CLIP, pretrained=None)
+        resnet = 'out_stages' in model.image_tower
+        model.image_tower.update(model=CLIP_RESNET if resnet else CLIP, pretrained=None)
         if 'in_channels' in model.neck:
-            model.neck.in_channels = (64,)
+            model.neck.in_channels = (128, 256) if resnet else (64,)
     elif model.image_tower.type == 'mmpretrain.SwinTransformer':
         model.image_tower.update(
             arch=dict(embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1]),
@@ -188,5 +190,7 @@ def _shrink_model(cfg: Config, folder: Path) -> None:
         model.neck.update(in_channels=(32, 64) if model.neck.type == 'DAPN' else 64)
         if model.neck.type == 'DAPN':
             model.neck.pool_channels = 64
+    for tower in (model.image_tower, model.text_tower):
+        tower.update({key: 1 for key in ('trainable_blocks', 'trainable_layers') if key in tower})
     if 'tokenizer' in model.head:
         _shrink_tokenizer(model.head.tokenizer, folder)

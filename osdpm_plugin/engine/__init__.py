@@ -8,8 +8,10 @@ from .checkpoint import load_from_local, register_safe_loading
 from .checkpoint_compatibility_hook import CheckpointCompatibilityHook
 from .checkpoint_hook import SafeCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
+from .layer_decay import LayerDecayConstructor
 from .object_frequency_hook import ObjectFrequencyHook
 from .pairwise_scoring_hook import PairwiseScoringHook
+from .tower_levels import tower_levels
 from .visualization_hook import RetrievalVisualizationHook
 from .vocabulary_hook import VocabularyHook
 from .work_dir import check_work_dir
@@ -18,6 +20,7 @@ __all__ = [
     'AtomicLocalBackend',
     'CheckpointCompatibilityHook',
     'EpochSeedHook',
+    'LayerDecayConstructor',
     'ObjectFrequencyHook',
     'PairwiseScoringHook',
     'RetrievalVisualizationHook',
@@ -26,4 +29,5 @@ __all__ = [
     'check_work_dir',
     'load_from_local',
     'register_safe_loading',
+    'tower_levels',
 ]

@@ -20,7 +20,10 @@ def tower_hash(model: nn.Module, towers: Sequence[str]) -> str:
     for tower in towers:
         for name, value in sorted(getattr(model, tower).state_dict().items()):
             digest.update(f'{tower}.{name}{tuple(value.shape)}'.encode())
-            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            value = value.detach().cpu()
+            if value.is_floating_point():
+                value = value + 0.0  # -0 becomes 0, as a moving average of frozen weights makes it too
+            digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     statistics = [getattr(model.data_preprocessor, key, None) for key in ('mean', 'std')]
     digest.update(repr([None if s is None else s.flatten().tolist() for s in statistics]).encode())
     digest.update(str(getattr(model.data_preprocessor, 'channel_order', None)).encode())

@@ -229,3 +229,16 @@ def test_stored_precision(dtype):
 
 def test_values_beyond_float16_are_clipped():
     assert from_rows(to_rows(torch.tensor([1e6, -1e6]), torch.float16)).tolist() == [65504.0, -65504.0]
+
+
+def test_a_moving_average_of_frozen_towers_does_not_make_the_cache_stale(cfg, tmp_path):
+    weights = torch.load(cfg.model.text_tower.pretrained)
+    weights['state_dict']['text_tower.text.token_embedding.weight'][0] = -0.0  # an average turns it into 0.0
+    torch.save(weights, cfg.model.text_tower.pretrained)
+    make_cache(cfg, tmp_path / 'cache')
+    cached = use_feature_cache(cfg, str(tmp_path / 'cache'))
+    cached.custom_hooks.append(dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.5))
+    _, _, averaged = train(cached, f'{tmp_path.name}_ema')
+    checkpoint = next(Path(cached.work_dir).glob('best_*.pth'))
+    cached.load_from, cached.experiment_name = str(checkpoint), f'{tmp_path.name}_test'
+    assert 'retrieval/Rsum' in Runner.from_cfg(cached).test()
