@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from osdpm_plugin.errors import ConfigError
-from osdpm_plugin.models.necks import CellNeck
+from osdpm_plugin.models.necks import RegionNeck
 from osdpm_plugin.models.similarities.scan import StackedCrossAttention, attended_cosines, pool_cosines
 from osdpm_plugin.structures import NeckOutput, TextFeatures
 
@@ -206,7 +206,7 @@ def test_inputs_that_do_not_fit():
 def test_regions_are_the_cells_row_by_row():
     """A map with (3, 4), (1, 0) above (0, 2), (0, 0)."""
     cells = torch.tensor([[[3.0, 4.0], [1.0, 0.0]], [[0.0, 2.0], [0.0, 0.0]]]).permute(2, 0, 1)[None]
-    output = CellNeck()((torch.zeros(1, 5, 4, 4), cells))
+    output = RegionNeck()((torch.zeros(1, 5, 4, 4), cells))
     assert output.regions[0].flatten().tolist() == pytest.approx([0.6, 0.8, 1, 0, 0, 1, 0, 0])
     mean = torch.tensor([1.6, 1.8])
     torch.testing.assert_close(output.embedding[0], mean / mean.norm())

@@ -2,7 +2,6 @@
 the joint space.
 """
 
-from .cell_neck import CellNeck
 from .dapn import DAPN
 from .global_local_neck import GlobalLocalNeck
 from .global_neck import GlobalNeck
@@ -15,7 +14,6 @@ from .text_projection import TextProjection
 from .word_projection import WordProjection
 
 __all__ = [
-    'CellNeck',
     'DAPN',
     'GlobalLocalNeck',
     'GlobalNeck',

@@ -28,7 +28,7 @@ model = dict(
         bidirectional=True,
         merge='mean',
     ),
-    neck=dict(type='CellNeck'),
+    neck=dict(type='RegionNeck'),
     text_neck=dict(type='WordProjection', embed_dims=embed_dims),
     similarity=dict(
         type='StackedCrossAttention',
