@@ -130,7 +130,9 @@ class LayerDecayConstructor(DefaultOptimWrapperConstructor):
             mults.update((p, shares[key]) for key, p in trained.items())
             if shares:
                 lowest, highest = min(shares.values()), max(shares.values())
-                print_log(f'learning rate of {name}: x {lowest:.3g} to x {highest:.3g}', logger='current')
+                print_log(
+                    f'{name}: depth multiplies the learning rate by {lowest:.3g} to {highest:.3g}', logger='current'
+                )
         return mults
 
     def _shares(self, tower: nn.Module, trained: list[str]) -> dict[str, float]:

@@ -18,9 +18,9 @@ from .linear_neck import xavier_linear
 class RegionNeck(BaseModule):
     """Each of the R = hw cells of the last map -> linear -> (L2); the embedding is the mean of the regions -> (L2).
 
-    Without ``in_channels`` the cells are taken as they are, where the image tower itself is trained into the joint space:
-    what SCAN has in the remote-sensing comparison, since the 13.68 M parameters published for it are those of a ResNet-18
-    and a bidirectional GRU, and no more.
+    Without ``in_channels`` the cells are taken as they are, where the image tower itself is trained into the joint
+    space: what SCAN has in the remote-sensing comparison, since the 13.68 M parameters published for it are those of a
+    ResNet-18 and a bidirectional GRU, and no more.
 
     Args:
         in_channels: C of the tower's last map, or None for no linear layer.
