@@ -53,7 +53,6 @@ def test_what_is_trained_gets_a_gradient(tmp_path, config):
     model = MODELS.build(cfg.model)
     assert isinstance(model.head, OSFCMHead)
     model.head.set_object_frequency(torch.linspace(0.9, 0.0, len(model.head.lexicon)))
-    model.train()
     data = batch(range(4), num_objects=len(model.head.lexicon), tokenizer=cfg.model.head.tokenizer)
     sum(model(**model.data_preprocessor(data, training=True), mode='loss').values()).backward()
 

@@ -82,6 +82,7 @@ class ImageTextRetriever(BaseModel):
         self.test_views = test_views
         self._prompt_features: Optional[TextFeatures] = None
         self._settle_statistics()
+        self.train()  # where Swin freezes its stages, which distributed training must see before it wraps the model
 
     def _settle_statistics(self) -> None:
         if getattr(self.data_preprocessor, 'has_statistics', True):
