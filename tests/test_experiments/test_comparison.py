@@ -245,7 +245,7 @@ def test_notes():
     for words in (
         'frozen ImageNet ResNet-50 in place of the published ones (LW-MCR keeps its text side and losses alone)',
         'not augmented.',
-        ': 30 (all but OSDPM); ',
+        'captions: 30.',  # OSDPM has the same budget on this set
         'LW-MCR(d): the teacher is AMFMN-soft, seed 4.',
     ):
         assert words in text
