@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, default_collate
-from mmengine.model import is_model_wrapper
 from torch import Tensor
 
 from ..engine.launch import build_runner
@@ -18,6 +17,7 @@ from ..errors import ConfigError, DataError, OSDPMError
 from ..models.necks import DAPN
 from ..models.retrievers import ImageTextRetriever
 from ..structures import as_image_features
+from ..utils.unwrap import unwrapped
 from .heatmap_attention import Attention, attention_of
 from .images import reader_of
 from .relevance import GRID, WINDOW, occlusion_relevance
@@ -80,8 +80,9 @@ class HeatmapModel:
         self.read = reader_of(dataset)
         self.pipeline = Compose([dict(step) for step in dataset['pipeline']])
         runner = build_runner(copy.deepcopy(cfg))
+        runner.call_hook('before_run')  # as a test does; EMAHook takes no checkpoint before
         runner.load_checkpoint(checkpoint)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         if not isinstance(model, ImageTextRetriever) or not model.similarity.indexable:
             raise ConfigError(
                 f'{name}: heat maps take an ImageTextRetriever with embeddings of images and texts in one space, not '
