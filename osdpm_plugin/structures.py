@@ -111,7 +111,7 @@ class CaptionBatch(NamedTuple):
     """The captions of B samples, one after another.
 
     Attributes:
-        tokens: (M, T) int64.
+        tokens: (M, T) int64, or None where ``features`` stand for them.
         image_ids: (B,) int64.
         caption_image_ids: (M,) int64, the image of each caption.
         caption_keys: (M,) int64, equal for equal texts.
@@ -119,7 +119,7 @@ class CaptionBatch(NamedTuple):
         features: what the text tower makes of the tokens, where that was cached.
     """
 
-    tokens: Tensor
+    tokens: Optional[Tensor]
     image_ids: Tensor
     caption_image_ids: Tensor
     caption_keys: Tensor
@@ -131,7 +131,7 @@ def collate_captions(samples: Sequence[RetrievalDataSample], device: torch.devic
     """Join the captions of a batch of samples on ``device``.
 
     Raises:
-        ConfigError: there are no samples.
+        ConfigError: there are no samples, or their captions were not tokenized.
     """
     if not samples:
         raise ConfigError('the batch has no data_samples; end the pipeline with PackRetrievalInputs')
@@ -151,8 +151,11 @@ def collate_captions(samples: Sequence[RetrievalDataSample], device: torch.devic
             mask=torch.arange(len(padded), device=device) < join('tower_lengths')[:, None],
             pooled=join('tower_pooled'),
         )
+    tokens = join('tokens') if all('tokens' in sample for sample in samples) else None
+    if tokens is None and features is None:
+        raise ConfigError('the captions have no tokens; put TokenizeCaptions before PackRetrievalInputs')
     return CaptionBatch(
-        tokens=join('tokens'),
+        tokens=tokens,
         image_ids=torch.tensor(image_ids, device=device),
         caption_image_ids=torch.tensor(np.repeat(image_ids, counts), device=device),
         caption_keys=join('caption_keys'),

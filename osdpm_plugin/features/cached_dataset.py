@@ -41,8 +41,10 @@ class CachedFeatureDataset(Dataset):
         self.store = FeatureStore(cache, split)
         self._sees = 'image_tower' not in self.store.towers
         if not self._sees:
-            kept = [step for step in pipeline if step['type'] in CAPTION_TRANSFORMS]
-            dataset = dict(dataset, pipeline=kept, check='none')
+            steps = CAPTION_TRANSFORMS
+            if 'text_tower' in self.store.towers and not dataset.get('test_mode', False):
+                steps = CAPTION_CHOICES  # training needs no tokens where the text tower has read them
+            dataset = dict(dataset, pipeline=[step for step in pipeline if step['type'] in steps], check='none')
         self.dataset = DATASETS.build(dataset)
         facts = self.store.manifest['splits'][split]
         if facts['data_hash'] != data_hash(self.dataset):

@@ -58,9 +58,8 @@ def _cooperative_weights(cooperative: torch.nn.Module, x: Tensor) -> tuple[Optio
     """The weights that refine x (B, C, h, w): of positions (B, 1, h, w) or None, of channels (B, C, 1, 1)."""
     if not isinstance(cooperative, SpatialChannelCooperativeAttention):
         return None, torch.ones_like(x[:, :, :1, :1])
-    first_channel = cooperative.channel_weights(x, torch.ones_like(x[:, :1]))
-    first_spatial = cooperative.spatial_weights(x)
-    return cooperative.spatial_weights(x * first_channel), cooperative.channel_weights(x, first_spatial)
+    channel, spatial = cooperative.weights(x)
+    return spatial, channel[..., None, None]
 
 
 def _array(x: Tensor) -> np.ndarray:

@@ -46,6 +46,17 @@ def test_sampled_captions_keep_their_ids_and_are_all_drawn():
     assert len(ITEM['captions']) == 3
 
 
+def test_distinct_captions_are_drawn_once_however_often_they_are_repeated():
+    """Texts a, b, a, A., c: three different ones, each at its first place, all drawn alike."""
+    item = dict(captions=['a', 'b', 'a', 'A.', 'c'], caption_ids=[10, 11, 12, 13, 14])
+    every = TRANSFORMS.build(dict(type='SampleCaptions', num=5, distinct=True))(item)
+    assert sorted(every['caption_ids']) == [10, 11, 14] and sorted(every['captions']) == ['a', 'b', 'c']
+    np.random.seed(0)
+    one = TRANSFORMS.build(dict(type='SampleCaptions', num=1, distinct=True))
+    seen = Counter(one(item)['caption_ids'][0] for _ in range(300))
+    assert set(seen) == {10, 11, 14} and all(abs(n - 100) < 40 for n in seen.values())
+
+
 def test_object_counts_are_shares_of_all_captions():
     count = TRANSFORMS.build(dict(type='CountObjects'))
     out = count(ITEM)

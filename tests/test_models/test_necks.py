@@ -45,10 +45,8 @@ def test_saliency_equals_the_naive_loops():
     x, g = torch.randn(2, 6, 3, 4, dtype=torch.float64), torch.randn(2, 5, dtype=torch.float64)
     out = attention(x, g)
     for b in range(2):
-        key, value = (
-            torch.einsum('ec,chw->ehw', layer.weight[:, :, 0, 0], x[b]) + layer.bias[:, None, None]
-            for layer in (attention.key, attention.value)
-        )
+        layer = attention.key_value
+        key, value = (torch.einsum('ec,chw->ehw', layer.weight, x[b]) + layer.bias[:, None, None]).chunk(2)
         weights = attention.scale(g[b]).softmax(0)
         want_objects, want_saliency = [], torch.zeros(3, 4, dtype=torch.float64)
         for index, (w, s) in enumerate(zip(weights, (1, 3))):
@@ -74,8 +72,8 @@ def test_saliency_equals_the_naive_loops():
 def test_saliency_finds_the_planted_object():
     """Identity key: the one cell that points along the query takes nearly all the saliency."""
     attention = ObjectSaliencyAttention(channels=4, global_channels=4, scales=(1,), num_queries=1, object_channels=4)
-    nn.init.zeros_(attention.key.bias)
-    attention.key.weight.data = torch.eye(4).view_as(attention.key.weight)
+    nn.init.zeros_(attention.key_value.bias)
+    attention.key_value.weight.data[:4] = torch.eye(4)
     attention.queries.data.fill_(1.0)
     x = -torch.ones(1, 4, 5, 5)
     x[0, :, 1, 3] = 1.0

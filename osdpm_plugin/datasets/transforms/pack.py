@@ -28,9 +28,7 @@ class PackRetrievalInputs(BaseTransform):
         sample.image_id = int(results['image_id'])
         sample.caption_ids = np.asarray(results['caption_ids'], dtype=np.int64)
         sample.caption_keys = np.asarray([caption_key(c) for c in captions], dtype=np.int64)
-        sample.tokens = results['tokens']
-        if 'object_counts' in results:
-            sample.object_counts = results['object_counts']
-        if 'regions' in results:
-            sample.regions = results['regions']
+        for key in ('tokens', 'object_counts', 'regions'):
+            if key in results:
+                sample.set_data({key: results[key]})
         return sample

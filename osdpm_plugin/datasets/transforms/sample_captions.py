@@ -8,6 +8,7 @@ from mmcv.transforms.utils import cache_randomness
 
 from ...errors import ConfigError
 from ...registry import TRANSFORMS
+from ..caption_text import caption_key
 
 
 @TRANSFORMS.register_module()
@@ -16,15 +17,18 @@ class SampleCaptions(BaseTransform):
 
     Args:
         num: captions to keep.
+        distinct: draw among captions of different text only. Sets that repeat an image's captions (RSICD: 2.1
+            different ones of 5) then cost the text side no more than they say.
 
     Raises:
         ConfigError: ``num`` is not positive.
     """
 
-    def __init__(self, *, num: int = 1) -> None:
+    def __init__(self, *, num: int = 1, distinct: bool = False) -> None:
         if num < 1:
             raise ConfigError(f'SampleCaptions: num must be at least 1, got {num}')
         self.num = num
+        self.distinct = distinct
 
     @cache_randomness
     def _choose(self, total: int) -> list[int]:
@@ -32,9 +36,13 @@ class SampleCaptions(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Modify ``captions`` and ``caption_ids``."""
-        chosen = self._choose(len(results['captions']))
+        captions = results['captions']
+        candidates = list(range(len(captions)))
+        if self.distinct:
+            candidates = list({caption_key(caption): i for i, caption in reversed(list(enumerate(captions)))}.values())
+        chosen = [candidates[i] for i in self._choose(len(candidates))]
         return {
             **results,
-            'captions': [results['captions'][i] for i in chosen],
+            'captions': [captions[i] for i in chosen],
             'caption_ids': [results['caption_ids'][i] for i in chosen],
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Optional, Sequence, Union
 
 import torch
@@ -116,7 +117,7 @@ class DAPN(BaseModule):
             raise ConfigError(f'DAPN: in_channels={want}, but the image tower gives maps of widths {have}')
         choose = max if self.grid == 'finest' else min
         size = choose((m.shape[-2:] for m in maps), key=lambda s: s[0] * s[1])
-        return torch.stack([_to_grid(m, lateral, size) for lateral, m in zip(self.laterals, maps)]).sum(dim=0)
+        return functools.reduce(torch.add, (_to_grid(m, lateral, size) for lateral, m in zip(self.laterals, maps)))
 
     def attend(self, features: ImageFeatures, global_vector: Tensor) -> SaliencyOutput:
         """The two attentions; for pictures as well, since it returns the saliency of each scale."""
@@ -138,6 +139,7 @@ class DAPN(BaseModule):
 
 def _to_grid(x: Tensor, lateral: nn.Module, size: Sequence[int]) -> Tensor:
     """(B, C_i, h_i, w_i) -> (B, C, h, w): project and resize, in the order that handles fewer positions."""
+    x = x.contiguous(memory_format=torch.channels_last)  # in which all that follows is faster
     if x.shape[-2] * x.shape[-1] > size[0] * size[1]:
         return lateral(F.adaptive_avg_pool2d(x, tuple(size)))
     y = lateral(x)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import ImageFeatures, NeckOutput, as_image_features
+from ..pooling import mean_and_max
 
 
 def mlp(in_channels: int, hidden_channels: int, out_channels: int, dropout: float) -> nn.Sequential:
@@ -116,8 +117,7 @@ class GlobalNeck(BaseModule):
             ConfigError: the tower has no pooled vector, or one of another width, and ``in_channels`` is None.
         """
         if self.pools_map:
-            last = features.maps[-1]
-            pooled = torch.cat([last.mean(dim=(2, 3)), last.amax(dim=(2, 3))], dim=1)  # (B, 2C)
+            pooled = mean_and_max(features.maps[-1])  # (B, 2C)
         elif features.pooled is None or features.pooled.shape[1] != self.pooled_channels:
             have = 'none' if features.pooled is None else f'{features.pooled.shape[1]} values'
             raise ConfigError(

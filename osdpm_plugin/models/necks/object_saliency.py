@@ -32,7 +32,7 @@ class ObjectSaliencyAttention(BaseModule):
     The paper states: saliency regions, object-aware, dynamic multi-scale weighted aggregation; equations are not
     public. Interpretation::
 
-        k, v    = windows of key(x), value(x)                         mean over an s x s window: objects of s x s cells
+        k, v    = windows of key_value(x)                             mean over an s x s window: objects of s x s cells
         a_s,q,p = cosine(query_s,q, k_s,p) / temperature              affinity of position p to the query q
         m_s,q   = softmax over p of a_s,q                             where the image shows what q looks for
         o_s,q   = sum over p of m_s,q,p * v_s,p                       what it is like there
@@ -75,21 +75,20 @@ class ObjectSaliencyAttention(BaseModule):
         self.scales = tuple(scales)
         self.out_channels = len(self.scales) * num_queries * object_channels
         self.queries = nn.Parameter(torch.randn(len(self.scales), num_queries, object_channels) / object_channels**0.5)
-        self.key = nn.Conv2d(channels, object_channels, 1)
-        self.value = nn.Conv2d(channels, object_channels, 1)
+        self.key_value = nn.Linear(channels, 2 * object_channels)
         self.scale = nn.Linear(global_channels, len(self.scales))
         self.log_temperature = nn.Parameter(torch.tensor(0.1).log())
 
     def forward(self, x: Tensor, global_vector: Tensor) -> SaliencyOutput:
         """(B, C, h, w) and (B, G) -> SaliencyOutput."""
-        key, value = self.key(x), self.value(x)  # (B, E, h, w)
+        found = self.key_value(x.movedim(1, 3)).movedim(3, 1)  # (B, 2E, h, w)
         maps, objects = [], []
         for scale, queries in zip(self.scales, self.queries):
-            keys = F.normalize(window_mean(key, scale).flatten(2), dim=1)  # (B, E, hw)
-            affinity = F.normalize(queries, dim=1) @ keys / self.log_temperature.exp()  # (B, Q, hw)
-            saliency = affinity.softmax(dim=2)
+            key, value = window_mean(found, scale).flatten(2).mT.chunk(2, dim=2)  # (B, hw, E) each
+            affinity = F.normalize(key, dim=2) @ F.normalize(queries, dim=1).mT / self.log_temperature.exp()
+            saliency = affinity.softmax(dim=1).mT  # (B, Q, hw)
             maps.append(saliency.mean(dim=1).unflatten(1, x.shape[-2:]))
-            objects.append(saliency @ window_mean(value, scale).flatten(2).mT)  # (B, Q, E)
+            objects.append(saliency @ value)  # (B, Q, E)
         weights = self.scale(global_vector).softmax(dim=1)
         scale_saliency = torch.stack(maps, dim=1)
         weighted = torch.stack(objects, dim=1) * (len(self.scales) * weights)[..., None, None]  # (B, S, Q, E)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -31,20 +33,27 @@ class SpatialChannelCooperativeAttention(BaseModule):
         self.channel = nn.Sequential(nn.Linear(channels, hidden), nn.GELU(), nn.Linear(hidden, channels), nn.Sigmoid())
         self.spatial = nn.Sequential(nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2), nn.Sigmoid())
 
-    def spatial_weights(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) -> (B, 1, h, w) in (0, 1), from the mean and maximum over channels."""
-        return self.spatial(torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1))
+    def spatial_weights(self, x: Tensor, channel: Optional[Tensor] = None) -> Tensor:
+        """(B, C, h, w), its channels weighted by (B, C) -> (B, 1, h, w) in (0, 1), from their mean and maximum."""
+        if channel is None:
+            mean, maximum = x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)
+        else:
+            mean = (channel[:, None] @ x.flatten(2) / x.shape[1]).unflatten(2, x.shape[2:])  # (B, 1, h, w)
+            maximum = (x * channel[..., None, None]).amax(dim=1, keepdim=True)
+        return self.spatial(torch.cat([mean, maximum], dim=1))
 
-    def channel_weights(self, x: Tensor, where: Tensor) -> Tensor:
-        """(B, C, h, w) and positions' weights (B, 1, h, w) -> (B, C, 1, 1) in (0, 1)."""
-        pooled = (x * where).sum(dim=(2, 3)) / where.sum(dim=(2, 3))
-        return self.channel(pooled)[..., None, None]
+    def channel_weights(self, x: Tensor, where: Optional[Tensor] = None) -> Tensor:
+        """(B, C, h, w), its positions weighted by (B, 1, h, w) -> (B, C) in (0, 1)."""
+        if where is None:
+            return self.channel(x.mean(dim=(2, 3)))
+        return self.channel((x.flatten(2) @ where.flatten(2).mT).squeeze(2) / where.sum(dim=(2, 3)))
+
+    def weights(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, h, w) -> c (B, C) and s (B, 1, h, w), in (0, 1)."""
+        channel = self.channel_weights(x, self.spatial_weights(x))
+        return channel, self.spatial_weights(x, self.channel_weights(x))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, C, h, w)."""
-        everywhere = torch.ones_like(x[:, :1])
-        first_spatial = self.spatial_weights(x)
-        first_channel = self.channel_weights(x, everywhere)
-        channel = self.channel_weights(x, first_spatial)
-        spatial = self.spatial_weights(x * first_channel)
-        return x + x * channel * spatial
+        channel, spatial = self.weights(x)
+        return torch.addcmul(x, x * channel[..., None, None], spatial)
