@@ -5,39 +5,15 @@ python tools/fit_compression.py configs/osdpm_ucm_resnet50_minilm.py
 """
 
 _base_ = [
-    '_base_/datasets/ucm.py',
+    '_base_/datasets/retrieval_minilm.py',
     '_base_/models/osdpm_resnet50_minilm.py',
     '_base_/schedules/adamw_30e.py',
-    '_base_/default_runtime.py',
+    '_base_/ema_runtime.py',
 ]
+
 model = dict(image_tower=dict(init_cfg=dict(type='Pretrained', checkpoint='weights/compressed_resnet50_ucm.pth')))
-image_size = 224
-tokenizer = dict(type='HFTokenizer', name_or_path='weights/all-MiniLM-L6-v2', context_length=48)
-
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='mmpretrain.RandomResizedCrop', scale=image_size, crop_ratio_range=(0.5, 1.0), interpolation='bicubic'),
-    dict(type='RandomFlip', prob=[0.25, 0.25], direction=['horizontal', 'vertical']),
-    dict(type='RandomRotate90'),
-    dict(type='CountObjects'),
-    dict(type='SampleCaptions', num=1),
-    dict(type='TokenizeCaptions', tokenizer=tokenizer),
-    dict(type='PackRetrievalInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(image_size, image_size), interpolation='bicubic'),
-    dict(type='TokenizeCaptions', tokenizer=tokenizer),
-    dict(type='PackRetrievalInputs'),
-]
-
-train_dataloader = dict(num_workers=2, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(num_workers=2, dataset=dict(pipeline=test_pipeline))
-test_dataloader = dict(num_workers=2, dataset=dict(pipeline=test_pipeline))
-
-custom_hooks = [
-    dict(type='CheckpointCompatibilityHook'),
-    dict(type='EpochSeedHook'),
-    dict(type='ObjectFrequencyHook'),
-    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.01),  # ours: RSICD val
-]
+optim_wrapper = dict(type='AutocastOptimWrapper')  # bfloat16
+source = dict(type='UCMCaptions', data_root='data/UCM_captions')
+train_dataloader = dict(dataset=source)
+val_dataloader = dict(dataset=source)
+test_dataloader = dict(dataset=source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..evaluation.files import write_atomically
+from ..evaluation.files import write_text
 
 
 def write_json(path: str, content: Any, key: str) -> None:
@@ -19,5 +19,4 @@ def write_json(path: str, content: Any, key: str) -> None:
     Raises:
         ConfigError: the operating system refused.
     """
-    text = json.dumps(content, indent=1, ensure_ascii=False) + '\n'
-    write_atomically(path, lambda file: file.write(text.encode()), key)
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + '\n', key)

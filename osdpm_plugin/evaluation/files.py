@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import BinaryIO, Callable
+from pathlib import Path
+from typing import Any, BinaryIO, Callable, Union
 
 from ..errors import ConfigError
+from ..utils.atomic_file import atomic_file
 
 
 def write_atomically(path: str, write: Callable[[BinaryIO], object], key: str) -> None:
@@ -22,18 +25,25 @@ def write_atomically(path: str, write: Callable[[BinaryIO], object], key: str) -
     path = os.path.abspath(path)
     partial = os.path.join(os.path.dirname(path), f'.{os.path.basename(path)}.{os.getpid()}.partial')
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        try:
-            with open(partial, 'wb') as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        finally:
-            if os.path.exists(partial):
-                os.remove(partial)
+        with atomic_file(path, partial) as file:
+            write(file)
     except OSError as error:
         raise ConfigError(
             f'{key}={path!r} cannot be written: {error}; name a file in a folder that you may write to, '
             'on a disk with space'
         ) from error
+
+
+def write_text(path: Union[str, Path], text: str, key: str) -> None:
+    """`write_atomically` of UTF-8 text."""
+    write_atomically(str(path), lambda file: file.write(text.encode()), key)
+
+
+def write_json(path: Union[str, Path], content: Any, key: str) -> None:
+    """`write_atomically` of JSON.
+
+    Raises:
+        ConfigError: the operating system refused.
+        ValueError: a number is not finite.
+    """
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + '\n', key)

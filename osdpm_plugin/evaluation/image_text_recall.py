@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
@@ -13,7 +12,7 @@ from mmengine.evaluator import BaseMetric
 
 from ..errors import ConfigError, OSDPMError
 from ..registry import METRICS
-from .files import write_atomically
+from .files import write_atomically, write_json
 from .gallery_scores import GalleryScores, scores_of
 from .pairwise_scores import PairScorer
 from .ranking import CHUNK_SIZE, RetrievalRanks, check_chunk_size, ranks_from_scores
@@ -194,8 +193,7 @@ class ImageTextRecall(BaseMetric):
         reranked = self._rerank(gallery, scores)
         self.report = self._report(ranks, summary, content, reranked) if wants_files else None
         if self.out_file is not None:
-            text = json.dumps(self.report, indent=2, allow_nan=False) + '\n'
-            write_atomically(self.out_file, lambda file: file.write(text.encode()), 'out_file')
+            write_json(self.out_file, self.report, 'out_file')
         if self.queries_file is not None:
             write_atomically(self.queries_file, lambda file: self._save_queries(file, gallery, ranks), 'queries_file')
         if self.scores_file is not None:

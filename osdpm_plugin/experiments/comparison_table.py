@@ -6,12 +6,11 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from ..errors import ConfigError, DataError
-from ..evaluation.files import write_atomically
+from ..evaluation.files import write_text
 from .published_tables import PublishedTable
 from .schema import read_result
 from .statistics import Spread
@@ -135,12 +134,7 @@ def write_comparison(table: ComparisonTable, folder: Path) -> None:
         ConfigError: a file cannot be written.
     """
     for kind, suffix in SUFFIXES.items():
-        content = (render_comparison(table, kind) + '\n').encode()
-        write_atomically(str(folder / f'table.{suffix}'), partial(_write, content), 'table')
-
-
-def _write(content: bytes, file: BinaryIO) -> None:
-    file.write(content)
+        write_text(folder / f'table.{suffix}', render_comparison(table, kind) + '\n', 'table')
 
 
 def _cells(line: Line, width: int, both: bool) -> list[list[str]]:

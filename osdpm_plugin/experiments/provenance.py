@@ -19,6 +19,7 @@ from mmengine.dist import get_world_size
 
 from ..compat import installed_stack
 from ..errors import DataError
+from ..utils.hashing import sha256_of, tensor_bytes
 from ..version import __version__
 from .schema import GitInfo, HardwareInfo
 
@@ -92,14 +93,10 @@ def file_sha256(path: str) -> str:
     Raises:
         DataError: it cannot be read.
     """
-    digest = hashlib.sha256()
     try:
-        with open(path, 'rb') as file:
-            for block in iter(lambda: file.read(1 << 20), b''):
-                digest.update(block)
+        return sha256_of(path)
     except OSError as error:
         raise DataError(f'{path} cannot be read: {error.strerror or error}') from error
-    return digest.hexdigest()
 
 
 def weights_sha256(state_dict: Mapping[str, Any]) -> str:
@@ -108,9 +105,8 @@ def weights_sha256(state_dict: Mapping[str, Any]) -> str:
     for name in sorted(state_dict):
         tensor = state_dict[name]
         if isinstance(tensor, torch.Tensor):
-            tensor = tensor.detach().cpu().contiguous()
             digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
-            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+            digest.update(tensor_bytes(tensor))
     return digest.hexdigest()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from ..errors import DataError
-from ..evaluation.files import write_atomically
+from ..evaluation.files import write_json
 from ..evaluation.recall import TIE_POLICIES
 
 SCHEMA_VERSION = 1
@@ -158,8 +158,7 @@ def write_result(path: Union[str, Path], result: RunResult) -> None:
     """
     content = dataclasses.asdict(result)
     parse_result(content, str(path))
-    text = json.dumps(content, indent=2, allow_nan=False) + '\n'
-    write_atomically(str(path), lambda file: file.write(text.encode()), 'result file')
+    write_json(path, content, 'result file')
 
 
 def read_result(path: Union[str, Path]) -> RunResult:

@@ -24,13 +24,13 @@ from typing import NamedTuple, Optional
 from ..engine.checkpoint import torch_load
 from ..engine.launch import add_common_arguments, load_config
 from ..errors import ConfigError, DataError, OSDPMError
+from ..evaluation.files import write_json
 from .processes import Command, run_commands
 from .provenance import config_sha256
 from .queries import read_queries
 from .record import RESULT_FILE
 from .schema import RunResult, read_result
 from .selection import check_selection, save_best_of
-from .summary import write_json
 
 
 class Job(NamedTuple):
@@ -193,7 +193,7 @@ def _state(job: Job) -> dict:
 
 def _write_state(job: Job, stage: str, seconds: float) -> None:
     content = dict(config_sha256=job.sha256, seed=job.seed, stage=stage, train_seconds=round(seconds, 1))
-    write_json(job.folder / 'state.json', content)
+    write_json(job.folder / 'state.json', content, 'state file')
 
 
 def _check_folder(job: Job) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
@@ -10,7 +9,6 @@ from typing import Any, Optional
 import numpy as np
 
 from ..errors import DataError
-from ..evaluation.files import write_atomically
 from .queries import KEYS, stack_queries
 from .schema import RunResult, read_result
 from .statistics import paired_difference, spread
@@ -136,16 +134,6 @@ def compare(
         'method': METHOD,
         'difference': {name: difference._asdict() for name, difference in found.items()},
     }
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a summary, whole or not at all.
-
-    Raises:
-        ConfigError: the file cannot be written.
-    """
-    text = json.dumps(content, indent=2, allow_nan=False) + '\n'
-    write_atomically(str(path), lambda file: file.write(text.encode()), 'summary file')
 
 
 def summary_lines(summary: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from ..errors import ConfigError, DataError
-from ..evaluation.files import write_atomically
+from ..evaluation.files import write_text
 from .schema import RunResult, read_result
 from .statistics import Spread, spread
 from .summary import check_same_experiment
@@ -136,7 +136,7 @@ def put_into(path: Path, marker: str, text: str) -> bool:
     after = before[: before.index(begin) + len(begin)] + inner + before[before.index(end) :]
     if after == before:
         return False
-    write_atomically(str(path), lambda file: file.write(after.encode()), '--into')
+    write_text(path, after, '--into')
     return True
 
 

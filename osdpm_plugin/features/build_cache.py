@@ -9,19 +9,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..errors import ConfigError, DataError
+from ..models.pooling import to_coarsest_grid
+from ..models.retrievers import TOWERS
 from ..models.retrievers.dihedral import turned
 from ..registry import DATASETS, MODELS
 from ..structures import ImageFeatures, as_image_features
 from .cached_dataset import cached_steps
-from .fingerprints import TOWERS, data_hash, tower_hash, tower_settings, transform_hash
+from .fingerprints import data_hash, tower_hash, tower_settings, transform_hash
+from .loader import loader_in_order
 from .store import DTYPES, VERSION, SplitWriter, read_json, to_rows, write_json
-from .use_cache import LOADERS
+from .use_cache import LOADERS, check_cacheable
 
 TEXT_BATCH = 256
 
@@ -54,17 +57,18 @@ def cache_features(
 
     Raises:
         DataError: ``out`` holds features of other towers or settings.
-        ConfigError: an argument is out of range, or a tower is not frozen.
+        ConfigError: an argument is out of range, a tower is not frozen, or a loader reads a wrapper of data sets.
     """
     if dtype not in DTYPES or grid not in ('own', 'coarsest') or augmented_views < 0 or batch_size < 1:
         raise ConfigError(
             f'cannot cache with dtype={dtype!r}, grid={grid!r}, augmented_views={augmented_views}, '
             f'batch_size={batch_size}'
         )
+    check_cacheable(cfg)
     model = MODELS.build(cfg.model)
     model.init_weights()
     model.eval()
-    device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    device = torch.device(get_device())
     model.to(device)
     towers = _frozen_towers(model, towers)
     datasets: dict[str, tuple[Any, Any]] = {}
@@ -151,7 +155,7 @@ class _Extraction:
                 dataset, turn = views[view]
                 dataset.seed_epoch(seed, view)
                 rest = torch.utils.data.Subset(dataset, range(first, num_images))
-                for batch in _loader(rest, batch_size, num_workers):
+                for batch in loader_in_order(rest, batch_size, num_workers):
                     writer.write_images(self._see(batch, turn))
                     bar.update(len(batch['data_samples']))
 
@@ -165,8 +169,7 @@ class _Extraction:
     def _named(self, features: ImageFeatures) -> dict[str, Tensor]:
         maps = features.maps
         if self.grid == 'coarsest':
-            size = min((m.shape[-2:] for m in maps), key=lambda s: s[0] * s[1])
-            maps = tuple(F.adaptive_avg_pool2d(m.float(), tuple(size)) for m in maps)
+            maps = to_coarsest_grid(maps)
         named = {f'map{i}': m for i, m in enumerate(maps)}
         return named if features.pooled is None else dict(named, pooled=features.pooled)
 
@@ -196,15 +199,3 @@ class _Extraction:
                     )
                 )
                 bar.update(len(chunk))
-
-
-def _loader(dataset: Any, batch_size: int, num_workers: int) -> Any:
-    return Runner.build_dataloader(
-        dict(
-            dataset=dataset,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            collate_fn=dict(type='default_collate'),
-        )
-    )

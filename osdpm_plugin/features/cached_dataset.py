@@ -41,7 +41,7 @@ class CachedFeatureDataset(Dataset):
         self.store = FeatureStore(cache, split)
         self._sees = 'image_tower' not in self.store.towers
         if not self._sees:
-            steps = CAPTION_TRANSFORMS
+            steps: tuple[str, ...] = CAPTION_TRANSFORMS
             if 'text_tower' in self.store.towers and not dataset.get('test_mode', False):
                 steps = CAPTION_CHOICES  # training needs no tokens where the text tower has read them
             dataset = dict(dataset, pipeline=[step for step in pipeline if step['type'] in steps], check='none')

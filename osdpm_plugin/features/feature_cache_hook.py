@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from ..errors import DataError
 from ..registry import HOOKS
+from ..utils.unwrap import unwrapped
 from .cached_dataset import CachedFeatureDataset
 from .fingerprints import tower_hash, tower_settings, transform_hash
 
@@ -32,7 +32,7 @@ class FeatureCacheHook(Hook):
     def _check(self, runner: Any, dataset: Any) -> None:
         if not isinstance(dataset, CachedFeatureDataset):
             return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         manifest = dataset.store.manifest
         towers = manifest['towers']
         trained = [n for n, p in model.named_parameters() if p.requires_grad and n.startswith(tuple(towers))]

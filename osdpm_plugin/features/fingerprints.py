@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-import torch
 from torch import nn
 
-TOWERS = ('image_tower', 'text_tower')
+from ..utils.hashing import tensor_bytes
+
 WEIGHT_KEYS = ('pretrained', 'name_or_path', 'init_cfg', 'frozen')
 
 
@@ -23,7 +23,7 @@ def tower_hash(model: nn.Module, towers: Sequence[str]) -> str:
             value = value.detach().cpu()
             if value.is_floating_point():
                 value = value + 0.0  # -0 becomes 0, as a moving average of frozen weights makes it too
-            digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            digest.update(tensor_bytes(value))
     statistics = [getattr(model.data_preprocessor, key, None) for key in ('mean', 'std')]
     digest.update(repr([None if s is None else s.flatten().tolist() for s in statistics]).encode())
     digest.update(str(getattr(model.data_preprocessor, 'channel_order', None)).encode())

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.logging import print_log
-from mmengine.runner import Runner
+from mmengine.runner import save_checkpoint
 from torch import Tensor
 from tqdm import tqdm
 
-from ..engine.atomic_backend import AtomicLocalBackend
 from ..errors import ConfigError
 from ..models.backbones import CompressedTower
 from ..registry import DATASETS, MODELS
+from .loader import loader_in_order
 
 
 def fit_compression(cfg: Config, *, num_images: int, batch_size: int) -> str:
@@ -46,31 +46,22 @@ def fit_compression(cfg: Config, *, num_images: int, batch_size: int) -> str:
     tower: Any = MODELS.build(dict(tower_cfg, init_cfg=None))
     assert isinstance(tower, CompressedTower)
     tower.init_weights()
-    device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    device = torch.device(get_device())
     tower.to(device)
     preprocessor = MODELS.build(cfg.model.data_preprocessor).to(device)
     pipeline = cfg.val_dataloader.dataset.pipeline
     dataset = DATASETS.build(dict(cfg.train_dataloader.dataset, pipeline=pipeline))
     seed = cfg.get('randomness', {}).get('seed') or 0
     chosen = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))[:num_images].sort().values
-    loader = Runner.build_dataloader(
-        dict(
-            dataset=torch.utils.data.Subset(dataset, chosen.tolist()),
-            batch_size=batch_size,
-            num_workers=cfg.val_dataloader.get('num_workers', 0),
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            collate_fn=dict(type='default_collate'),
-        )
-    )
+    subset = torch.utils.data.Subset(dataset, chosen.tolist())
+    loader = loader_in_order(subset, batch_size, cfg.val_dataloader.get('num_workers', 0))
 
     def images() -> Iterator[Tensor]:
         for batch in tqdm(loader, desc='images', unit='batch'):
             yield preprocessor(batch)['inputs']
 
     shares = tower.fit(images(), seed=seed)
-    content = io.BytesIO()
-    torch.save(tower.cpu().state_dict(), content)
-    AtomicLocalBackend().put(content.getvalue(), file)
+    save_checkpoint(tower.cpu().state_dict(), file, backend_args=dict(backend='atomic_local'))
     kept = ', '.join(f'{100 * share:.1f} %' for share in shares)
     print_log(f'{file}: components keep {kept} of the variance (maps, then descriptor)', logger='current')
     return file

@@ -14,7 +14,8 @@ from typing import Any
 from tqdm import tqdm
 
 from ..errors import DataError
-from .files import CHUNK, in_words, one_sentence, sha256_of
+from ..utils.hashing import sha256_of
+from .files import CHUNK, in_words, one_sentence
 
 _AGAIN = 'run again to go on from there'
 _REASONS = {

@@ -1,10 +1,9 @@
-"""Small things about files: sizes in words, hashes, disk-full in one sentence, which names are images."""
+"""Small things about files: sizes in words, disk-full in one sentence, which names are images."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -25,19 +24,6 @@ def in_words(size: int) -> str:
             return f'{size} bytes' if unit == 'bytes' else f'{value:.1f} {unit}'
         value /= 1024
     return f'{value:.1f} GiB'
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal hash of a file.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def is_image(name: str) -> bool:

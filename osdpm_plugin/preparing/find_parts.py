@@ -10,7 +10,8 @@ from typing import Optional, Sequence
 
 from ..datasets.annotations import ImageRecord
 from ..errors import DataError
-from .files import is_image, sha256_of, walk_files
+from ..utils.hashing import sha256_of
+from .files import is_image, walk_files
 from .published import PublishedSet
 
 

@@ -8,8 +8,9 @@ from typing import Optional, Sequence
 
 from ..datasets.annotations import name_some
 from ..errors import DataError
+from ..utils.hashing import sha256_of
 from .archives import Limits, archive_kind, explain_kind
-from .files import one_sentence, sha256_of
+from .files import one_sentence
 from .find_parts import Images, find_annotation, find_images, list_files
 from .place import commit, gather
 from .published import PublishedSet

@@ -13,7 +13,8 @@ from ..datasets.annotations import ImageRecord, has_word, load_json, name_some
 from ..datasets.facts import Facts
 from ..datasets.image_check import check_images
 from ..errors import DataError
-from .files import is_image, one_sentence, sha256_of, walk_files
+from ..utils.hashing import sha256_of
+from .files import is_image, one_sentence, walk_files
 from .published import PublishedSet
 from .report import Report
 

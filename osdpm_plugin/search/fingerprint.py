@@ -6,9 +6,9 @@ import hashlib
 import json
 from typing import Any, Mapping, Sequence
 
-import torch
 from torch import Tensor, nn
 
+from ..utils.hashing import tensor_bytes
 from ..version import __version__
 
 
@@ -35,9 +35,5 @@ def embedding_key(
     digest.update(repr(getattr(preprocessor, 'channel_order', None)).encode())
     for name, value in sorted({**model.state_dict(), **statistics}.items()):
         digest.update(f'{name} {getattr(value, "dtype", type(value))} {tuple(getattr(value, "shape", ()))}'.encode())
-        digest.update(_bytes(value) if isinstance(value, Tensor) else repr(value).encode())
+        digest.update(tensor_bytes(value) if isinstance(value, Tensor) else repr(value).encode())
     return digest.hexdigest()
-
-
-def _bytes(value: Tensor) -> Any:
-    return value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data

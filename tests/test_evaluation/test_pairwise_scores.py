@@ -12,7 +12,7 @@ from mmengine.dist import get_rank
 from mmengine.evaluator import Evaluator
 
 from osdpm_plugin.engine import PairwiseScoringHook
-from osdpm_plugin.engine.embed import _Collector
+from osdpm_plugin.engine.embed import EmbeddingCollector
 from osdpm_plugin.errors import ConfigError, MetricError
 from osdpm_plugin.evaluation import ImageTextRecall, PairScorer, ranks_from_scores, score_pairs, summarise
 from osdpm_plugin.evaluation import pairwise_scores as module
@@ -216,7 +216,7 @@ def test_pairs_are_never_ranked_by_their_embeddings():
 
 
 def test_embeddings_of_such_a_model_are_not_handed_out():
-    collector = _Collector(1e-2)
+    collector = EmbeddingCollector(1e-2)
     collector.process(None, [dict(s, img_path='a.jpg', captions=['a'] * len(s['caption_ids'])) for s in make_samples()])
     with pytest.raises(
         ConfigError, match='the similarity of this model scores pairs, which dot products of embeddings'

@@ -220,6 +220,19 @@ def test_only_frozen_towers_can_be_cached(cfg, tmp_path):
         make_cache(cfg, tmp_path / 'cache', towers=['image_tower'])
 
 
+def test_wrappers_of_data_sets_are_refused(cfg, tmp_path):
+    inner = cfg.train_dataloader.dataset
+    for kind, wrapper in (
+        ('RepeatDataset', dict(type='RepeatDataset', times=2, dataset=inner)),
+        ('ConcatDataset', dict(type='ConcatDataset', datasets=[inner, inner])),
+    ):
+        cfg.train_dataloader.dataset = wrapper
+        with pytest.raises(ConfigError, match=f'train_dataloader.dataset, a {kind}, has no split'):
+            make_cache(cfg, tmp_path / 'cache')
+        with pytest.raises(ConfigError, match=f'train_dataloader.dataset, a {kind}, has no split'):
+            use_feature_cache(cfg, str(tmp_path / 'cache'))
+
+
 @pytest.mark.parametrize('dtype', ['float16', 'bfloat16', 'float32'])
 def test_stored_precision(dtype):
     values = torch.tensor([[1.0, -3.14159, 1e-3, 65504.0]])

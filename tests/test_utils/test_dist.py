@@ -1,5 +1,7 @@
 """Two and three processes against one: values and gradients of the loss over the global batch."""
 
+import copy
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -33,29 +35,79 @@ def test_gather_by_hand():
         assert grad == [[(1 + 2 + 3) * (k + 1)] * 2 for k in range(first, first + rank + 1)]  # summed over ranks
 
 
-def losses_and_gradients():
-    """One step of the tiny OSDPM under DDP on this rank's share; gradients are what DDP left."""
-    world, rank = dist.get_world_size(), dist.get_rank()
-    model = build().eval()  # no dropout: the shares must add up exactly
-    data = batch(SHARES[world][rank], captions_each=2, num_objects=len(model.head.lexicon))
-    wrapped = torch.nn.parallel.DistributedDataParallel(model)
-    losses = wrapped(**model.data_preprocessor(data), mode='loss')
-    sum(losses.values()).backward()
-    return (
-        {k: v.item() for k, v in losses.items()},
-        {n: p.grad.numpy() for n, p in model.named_parameters() if p.grad is not None},
-    )
+# name -> options of the model; each is compared with the plain form of one process under the same rule
+FORMS = {
+    'whole matrix': dict(),
+    'own rows': dict(local_rows=True),
+    'own rows, equal texts ignored': dict(local_rows=True, identical_captions='ignore'),
+    'gradient cache, own rows': dict(grad_cache_chunk=3, local_rows=True),
+}
+
+
+def model_of(plain, local_rows=False, identical_captions='positive', grad_cache_chunk=None):
+    """A copy of a model with other options."""
+    model = copy.deepcopy(plain)
+    model.head.alignment.local_rows, model.head.alignment.identical_captions = local_rows, identical_captions
+    model.grad_cache_chunk = grad_cache_chunk
+    return model
+
+
+def share(model):
+    """This rank's share; images 0, 3 and 6 have the same captions, so have 1 and 4, and 2 and 5."""
+    objects = len(model.head.lexicon)
+    ids = SHARES[dist.get_world_size()][dist.get_rank()]
+    data = batch(ids, captions_each=2, num_objects=objects)
+    texts = batch([i % 3 for i in ids], captions_each=2)
+    for sample, text in zip(data['data_samples'], texts['data_samples']):
+        sample.caption_keys, sample.tokens = text.caption_keys, text.tokens
+    return data
+
+
+def losses_and_gradients(forms):
+    """One step of the tiny OSDPM under DDP on this rank's share in each form; gradients are what DDP left."""
+    results = {}
+    plain = build().train()
+    for module in plain.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0  # the shares must add up exactly
+    data = share(plain)
+    for name in forms:
+        model = model_of(plain, **FORMS[name])
+        wrapped = torch.nn.parallel.DistributedDataParallel(model)
+        losses = wrapped(**model.data_preprocessor(data), mode='loss')
+        sum(losses.values()).backward()
+        results[name] = (
+            {k: v.item() for k, v in losses.items()},
+            {n: p.grad.numpy() for n, p in model.named_parameters() if p.grad is not None},
+        )
+    return results
+
+
+def plain_form(name):
+    """The form of one process that a form is to equal."""
+    return name if 'ignored' in name else 'whole matrix'
 
 
 @pytest.mark.stack
 @pytest.mark.parametrize('world_size', [2, 3])
 def test_loss_and_gradient_of_several_processes_equal_those_of_one(world_size):
-    ((want_losses, want_grads),) = run_distributed(losses_and_gradients, 1)
-    for losses, grads in run_distributed(losses_and_gradients, world_size):
-        assert losses == pytest.approx(want_losses, rel=1e-5)
-        assert grads.keys() == want_grads.keys()
-        for name, grad in grads.items():
-            torch.testing.assert_close(torch.from_numpy(grad), torch.from_numpy(want_grads[name]), rtol=1e-3, atol=2e-6)
+    (want,) = run_distributed(losses_and_gradients, 1, sorted({plain_form(name) for name in FORMS}))
+    losses = {name: value for name, (value, _) in want.items()}
+    assert losses['whole matrix'] != pytest.approx(losses['own rows, equal texts ignored'], rel=1e-3)
+    for result in run_distributed(losses_and_gradients, world_size, list(FORMS)):
+        for name, (losses, grads) in result.items():
+            want_losses, want_grads = want[plain_form(name)]
+            assert losses == pytest.approx(want_losses, rel=1e-5), name
+            assert grads.keys() == want_grads.keys()
+            assert 'head.alignment.log_scale' in grads
+            for parameter, grad in grads.items():
+                torch.testing.assert_close(
+                    torch.from_numpy(grad),
+                    torch.from_numpy(want_grads[parameter]),
+                    rtol=1e-3,
+                    atol=2e-6,
+                    msg=lambda text, where=(name, parameter): f'{where}: {text}',
+                )
 
 
 def test_one_process_gathers_nothing():

@@ -2,6 +2,8 @@
 setting, ResNet-18 at 256 px and whole words. A set's own file names its type and folder.
 """
 
+_base_ = 'loaders.py'
+
 tokenizer = dict(type='WordTokenizer', context_length=47)
 
 train_pipeline = [
@@ -27,29 +29,6 @@ test_pipeline = [
     dict(type='PackRetrievalInputs'),
 ]
 
-train_dataloader = dict(
-    batch_size=100,  # the released code; the paper says 128
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(split='train', pipeline=train_pipeline),
-)
-val_dataloader = dict(
-    batch_size=100,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=True),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(split='val', test_mode=True, pipeline=test_pipeline),
-)
-test_dataloader = dict(
-    batch_size=100,
-    num_workers=4,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=True),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(split='test', test_mode=True, pipeline=test_pipeline),
-)
-val_evaluator = dict(type='ImageTextRecall')
-test_evaluator = dict(type='ImageTextRecall')
+train_dataloader = dict(batch_size=100, dataset=dict(pipeline=train_pipeline))  # the released code; the paper says 128
+val_dataloader = dict(batch_size=100, dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(batch_size=100, dataset=dict(pipeline=test_pipeline))

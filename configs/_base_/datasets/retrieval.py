@@ -1,5 +1,7 @@
 """Pipelines and loaders that all sets share: CLIP's tokens, 224 px. A set's own file names its type and folder."""
 
+_base_ = 'loaders.py'
+
 image_size = 224
 tokenizer = dict(type='OpenCLIPTokenizer', model='ViT-B-32')
 
@@ -20,29 +22,6 @@ test_pipeline = [
     dict(type='PackRetrievalInputs'),
 ]
 
-train_dataloader = dict(
-    batch_size=256,  # ours: not tuned
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(split='train', pipeline=train_pipeline),
-)
-val_dataloader = dict(
-    batch_size=64,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=True),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(split='val', test_mode=True, pipeline=test_pipeline),
-)
-test_dataloader = dict(
-    batch_size=64,
-    num_workers=4,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=True),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(split='test', test_mode=True, pipeline=test_pipeline),
-)
-val_evaluator = dict(type='ImageTextRecall')
-test_evaluator = dict(type='ImageTextRecall')
+train_dataloader = dict(batch_size=256, dataset=dict(pipeline=train_pipeline))  # ours: not tuned
+val_dataloader = dict(batch_size=64, dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(batch_size=64, dataset=dict(pipeline=test_pipeline))

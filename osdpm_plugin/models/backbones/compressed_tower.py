@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import ImageFeatures, as_image_features
+from ..pooling import mean_and_max, to_coarsest_grid
 
 
 class PrincipalComponents(nn.Module):
@@ -96,7 +97,8 @@ class CompressedTower(BaseModule):
         in_channels: C_i of its maps, fine to coarse.
         channels: k_i components kept of each map.
         pooled_channels: P components kept of the global descriptor (2 C of the last map).
-        grid: ``finest`` or ``coarsest`` of the maps, or ``own``: coarser grids are pooled before compression.
+        grid: ``coarsest``: finer maps are pooled to the grid of the coarsest before compression; ``own``: they stay as
+            they are.
         init_cfg: mmengine's; ``dict(type='Pretrained', checkpoint=FILE)`` of the file that tools/fit_compression.py
             wrote, which holds the tower's weights as well.
 
@@ -137,11 +139,9 @@ class CompressedTower(BaseModule):
     def _see(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         """Images -> maps with channels last (B, h, w, C_i), after the root, and the descriptor (B, 2C)."""
         maps = as_image_features(self.tower(images)).maps
-        last = maps[-1].float()
-        pooled = torch.cat([last.mean(dim=(2, 3)), last.amax(dim=(2, 3))], dim=1)
+        pooled = mean_and_max(maps[-1].float())
         if self.grid == 'coarsest':
-            size = min((m.shape[-2:] for m in maps), key=lambda s: s[0] * s[1])
-            maps = tuple(F.adaptive_avg_pool2d(m.float(), tuple(size)) for m in maps)
+            maps = to_coarsest_grid(maps)
         rooted = [(m.float().sign() * m.float().abs().sqrt()).permute(0, 2, 3, 1) for m in maps]
         return rooted, F.layer_norm(pooled, pooled.shape[-1:])
 

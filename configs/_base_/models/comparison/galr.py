@@ -13,29 +13,13 @@ The paper's multivariate re-ranking reads the other queries of the test set; it 
 ``test_evaluator=dict(rerank=dict(method='multivariate'))``, and its numbers carry a prefix of their own.
 """
 
+_base_ = 'resnet18_gru.py'
+
 embed_dims = 512
 text_width = 512
 model = dict(
-    type='ImageTextRetriever',
-    data_preprocessor=dict(
-        type='RetrievalDataPreprocessor', mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)
-    ),
-    image_tower=dict(
-        type='mmpretrain.ResNet',
-        depth=18,
-        out_indices=(0, 1, 2, 3),
-        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18'),
-    ),
-    text_tower=dict(
-        type='GRUTextTower',
-        vocab_size=4096,  # rows; RSITMD, the set with the most words, has about 3600
-        word_channels=300,
-        hidden_channels=text_width,
-        bidirectional=True,
-        merge='mean',
-        pooling='mean',
-    ),
+    image_tower=dict(out_indices=(0, 1, 2, 3)),
+    text_tower=dict(hidden_channels=text_width, bidirectional=True, merge='mean', pooling='mean'),
     neck=dict(type='GlobalLocalNeck', in_channels=(64, 128, 256, 512), embed_dims=embed_dims, grid=16, num_regions=20),
     text_neck=dict(type='LinearTextNeck', in_channels=text_width, embed_dims=embed_dims, activation='relu'),
-    head=dict(type='MatchingHead', losses=[dict(type='TripletLoss', margin=0.2, reduction='sum')]),
 )

@@ -7,31 +7,16 @@ Ours: a caption that is also one of the image's own is a positive, wherever it s
 14.76 M parameters without the word embedding.
 """
 
+_base_ = 'resnet18_gru.py'
+
 embed_dims = 512
 text_width = 512
 model = dict(
-    type='ImageTextRetriever',
-    data_preprocessor=dict(
-        type='RetrievalDataPreprocessor', mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)
-    ),
-    image_tower=dict(
-        type='mmpretrain.ResNet',
-        depth=18,
-        out_indices=(3,),
-        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18'),
-    ),
-    text_tower=dict(
-        type='GRUTextTower',
-        vocab_size=4096,  # rows; RSITMD, the set with the most words, has about 3600
-        word_channels=300,
-        hidden_channels=text_width,
-        bidirectional=True,
-        merge='mean',
-        pooling='mean',
-    ),
+    text_tower=dict(hidden_channels=text_width, bidirectional=True, merge='mean', pooling='mean'),
     neck=dict(type='KeyEntityAttention', in_channels=512, embed_dims=embed_dims, slots=64),
     text_neck=dict(type='LinearTextNeck', in_channels=text_width, embed_dims=embed_dims, activation='relu'),
     head=dict(
+        _delete_=True,
         type='HVSAHead',
         alignment=dict(type='CurriculumTripletLoss', margin=0.2, beta=0.5, reduction='mean'),
         uniformity=dict(type='UniformityLoss', gamma=2.0),

@@ -9,32 +9,15 @@ the image's own is a positive, wherever it stands.
 and 2.46 M the linear layer 2400 -> 1024 behind it; our GRU and linear layer have 3.03 M in their place. 56.71 M in all.
 """
 
+_base_ = 'resnet18_gru.py'
+
 embed_dims = 1024
 text_width = 512
 model = dict(
-    type='ImageTextRetriever',
-    data_preprocessor=dict(
-        type='RetrievalDataPreprocessor', mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)
-    ),
-    image_tower=dict(
-        type='mmpretrain.ResNet',
-        depth=18,
-        out_indices=(3,),
-        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18'),
-    ),
-    text_tower=dict(
-        type='GRUTextTower',
-        vocab_size=4096,  # rows; RSITMD, the set with the most words, has about 3600
-        word_channels=300,
-        hidden_channels=text_width,
-        bidirectional=True,
-        merge='mean',
-        pooling='mean',
-    ),
+    text_tower=dict(hidden_channels=text_width, bidirectional=True, merge='mean', pooling='mean'),
     neck=dict(type='LinearNeck', in_channels=512, embed_dims=embed_dims, normalize=False),
     text_neck=dict(
         type='LinearTextNeck', in_channels=text_width, embed_dims=embed_dims, activation='tanh', normalize=False
     ),
     similarity=dict(type='TensorFusion', channels=embed_dims, rank=20, fused_channels=1024, dropout=0.25),
-    head=dict(type='MatchingHead', losses=[dict(type='TripletLoss', margin=0.2, reduction='sum')]),
 )

@@ -8,26 +8,11 @@ wherever it stands.
 13.68 M parameters, as published, without the word embedding, which is counted with neither.
 """
 
+_base_ = 'resnet18_gru.py'
+
 embed_dims = 512
 model = dict(
-    type='ImageTextRetriever',
-    data_preprocessor=dict(
-        type='RetrievalDataPreprocessor', mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)
-    ),
-    image_tower=dict(
-        type='mmpretrain.ResNet',
-        depth=18,
-        out_indices=(3,),
-        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18'),
-    ),
-    text_tower=dict(
-        type='GRUTextTower',
-        vocab_size=4096,  # rows; RSITMD, the set with the most words, has about 3600
-        word_channels=300,
-        hidden_channels=embed_dims,
-        bidirectional=True,
-        merge='mean',
-    ),
+    text_tower=dict(hidden_channels=embed_dims, bidirectional=True, merge='mean'),
     neck=dict(type='RegionNeck'),
     text_neck=dict(type='WordProjection', embed_dims=embed_dims),
     similarity=dict(
@@ -37,5 +22,4 @@ model = dict(
         pooling='lse',
         lse_scale=6.0,
     ),
-    head=dict(type='MatchingHead', losses=[dict(type='TripletLoss', margin=0.2, reduction='sum')]),
 )

@@ -1,0 +1,10 @@
+"""The runtime with an exponential moving average of the weights, which is what is validated and saved."""
+
+_base_ = 'default_runtime.py'
+
+custom_hooks = [
+    dict(type='CheckpointCompatibilityHook'),
+    dict(type='EpochSeedHook'),
+    dict(type='ObjectFrequencyHook'),
+    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.01),  # ours: RSICD val
+]
