@@ -45,10 +45,14 @@ class RecordLosses(Hook):
 @HOOKS.register_module(force=True)
 class KillMe(Hook):
     """SIGKILL before the iteration ``KILL_BEFORE_ITER`` or after the epoch ``KILL_AFTER_EPOCH`` of the environment,
-    both counted from 0.
+    both counted from 0. Before anything else, touch ``MARK_FILE`` for a parent process that is to kill.
     """
 
     priority = 'VERY_LOW'
+
+    def before_run(self, runner):
+        if 'MARK_FILE' in os.environ:
+            Path(os.environ['MARK_FILE']).touch()
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if os.environ.get('KILL_BEFORE_ITER') == str(runner.iter):

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from osdpm_plugin.engine.launch import run_tool
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.evaluation.files import write_json
 from osdpm_plugin.experiments.seeds import plan, run_jobs
-from osdpm_plugin.experiments.summary import compare, comparison_lines, summarise_seeds, summary_lines, write_json
+from osdpm_plugin.experiments.summary import compare, comparison_lines, summarise_seeds, summary_lines
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,12 +44,12 @@ def main() -> None:
     for part, paths in zip(jobs, files):
         summary = summarise_seeds(paths)
         path = part[0].folder.parent / 'summary.json'
-        write_json(path, summary)
+        write_json(path, summary, 'summary file')
         print(f'{summary_lines(summary)}\n  written to {path}')
     if len(files) == 2:
         comparison = compare(*files, resamples=args.resamples)
         path = Path(args.work_dir, f'{Path(args.configs[0]).stem}_vs_{Path(args.configs[1]).stem}.json')
-        write_json(path, comparison)
+        write_json(path, comparison, 'summary file')
         print(f'{comparison_lines(comparison)}\n  written to {path}')
 
 

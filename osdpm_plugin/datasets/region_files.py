@@ -12,7 +12,6 @@ Rows are in any order. R may be 0 and differs between images.
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import NamedTuple, Optional, Union
 
@@ -75,8 +74,9 @@ def read_regions(path: Union[str, Path]) -> RegionRecord:
             f'region file {path} does not exist; make it with tools/extract_regions.py, or set region_source='
             "'salient' in the neck"
         ) from error
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f'region file {path} is no npz file of numbers ({error}); make it anew') from error
+    except Exception as error:  # damage shows in many kinds: of zipfile, zlib, struct, NumPy's parser of headers ...
+        reason = ' '.join(str(error).split()) or type(error).__name__
+        raise DataError(f'region file {path} is no npz file of numbers ({reason}); make it anew') from error
     _check(arrays, Path(path))
     order = np.argsort(-arrays['scores'], kind='stable')
     features = arrays.get('features')
@@ -92,14 +92,19 @@ def _check(arrays: dict[str, np.ndarray], path: Path) -> None:
     missing = [name for name in ('boxes', 'labels', 'scores') if name not in arrays]
     if missing:
         raise DataError(f'region file {path} lacks {", ".join(missing)}; make it with tools/extract_regions.py')
+    texts = [name for name, array in arrays.items() if array.dtype.kind not in 'biuf']
+    if texts:
+        raise DataError(
+            f'region file {path} holds something else than real numbers in {", ".join(texts)}; make it anew'
+        )
     boxes, labels, scores = arrays['boxes'], arrays['labels'], arrays['scores']
-    count = len(scores)
+    count = scores.size
     shapes = {name: array.shape for name, array in arrays.items()}
     features = arrays.get('features')
     if (
         boxes.shape != (count, 4)
         or labels.shape != (count,)
-        or scores.shape != (count,)
+        or scores.ndim != 1
         or (features is not None and (features.ndim != 2 or len(features) != count))
     ):
         raise DataError(

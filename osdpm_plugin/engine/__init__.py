@@ -4,27 +4,35 @@ Importing this package registers safe loading (see `checkpoint`), which changes 
 """
 
 from .atomic_backend import AtomicLocalBackend
+from .autocast_optim_wrapper import AutocastOptimWrapper
 from .checkpoint import load_from_local, register_safe_loading
 from .checkpoint_compatibility_hook import CheckpointCompatibilityHook
 from .checkpoint_hook import SafeCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
+from .finite_loss_hook import FiniteLossHook
+from .fully_shard_strategy import FullyShardStrategy
 from .layer_decay import LayerDecayConstructor
 from .object_frequency_hook import ObjectFrequencyHook
 from .pairwise_scoring_hook import PairwiseScoringHook
 from .tower_levels import tower_levels
+from .unreadable_image_hook import UnreadableImageHook
 from .visualization_hook import RetrievalVisualizationHook
 from .vocabulary_hook import VocabularyHook
 from .work_dir import check_work_dir
 
 __all__ = [
     'AtomicLocalBackend',
+    'AutocastOptimWrapper',
     'CheckpointCompatibilityHook',
     'EpochSeedHook',
+    'FiniteLossHook',
+    'FullyShardStrategy',
     'LayerDecayConstructor',
     'ObjectFrequencyHook',
     'PairwiseScoringHook',
     'RetrievalVisualizationHook',
     'SafeCheckpointHook',
+    'UnreadableImageHook',
     'VocabularyHook',
     'check_work_dir',
     'load_from_local',

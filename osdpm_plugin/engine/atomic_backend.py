@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import os.path as osp
 from pathlib import Path
 from typing import Union
 
 from mmengine.fileio import LocalBackend, register_backend
+
+from ..utils.atomic_file import atomic_file
 
 
 @register_backend('atomic_local', force=True)
@@ -25,18 +24,8 @@ class AtomicLocalBackend(LocalBackend):
         Raises:
             OSError: disk full, no permission; ``filepath`` is as it was before.
         """
-        os.makedirs(osp.dirname(filepath) or '.', exist_ok=True)
-        temporary = f'{filepath}.tmp'
-        try:
-            with open(temporary, 'wb') as file:
-                file.write(obj)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, filepath)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.remove(temporary)
-            raise
+        with atomic_file(filepath, f'{filepath}.tmp') as file:
+            file.write(obj)
 
     def put_text(self, obj: str, filepath: Union[str, Path], encoding: str = 'utf-8') -> None:
         """Write text; see `put`."""

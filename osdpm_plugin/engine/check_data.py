@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional
 
 from mmengine.config import Config
 
 from ..datasets import CaptionRetrievalDataset
+from ..errors import ConfigError, DataError
 from ..registry import DATASETS
 
 
@@ -20,10 +24,55 @@ def check_data(cfg: Config, *loaders: str) -> None:
         loaders: keys such as ``train_dataloader``; those that the config lacks are passed over.
 
     Raises:
-        DataError: a data set is missing or its annotation file unusable.
+        DataError: a data set is missing or its annotation file unusable, or two images of a loader share an id.
+        ConfigError: ``drop_last=True`` leaves no batch.
     """
     for name in loaders:
-        dataset = (cfg.get(name) or {}).get('dataset', {})
-        kind = DATASETS.module_dict.get(dataset.get('type')) if isinstance(dataset, dict) else None
-        if inspect.isclass(kind) and issubclass(kind, CaptionRetrievalDataset):
-            DATASETS.build(dict(dataset, pipeline=[], check='none'))
+        loader = cfg.get(name) or {}
+        parts = list(_parts(loader.get('dataset')))
+        known = [part for part in parts if part is not None]
+        _check_ids(name, known)
+        if len(known) == len(parts):
+            _check_batches(name, loader, sum(map(len, known)), cfg.get('launcher', 'none'))
+
+
+def _parts(dataset: Any) -> Iterator[Optional[CaptionRetrievalDataset]]:
+    """The sets that a loader reads, inside wrappers too; None for each of another package."""
+    kind = dataset.get('type') if isinstance(dataset, Mapping) else None
+    found = DATASETS.module_dict.get(kind)
+    if kind == 'ConcatDataset':
+        for part in dataset['datasets']:
+            yield from _parts(part)
+    elif kind == 'RepeatDataset':
+        yield from list(_parts(dataset['dataset'])) * dataset['times']
+    elif kind == 'CachedFeatureDataset':
+        yield from _parts(dataset['dataset'])
+    elif inspect.isclass(found) and issubclass(found, CaptionRetrievalDataset):
+        yield DATASETS.build(dict(dataset, pipeline=[], check='none'))
+    else:
+        yield None
+
+
+def _check_ids(name: str, parts: list[CaptionRetrievalDataset]) -> None:
+    """Positives are decided by ids, so that one id must not be of two images."""
+    paths: dict[int, str] = {}
+    for part in parts if len(parts) > 1 else ():
+        for info in map(part.get_data_info, range(len(part))):
+            path = paths.setdefault(info['image_id'], info['img_path'])
+            if path != info['img_path']:
+                raise DataError(
+                    f'{name}: image id {info["image_id"]} is of {path} and of {info["img_path"]}, and their captions '
+                    'would count as right for either; describe both sets in one annotation file for CaptionDataset'
+                )
+
+
+def _check_batches(name: str, loader: Mapping[str, Any], images: int, launcher: str) -> None:
+    """A loader that drops its only batch would train nothing."""
+    processes = 1 if launcher == 'none' else int(os.environ.get('WORLD_SIZE', 1))
+    share = -(-images // processes)
+    batch_size = loader.get('batch_size', 1)
+    if loader.get('drop_last', False) and share < batch_size:
+        raise ConfigError(
+            f'{name}: batch_size={batch_size} with drop_last=True leaves no batch of the {share} images of a process; '
+            f'set batch_size to {share} or less'
+        )

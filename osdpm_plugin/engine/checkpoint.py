@@ -17,7 +17,6 @@ import errno
 import os
 import os.path as osp
 import re
-import struct
 from pickle import UnpicklingError
 from typing import IO, Any, Callable, Optional, Union
 from urllib.parse import urlparse
@@ -43,8 +42,8 @@ METHODS = {
 }
 # Types of NumPy arrays and scalars that metrics and meta information hold: numbers and booleans, no objects.
 NUMBER_TYPES = tuple({type(np.dtype(code)) for code in '?bBhHiIlLqQefd'})
-# torch.load's wording for a file that ends early or is damaged, in the zip format and in the one before it.
-DAMAGED = re.compile('PytorchStreamReader|unexpected EOF|wrong byte size|corrupt|legacy .tar')
+# torch.load's wording for a fault of the machine; whatever else goes wrong lies in the file.
+DEVICE = re.compile('CUDA|HIP error|MPS backend|out of memory')
 REFUSED = re.compile(r"GLOBAL ([\w.]+)|(?:but got|function) <\w[\w -]* '?([\w.]+)")
 
 
@@ -122,10 +121,14 @@ def torch_load(
                 f'{name} is a TorchScript archive, not a checkpoint; '
                 'save its state_dict() with torch.save and name that file'
             ) from error
-        if DAMAGED.search(str(error)):
-            raise CheckpointError(damaged) from error
-        raise  # memory, devices: the message of torch says it
-    except (EOFError, struct.error, ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
+        if DEVICE.search(str(error)):
+            raise  # the message of torch says it
+        if 'allocate memory' in str(error):
+            raise CheckpointError(
+                f'checkpoint {name} asks for more memory than is free, or is damaged; free memory, or save it again'
+            ) from error
+        raise CheckpointError(damaged) from error
+    except Exception as error:  # what is damaged fails in as many ways as a program
         raise CheckpointError(damaged) from error
 
 

@@ -6,10 +6,10 @@ import re
 from typing import Any, Sequence
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from ..errors import CheckpointError
 from ..registry import HOOKS
+from ..utils.unwrap import unwrapped
 
 
 @HOOKS.register_module()
@@ -38,7 +38,7 @@ class CheckpointCompatibilityHook(Hook):
                 'the checkpoint holds weights without the state of their training, so that it cannot be resumed; '
                 'start from these weights with load_from=FILE instead'
             )
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         have = {re.sub(r'^module\.', '', str(key)): tuple(getattr(value, 'shape', ())) for key, value in have.items()}
         want = {key: tuple(value.shape) for key, value in model.state_dict().items()}
         missing = [k for k in want if k not in have and not k.startswith(self.allow_missing)]

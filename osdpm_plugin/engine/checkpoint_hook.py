@@ -9,7 +9,7 @@ from typing import Any, Iterator, Optional
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import CheckpointHook
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ..errors import CheckpointError
 from ..registry import HOOKS
@@ -24,6 +24,9 @@ REMEDIES = {
 }
 
 
+VALIDATED = 'last_validation'  # in the message hub: epochs or iterations at the last validation
+
+
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
     """mmengine's `CheckpointHook` that survives a full disk and a kill in the middle of a save.
@@ -35,6 +38,10 @@ class SafeCheckpointHook(CheckpointHook):
 
     where each arrow is one step of the file system. It takes space for one more checkpoint. All arguments are those of
     `CheckpointHook`; the order holds for every storage backend, the atomic write for local folders.
+
+    A checkpoint is saved before it is validated. A training that resumes from one of which no validation is known
+    begins with that validation, so that a kill in between costs no candidate for the best. (One that was validated and
+    was not the best is validated again, to the same end.)
 
     Raises:
         CheckpointError: a save failed; it names the file, the reason, and the checkpoint that is left.
@@ -51,6 +58,13 @@ class SafeCheckpointHook(CheckpointHook):
             if type(backend) is LocalBackend:
                 self.backend_args = dict(backend='atomic_local')
         super().before_train(runner)
+        if getattr(runner, '_resume', False) and _lacks_validation(runner):
+            runner.val_loop.run()
+
+    def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
+        """See `CheckpointHook`; notes the validation in what is saved."""
+        runner.message_hub.update_info(VALIDATED, _position(runner))
+        super().after_val_epoch(runner, metrics)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         """Save, then remove what ``max_keep_ckpts`` makes obsolete (the original: the other way round)."""
@@ -127,6 +141,22 @@ class _DeferredRemoval:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._backend, name)
+
+
+def _position(runner: Runner) -> int:
+    """What the training loop counts: iterations or epochs, those that are done."""
+    return runner.iter if isinstance(runner.train_loop, IterBasedTrainLoop) else runner.epoch
+
+
+def _lacks_validation(runner: Runner) -> bool:
+    """Whether the loop would have validated where it is now, and what was saved does not know of it."""
+    loop: Any = runner.train_loop
+    done = _position(runner)
+    if runner.val_loop is None or done == 0 or runner.message_hub.get_info(VALIDATED, -1) == done:
+        return False
+    loop._decide_current_val_interval()
+    last = done == (loop.max_iters if isinstance(loop, IterBasedTrainLoop) else loop.max_epochs)
+    return done >= loop.val_begin and (done % loop.val_interval == 0 or last)
 
 
 def _remove(backend: LocalBackend, path: str) -> None:

@@ -64,7 +64,7 @@ def embed_split(cfg: Config, checkpoint: str, split: str = 'test') -> EmbeddedSp
         loop = runner.test_loop
         metrics = loop.evaluator.metrics
         tolerance = next((m.tolerance for m in metrics if isinstance(m, ImageTextRecall)), TOLERANCE)
-        collector = _Collector(tolerance)
+        collector = EmbeddingCollector(tolerance)
         loop.evaluator = Evaluator([collector])
         runner.test()
     except (TypeError, KeyError) as error:
@@ -91,7 +91,7 @@ def _config_of(cfg: Config, checkpoint: str, split: str) -> Config:
     return cfg
 
 
-class _Collector(BaseMetric):
+class EmbeddingCollector(BaseMetric):
     """Keeps what the test loop predicts; states no numbers.
 
     Args:

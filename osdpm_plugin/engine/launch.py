@@ -20,6 +20,8 @@ from mmengine.runner import Runner
 from ..errors import ConfigError, OSDPMError
 from ..experiments.selection import check_selection
 from ..features.use_cache import use_feature_cache
+from .cpu_processes import distribute_on_cpu
+from .run_faults import explain_fault
 from .work_dir import check_work_dir
 
 # What each launcher sets for its processes, and the way to start it.
@@ -39,6 +41,7 @@ RUNNER_KEYS = (
     'resume',
     'runner_type',
     'select_on_test',
+    'strategy',
     'sync_bn',
 )
 
@@ -132,8 +135,8 @@ def build_runner(cfg: Config) -> Runner:
             on test.
     """
     warning = check_selection(cfg)
-    if cfg.get('launcher', 'none') == 'pytorch' and not torch.cuda.is_available():
-        _distribute_on_cpu(cfg)
+    if cfg.get('launcher', 'none') in ('pytorch', 'slurm') and not torch.cuda.is_available():
+        distribute_on_cpu(cfg)
     try:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         if warning:
@@ -143,24 +146,9 @@ def build_runner(cfg: Config) -> Runner:
         raise explain(error) from error
 
 
-def _distribute_on_cpu(cfg: Config) -> None:
-    """mmengine's own start asks for a GPU on every process; without any, join by gloo and wrap without device ids."""
-    if not dist.is_initialized():
-        dist.init_process_group('gloo')
-    cfg.setdefault(
-        'model_wrapper_cfg',
-        dict(
-            type='MMDistributedDataParallel',
-            device_ids=None,
-            broadcast_buffers=False,  # as mmengine does on GPUs
-            find_unused_parameters=cfg.get('find_unused_parameters', False),
-        ),
-    )
-
-
 def explain(error: Exception) -> Exception:
     """Turn Python's complaint about a keyword that a constructor does not take, or an unknown name, into a
-    ConfigError; any other error stays what it is.
+    ConfigError, and what the machine did into the sentence of `explain_fault`; any other error stays what it is.
     """
     text = ' '.join(str(error.args[0] if error.args else error).split())
     if isinstance(error, TypeError) and '__init__() ' in text and 'argument' in text:
@@ -171,7 +159,7 @@ def explain(error: Exception) -> Exception:
         return ConfigError(f'the config names no type for a component: {text}')
     if isinstance(error, KeyError) and ' registry' in text:
         return ConfigError(f'the config names an unknown component: {text}')
-    return error
+    return explain_fault(error) or error
 
 
 def _describe(error: Exception) -> str:
@@ -180,9 +168,14 @@ def _describe(error: Exception) -> str:
 
 
 def run_tool(main: Callable[[], Optional[int]]) -> NoReturn:
-    """Run a command; an error of the user's input ends it with one sentence on stderr and exit code 2."""
+    """Run a command; an error of the user's input ends it with one sentence on stderr and exit code 2.
+
+    Processes of a launcher leave their group first, which Python's exit does not do for them.
+    """
     try:
-        sys.exit(main())
+        code = main()
+        _leave_group()
+        sys.exit(code)
     except Exception as error:
         explained = explain(error)
         if not isinstance(explained, OSDPMError):
@@ -190,4 +183,14 @@ def run_tool(main: Callable[[], Optional[int]]) -> NoReturn:
         # a data loader's worker wraps the sentence in its traceback
         sentence = str(explained).strip().splitlines()[-1].split(f'{type(explained).__name__}: ', 1)[-1]
         print(f'error: {sentence}', file=sys.stderr)
+        _leave_group(waiting='nccl')
         sys.exit(2)
+
+
+def _leave_group(waiting: str = '') -> None:
+    """End this process's part in torch.distributed, unless it is a group of the backend ``waiting``.
+
+    NCCL's end waits for all processes, which after a fault of one may wait for that one; there the exit ends both.
+    """
+    if dist.is_available() and dist.is_initialized() and dist.get_backend() != waiting:
+        dist.destroy_process_group()

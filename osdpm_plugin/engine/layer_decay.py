@@ -10,10 +10,10 @@ from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
 from ..errors import ConfigError
+from ..models.retrievers import TOWERS
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
 from .tower_levels import tower_levels
 
-_TOWERS = ('image_tower', 'text_tower')
 _KNOWN_KEYS = {
     'layer_decay',
     'tower_lr_mult',
@@ -117,7 +117,7 @@ class LayerDecayConstructor(DefaultOptimWrapperConstructor):
 
     def _tower_lr_mults(self, model: nn.Module) -> dict[nn.Parameter, float]:
         """Trainable parameter of a tower -> share of the learning rate."""
-        towers = {name: getattr(model, name) for name in _TOWERS if hasattr(model, name)}
+        towers = {name: getattr(model, name) for name in TOWERS if hasattr(model, name)}
         if not towers:
             raise ConfigError(
                 f'LayerDecayConstructor takes a model with image_tower and text_tower, and {type(model).__name__} has '

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 
 from ..datasets.lexicon import Lexicon
 from ..registry import HOOKS
+from ..utils.unwrap import unwrapped
 
 
 def object_frequency(dataset: Any, lexicon: Lexicon) -> np.ndarray:
@@ -36,7 +36,7 @@ class ObjectFrequencyHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """Set the frequencies, the same on every process."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         head: Any = getattr(model, 'head', None)
         if not hasattr(head, 'set_object_frequency'):
             return

@@ -6,11 +6,11 @@ from typing import Any, Sequence
 
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from ..evaluation.image_text_recall import ImageTextRecall
 from ..evaluation.pairwise_scores import TILE, PairScorer, check_tile
 from ..registry import HOOKS
+from ..utils.unwrap import unwrapped
 
 
 @HOOKS.register_module()
@@ -36,7 +36,7 @@ class PairwiseScoringHook(Hook):
         self._connect(runner, runner.test_loop.evaluator)
 
     def _connect(self, runner: Any, evaluator: Evaluator) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         similarity = getattr(model, 'similarity', None)
         if similarity is None or similarity.indexable:
             return

@@ -8,12 +8,12 @@ from typing import Any, Optional
 
 from mmengine.dist import collect_results, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop
 
 from ..errors import ConfigError
 from ..registry import HOOKS
-from .embed import TOLERANCE, EmbeddedSplit, _Collector
+from ..utils.unwrap import unwrapped
+from .embed import TOLERANCE, EmbeddedSplit, EmbeddingCollector
 
 FIELDS = ('image_id', 'caption_ids', 'tokens', 'img_path', 'captions', 'image_embed', 'text_embed')
 
@@ -82,7 +82,7 @@ class RetrievalVisualizationHook(Hook):
             raise ConfigError(
                 f'{owner}: needs an EpochBasedTrainLoop with validation; set val_dataloader, or leave it out'
             )
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         if not getattr(getattr(model, 'similarity', None), 'indexable', False):
             raise ConfigError(f'{owner}: a gallery takes embeddings, and this model scores pairs; leave the hook out')
         for epoch in sorted(self._chosen(loop.max_epochs)):
@@ -116,7 +116,7 @@ class RetrievalVisualizationHook(Hook):
         samples = collect_results(self._samples, sys.maxsize)
         self._samples.clear()
         if is_main_process():
-            collector = _Collector(TOLERANCE)
+            collector = EmbeddingCollector(TOLERANCE)
             collector.process(None, samples)
             collector.evaluate(len(runner.val_dataloader.dataset))
             assert collector.split is not None  # set by `evaluate`

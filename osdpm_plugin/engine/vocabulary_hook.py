@@ -6,13 +6,13 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from torch import nn
 
 from ..datasets.word_tokenizer import split_caption
 from ..errors import CheckpointError
 from ..models.backbones import WordEmbedding
 from ..registry import HOOKS
+from ..utils.unwrap import unwrapped
 
 
 def training_words(dataset: Any) -> set[str]:
@@ -44,7 +44,7 @@ class VocabularyHook(Hook):
             CheckpointError: the loaded weights belong to other words.
             ConfigError: the embedding has too few rows.
         """
-        model: nn.Module = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model: nn.Module = unwrapped(runner.model)
         embeddings = [module for module in model.modules() if isinstance(module, WordEmbedding)]
         if not embeddings:
             return

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from osdpm_plugin.datasets.annotation_tables import read_annotations
@@ -16,8 +16,8 @@ from osdpm_plugin.datasets.precomp_captions import read_precomp
 from osdpm_plugin.datasets.split_manifest import apply_manifest, make_manifest, read_manifest
 from osdpm_plugin.errors import DataError
 from osdpm_plugin.registry import DATASETS
+from tests.fuzzing import FUZZED, SEEDS, at_most
 
-FAST = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 KARPATHY = dict(
     dataset='x',
     images=[
@@ -149,10 +149,7 @@ def must_read_or_explain(read, path):
     return records
 
 
-SEEDS = st.integers(0, 2**32)
-
-
-@FAST
+@FUZZED
 @given(seed=SEEDS, name=st.sampled_from(['karpathy', 'nwpu', 'rows', 'lines']), drop=st.booleans())
 def test_mutated_json_trees(folder, seed, name, drop):
     content = mutate_tree(dict(karpathy=KARPATHY, nwpu=NWPU, rows=ROWS, lines=ROWS)[name], seed)
@@ -165,7 +162,7 @@ def test_mutated_json_trees(folder, seed, name, drop):
     must_read_or_explain(lambda p: read_nwpu_json(p, blank_captions=blank), path)
 
 
-@FAST
+@FUZZED
 @given(seed=SEEDS, name=st.sampled_from(['a.json', 'b.json', 'c.jsonl', 'd.csv', 'e.txt', 'f.txt']))
 def test_mutated_bytes(folder, seed, name):
     lines = '\n'.join(map(json.dumps, ROWS))
@@ -187,7 +184,7 @@ CELLS = st.sampled_from(
 )
 
 
-@FAST
+@FUZZED
 @given(
     header=st.lists(st.sampled_from(['filename', 'image', 'caption', 'split', 'area', '']), min_size=1, max_size=5),
     rows=st.lists(st.lists(CELLS, min_size=1, max_size=5), max_size=5),
@@ -198,7 +195,7 @@ def test_any_table(folder, header, rows):
     must_read_or_explain(read_annotations, path)
 
 
-@FAST
+@FUZZED
 @given(seed=SEEDS, names_repeat=st.sampled_from([1, 5]), which=st.sampled_from(['caps', 'filename', 'both']))
 def test_mutated_precomp(folder, seed, names_repeat, which):
     captions = b''.join(b'caption %d\n' % i for i in range(10))
@@ -210,7 +207,7 @@ def test_mutated_precomp(folder, seed, names_repeat, which):
     must_read_or_explain(read_precomp, target)
 
 
-@FAST
+@FUZZED
 @given(seed=SEEDS, as_bytes=st.booleans())
 def test_mutated_manifests_and_exclude_lists(folder, seed, as_bytes):
     """A manifest that is accepted after a mutation still says the split that was hashed."""
@@ -234,7 +231,7 @@ def test_mutated_manifests_and_exclude_lists(folder, seed, as_bytes):
         assert 'manifest.json' in str(error) and '\n' not in str(error)
 
 
-@settings(FAST, max_examples=30)
+@at_most(0.3)
 @given(seed=SEEDS)
 def test_whole_data_sets(folder, seed):
     """Beyond the reader: choosing the split and looking for the images fails in no other way either."""

@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from osdpm_plugin.engine.check_data import check_data
-from osdpm_plugin.errors import DataError
+from osdpm_plugin.errors import ConfigError, DataError
 from tests.generated_data import write_dataset
 
 
@@ -35,3 +35,51 @@ def test_each_named_loader_is_checked_and_no_other(tmp_path):
 def test_other_packages_and_absent_loaders_are_left_alone():
     cfg = Config(dict(train_dataloader=dict(dataset=dict(type='mmpretrain.CustomDataset')), val_dataloader=None))
     check_data(cfg, 'train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def concatenation(*parts):
+    return Config(dict(train_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=list(parts)))))
+
+
+def test_one_id_of_two_images(tmp_path):
+    """Both files number their images from 0; the same set twice has the same images under its ids."""
+    first, second = (dict(type='RSITMD', data_root=str(tmp_path / name), split='train') for name in 'ab')
+    for name in 'ab':
+        write_dataset(tmp_path / name, 'RSITMD', train=4, val=2, test=2)
+    words = rf'train_dataloader: image id (\d+) is of {tmp_path}/a/.* and of {tmp_path}/b/.*CaptionDataset'
+    with pytest.raises(DataError, match=words):
+        check_data(concatenation(first, second), 'train_dataloader')
+    check_data(concatenation(first, dict(first, split='test')), 'train_dataloader')
+    check_data(concatenation(first, first), 'train_dataloader')
+    with pytest.raises(DataError, match=words):
+        twice = [dict(type='RepeatDataset', times=2, dataset=part) for part in (first, second)]
+        check_data(concatenation(*twice), 'train_dataloader')
+
+
+@pytest.mark.parametrize(
+    'times, processes, batch_size, largest',
+    [(1, 1, 4, 4), (1, 1, 5, 4), (2, 1, 8, 8), (2, 1, 9, 8), (2, 3, 3, 3), (2, 3, 4, 3)],
+)
+def test_drop_last_that_leaves_nothing(tmp_path, monkeypatch, times, processes, batch_size, largest):
+    """4 images, ``times`` times; of 8 images on 3 processes each has 3, with one of them twice."""
+    monkeypatch.setenv('WORLD_SIZE', str(processes))
+    write_dataset(tmp_path, 'RSITMD', train=4, val=2, test=2)
+    cfg = loaders(tmp_path, launcher='none' if processes == 1 else 'pytorch')
+    inner = cfg.train_dataloader.dataset
+    whole = inner if times == 1 else dict(type='RepeatDataset', times=times, dataset=inner)
+    cfg.train_dataloader = dict(batch_size=batch_size, drop_last=True, dataset=whole)
+    if batch_size <= largest:
+        check_data(cfg, 'train_dataloader')
+    else:
+        with pytest.raises(ConfigError, match=rf'batch_size={batch_size} .* no batch .* set batch_size to {largest} '):
+            check_data(cfg, 'train_dataloader')
+    cfg.train_dataloader.drop_last = False
+    check_data(cfg, 'train_dataloader')
+
+
+def test_a_part_of_another_package_is_not_counted(tmp_path):
+    write_dataset(tmp_path, 'RSITMD', train=4, val=2, test=2)
+    inner = dict(type='RSITMD', data_root=str(tmp_path), split='train')
+    cfg = concatenation(inner, dict(type='mmpretrain.CustomDataset'))
+    cfg.train_dataloader.update(batch_size=100, drop_last=True)
+    check_data(cfg, 'train_dataloader')

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.registry import HOOKS
 from mmengine.runner import find_latest_checkpoint
 
 from osdpm_plugin.engine import AtomicLocalBackend, SafeCheckpointHook, load_from_local
@@ -133,6 +134,53 @@ def test_same_files_as_the_original_when_nothing_fails(tmp_path, keep, scores):
             assert a['message_hub']['runtime_info'].get(key) == b['message_hub']['runtime_info'].get(key)
         assert all(torch.equal(a['state_dict'][name], b['state_dict'][name]) for name in a['state_dict'])
     assert Path(find_latest_checkpoint(str(ours))).name == Path(find_latest_checkpoint(str(theirs))).name
+
+
+@HOOKS.register_module(force=True)
+class StopBeforeValidation(Hook):
+    """An interruption behind the save of an epoch, counted from 1, before its validation."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def before_val_epoch(self, runner) -> None:
+        if runner.epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize('scores', [[1, 5, 2, 3], [5, 1, 2, 3]], ids=['the best', 'not the best'])
+@pytest.mark.parametrize('epoch', [2, 4])
+def test_a_validation_that_an_interruption_cost_is_made_up_for(tmp_path, scores, epoch):
+    """The best of four epochs is what it would have been, also where the last validation is missing."""
+    toy_runner(tmp_path / 'whole', epochs=4, scores=scores).train()
+    stop = [dict(type='StopBeforeValidation', epoch=epoch)]
+    with pytest.raises(KeyboardInterrupt):
+        toy_runner(tmp_path / 'parts', epochs=4, scores=scores, custom=stop).train()
+    assert find_latest_checkpoint(str(tmp_path / 'parts')).endswith(f'epoch_{epoch}.pth')
+    resumed = toy_runner(tmp_path / 'parts', epochs=4, scores=scores[epoch - 1 :], resume=True)
+    resumed.train()
+    assert files(tmp_path / 'parts') == files(tmp_path / 'whole')
+    best = next(name for name in files(tmp_path / 'whole') if name.startswith('best'))
+    ours, theirs = (load_from_local(str(tmp_path / part / best)) for part in ('parts', 'whole'))
+    assert all(torch.equal(ours['state_dict'][name], theirs['state_dict'][name]) for name in theirs['state_dict'])
+    assert resumed.message_hub.get_info('best_score') == 5
+
+
+@pytest.mark.stack
+def test_a_validation_that_is_known_or_not_due_is_not_repeated(tmp_path):
+    """Of epochs 2 and 4 with an interval of 2; the metric would run out of scores."""
+    toy_runner(tmp_path, epochs=2, scores=[1, 2]).train()
+    toy_runner(tmp_path, epochs=2, scores=[], resume=True).train()
+    runner = toy_runner(tmp_path, epochs=4, scores=[3], resume=True)
+    runner._train_loop.update(val_interval=2)
+    stopped = toy_runner(tmp_path, epochs=4, scores=[], resume=True, custom=[dict(type='StopAt', epoch=3)])
+    stopped._train_loop.update(val_interval=2)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train()
+    assert find_latest_checkpoint(str(tmp_path)).endswith('epoch_3.pth')
+    runner.train()
+    assert runner.message_hub.get_info('best_score') == 3
 
 
 @pytest.mark.stack

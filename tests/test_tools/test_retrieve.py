@@ -38,7 +38,7 @@ def retrieve(saved, tmp_path, monkeypatch, capsys):
     def run(*arguments, **options):
         settings = dict(
             dict(images=tmp_path / 'images', config=saved.cfg.filename, checkpoint=saved.checkpoint, device='cpu'),
-            **dict(options, work_dir=tmp_path / 'work'),
+            **dict(options, work_dir=tmp_path / 'run'),
         )
         pairs = [part for key, value in settings.items() for part in (f'--{key.replace("_", "-")}', value)]
         monkeypatch.setattr(sys, 'argv', ['retrieve.py', *map(str, (*arguments, *pairs))])
@@ -59,10 +59,10 @@ def rows_of(lines):
 def test_words(saved, retrieve, tmp_path):
     code, out, err = retrieve(TEXT, topk=4)
     want = RetrievalInferencer(saved.cfg, saved.checkpoint, device='cpu').text_to_image(TEXT, saved.paths, topk=4)
-    assert code == 0 and out[0] == TEXT and out[-1] == f'Gallery: {tmp_path}/work/retrieval.png'
+    assert code == 0 and out[0] == TEXT and out[-1] == f'Gallery: {tmp_path}/run/retrieval.png'
     assert rows_of(out[1:-1]) == [(m.rank, round(m.score, 4), f'{m.item}.tif') for m in want]
     assert all(Path(line.split()[-1]).is_file() for line in out[1:-1])
-    assert Image.open(tmp_path / 'work' / 'retrieval.png').size[0] == 1600
+    assert Image.open(tmp_path / 'run' / 'retrieval.png').size[0] == 1600
     assert not any('left out' in line for line in err)
 
 

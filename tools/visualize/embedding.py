@@ -17,7 +17,7 @@ from mmengine.config import Config
 from osdpm_plugin.datasets.lexicon import Lexicon
 from osdpm_plugin.engine.embed import SPLITS, embed_split
 from osdpm_plugin.engine.launch import add_common_arguments, load_config, run_tool
-from osdpm_plugin.evaluation.files import write_atomically
+from osdpm_plugin.evaluation.files import write_text
 from osdpm_plugin.visualization import check_png, draw_embeddings, labels_of, save_figure, spaces_of
 from osdpm_plugin.visualization.embedding import sentences_of
 from osdpm_plugin.visualization.embedding_classes import OBJECTS, PREFIX
@@ -82,7 +82,7 @@ def main() -> None:
         for (_, config, _, checkpoint), space in zip(models, spaces)
     ]
     numbers = str(Path(out).with_suffix('.json'))
-    write_atomically(numbers, lambda file: file.write((json.dumps(report, indent=2) + '\n').encode()), '--out')
+    write_text(numbers, json.dumps(report, indent=2) + '\n', '--out')
     for space in spaces:
         print('\n    '.join((space.name, *sentences_of(space.figures))))
     print(f'Embedding: {out}, figures: {numbers}')

@@ -1,0 +1,55 @@
+"""Several processes without a GPU."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import timedelta
+
+import torch.distributed as dist
+from mmengine.config import Config
+
+from ..errors import ConfigError
+
+
+def distribute_on_cpu(cfg: Config) -> None:
+    """Join the processes of a launcher by gloo, and have the model wrapped without device ids.
+
+    mmengine's own start asks for a GPU on every process.
+
+    Args:
+        cfg: of a run with the launcher ``pytorch`` or ``slurm``; ``model_wrapper_cfg`` is set where it is not.
+
+    Raises:
+        ConfigError: a variable of Slurm is missing.
+    """
+    if cfg.launcher == 'slurm':
+        _read_slurm()
+    if not dist.is_initialized():
+        seconds = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout')  # mmengine's key, in seconds
+        dist.init_process_group('gloo', timeout=None if seconds is None else timedelta(seconds=seconds))
+    cfg.setdefault(
+        'model_wrapper_cfg',
+        dict(
+            type='MMDistributedDataParallel',
+            device_ids=None,
+            broadcast_buffers=False,  # as mmengine does on GPUs
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        ),
+    )
+
+
+def _read_slurm() -> None:
+    """Say in torch's variables what Slurm says in its own; MASTER_ADDR and MASTER_PORT may be set beforehand."""
+    missing = [name for name in ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_NODELIST') if name not in os.environ]
+    if missing:
+        raise ConfigError(f'--launcher slurm: {missing[0]} is not set; start with srun, see tools/slurm_train.sh')
+    os.environ.update(
+        RANK=os.environ['SLURM_PROCID'],
+        LOCAL_RANK=os.environ.get('SLURM_LOCALID', '0'),
+        WORLD_SIZE=os.environ['SLURM_NTASKS'],
+    )
+    os.environ.setdefault('MASTER_PORT', '29500')
+    if 'MASTER_ADDR' not in os.environ:
+        nodes = ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']]
+        os.environ['MASTER_ADDR'] = subprocess.run(nodes, check=True, capture_output=True, text=True).stdout.split()[0]

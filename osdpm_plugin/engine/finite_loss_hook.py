@@ -1,0 +1,144 @@
+"""A loss or gradient that is not finite: stop before it reaches the weights, or leave the batch out."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Literal, Optional, Sequence
+
+import mmengine.dist as dist
+import torch
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper
+from torch import Tensor
+
+from ..errors import ConfigError, OSDPMError
+from ..registry import HOOKS
+
+COUNT = 'nonfinite_batches'  # in the message hub, so that it survives --resume
+
+
+@HOOKS.register_module()
+class FiniteLossHook(Hook):
+    """Look at the loss before the backward pass, and at the gradients before the optimizer's step.
+
+    ``on_nonfinite='raise'`` ends the training before the weights are touched, so that the last checkpoint is a good
+    one. ``'skip'`` leaves the batch out: weights, optimizer and statistics of normalisation stay as they were, the
+    schedule goes on; what had been accumulated in the same step (``accumulative_counts``) is left out with it. All
+    processes decide alike. Either way the message names the batch.
+
+    Under `AmpOptimWrapper` gradients are left to its loss scaler, which skips and rescales by itself.
+
+    Args:
+        on_nonfinite: ``raise`` or ``skip``.
+        max_skips: most batches to leave out of one training, resumed parts together; one more is an error.
+
+    Raises:
+        OSDPMError: a loss or gradient is not finite, and is not to be skipped, or not any more.
+        ConfigError: an argument is out of range, or the optimizer is a dict of several.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, *, on_nonfinite: Literal['raise', 'skip'] = 'raise', max_skips: int = 10) -> None:
+        if on_nonfinite not in ('raise', 'skip'):
+            raise ConfigError(f"FiniteLossHook: on_nonfinite must be 'raise' or 'skip', got {on_nonfinite!r}")
+        if max_skips < 0:
+            raise ConfigError(f'FiniteLossHook: max_skips must be at least 0, got {max_skips}')
+        self.on_nonfinite = on_nonfinite
+        self.max_skips = max_skips
+        self._batch: Any = None
+        self._buffers: list[tuple[Tensor, Tensor]] = []
+
+    def before_train(self, runner: Any) -> None:
+        """Stand before the optimizer wrapper's `update_params` and `step`."""
+        wrapper = runner.optim_wrapper
+        if not isinstance(wrapper, OptimWrapper):
+            raise ConfigError('FiniteLossHook guards one optimizer; leave it out with a constructor of several')
+        update, step = wrapper.update_params, wrapper.step
+
+        def guarded_update(
+            loss: Tensor, step_kwargs: Optional[dict] = None, zero_kwargs: Optional[dict] = None
+        ) -> None:
+            if _on_all(bool(torch.isfinite(loss.detach()).all())):
+                update(loss, step_kwargs, zero_kwargs)
+                return
+            self._refuse(runner, f'the loss is {loss.detach().float().mean().item()}', loss)
+            wrapper._inner_count += 1  # as its backward does
+            wrapper.zero_grad()
+
+        def guarded_step(**kwargs: Any) -> None:
+            if hasattr(wrapper, 'loss_scaler') or _on_all(_finite_gradients(wrapper.optimizer)):
+                step(**kwargs)
+            else:  # update_params clears the gradients
+                self._refuse(runner, 'the loss is finite, but its gradient is not', None)
+
+        wrapper.update_params, wrapper.step = guarded_update, guarded_step
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Remember the batch, and statistics that its forward pass may spoil."""
+        self._batch = data_batch
+        if self.on_nonfinite == 'skip':
+            self._buffers = [(buffer, buffer.clone()) for buffer in runner.model.buffers()]
+
+    def after_train(self, runner: Any) -> None:
+        """Give the optimizer wrapper back as it was, and say how many batches were left out."""
+        for name in ('update_params', 'step'):
+            vars(runner.optim_wrapper).pop(name, None)
+        skipped = runner.message_hub.get_info(COUNT, 0)
+        if skipped:
+            _warn(f'{skipped} batches were left out of this training, since their loss or gradient was not finite')
+
+    def _refuse(self, runner: Any, what: str, loss: Optional[Tensor]) -> None:
+        """Raise, or undo what the forward pass has left behind."""
+        guilty = loss is None or not bool(torch.isfinite(loss.detach()).all())
+        told = dist.all_gather_object((what, _name_batch(self._batch)) if guilty else None)
+        said = '; '.join(
+            f'{fault}{f" on rank {rank}" if len(told) > 1 else ""}, batch of {batch}'
+            for rank, (fault, batch) in ((rank, one) for rank, one in enumerate(told) if one is not None)
+        )
+        sentence = f'iteration {runner.iter + 1} of epoch {runner.epoch + 1}: {said}'
+        skipped = runner.message_hub.get_info(COUNT, 0) + 1
+        if self.on_nonfinite == 'raise':
+            raise OSDPMError(
+                f'{sentence}; lower the learning rate, clip gradients (optim_wrapper.clip_grad), look at these images, '
+                "or set FiniteLossHook's on_nonfinite='skip', and go on with --resume"
+            )
+        if skipped > self.max_skips:
+            raise OSDPMError(
+                f'{sentence}; {self.max_skips} batches had been left out before, which is max_skips of FiniteLossHook: '
+                'lower the learning rate and go on with --resume from an earlier checkpoint'
+            )
+        runner.message_hub.update_info(COUNT, skipped)
+        _warn(f'{sentence}; the batch is left out ({skipped} of at most {self.max_skips})')
+        with torch.no_grad():
+            for buffer, before in self._buffers:
+                buffer.copy_(before)
+
+
+def _finite_gradients(optimizer: torch.optim.Optimizer) -> bool:
+    gradients = [p.grad for group in optimizer.param_groups for p in group['params'] if p.grad is not None]
+    return not gradients or bool(torch.stack([gradient.isfinite().all() for gradient in gradients]).all())
+
+
+def _on_all(good: bool) -> bool:
+    """Whether it is good on every process."""
+    if dist.get_world_size() == 1:
+        return good
+    flag = torch.tensor(float(not good), device=dist.get_comm_device())
+    dist.all_reduce(flag, 'max')
+    return flag.item() == 0
+
+
+def _name_batch(batch: Any) -> str:
+    """Image ids of a batch, and the first files."""
+    samples: Sequence[Any] = batch.get('data_samples', ()) if isinstance(batch, dict) else ()
+    ids = [sample.image_id for sample in samples if hasattr(sample, 'image_id')]
+    if not ids:
+        return 'data without image ids'
+    paths = [sample.img_path for sample in samples if hasattr(sample, 'img_path')][:3]
+    return f'image ids {", ".join(map(str, ids))} ({", ".join(paths)}{", ..." if len(ids) > 3 else ""})'
+
+
+def _warn(text: str) -> None:
+    print_log(text, logger='current', level=logging.WARNING)

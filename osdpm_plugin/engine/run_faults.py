@@ -1,0 +1,53 @@
+"""What the machine did to a run -> one sentence with a remedy."""
+
+from __future__ import annotations
+
+import errno
+import re
+from typing import Optional
+
+import torch.distributed as dist
+
+from ..errors import OSDPMError
+
+WORKER = re.compile(r'DataLoader worker \(pid(?:\(s\))?[^)]*\) (is killed by signal: [\w ]+|exited unexpectedly)')
+# Gloo's and NCCL's wording for a peer that is gone or does not answer.
+PEER = re.compile(
+    'Connection (closed by|reset by|refused)|Broken pipe|Timed out waiting|Timeout|timed out|'
+    'remote process exited|ncclRemoteError|Watchdog caught',
+)
+# What a disk or a folder does; other errors of the operating system are left to their traceback.
+FILES = {
+    errno.ENOSPC: 'free disk space',
+    errno.EDQUOT: 'free disk space',
+    errno.EFBIG: 'free disk space',
+    errno.EROFS: 'make the folder writable',
+    errno.EACCES: 'check its permissions',
+    errno.ENOENT: 'bring the file or its folder back',
+    errno.ENOTDIR: 'bring the folder back',
+    errno.EIO: 'check the disk',
+    errno.ESTALE: 'check the network drive',
+}
+
+
+def explain_fault(error: Exception) -> Optional[OSDPMError]:
+    """A killed data-loader worker, a lost process, a full disk, a folder that vanished -> one sentence; else None."""
+    text = ' '.join(str(error).split())
+    if isinstance(error, RuntimeError):
+        worker = WORKER.search(text)
+        if worker:
+            return OSDPMError(
+                f'a data-loader worker {worker[1].strip()}, most often for want of memory; free memory or lower '
+                'num_workers or batch_size of the loader, and go on with --resume'
+            )
+        if dist.is_available() and dist.is_initialized() and PEER.search(text):
+            return OSDPMError(
+                f'rank {dist.get_rank()}: another process of this run ended or does not answer ({text[:200]}); look '
+                'for its own error, and go on with --resume (env_cfg.dist_cfg.timeout sets how many seconds to wait)'
+            )
+    if isinstance(error, OSError) and error.errno in FILES:
+        return OSDPMError(
+            f'{error.filename or "a file"} cannot be used: {error.strerror}; {FILES[error.errno]}, and go on with '
+            '--resume'
+        )
+    return None

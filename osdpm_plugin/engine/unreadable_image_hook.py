@@ -1,0 +1,110 @@
+"""What an image that cannot be read in the middle of an epoch means."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import mmengine.dist as dist
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+
+from ..datasets.transforms.unreadable_image import LOADERS, UnreadableImage, describe_failed
+from ..errors import ConfigError, DataError
+from ..registry import HOOKS
+
+
+@HOOKS.register_module()
+class UnreadableImageHook(Hook):
+    """Images are checked at start-up; this is for those that spoil or vanish later.
+
+    ``on_error='raise'`` ends the run with a sentence that names the file. ``'skip'`` goes on with another image in its
+    place, drawn by the seed of the item, in *training* alone: an evaluation that left images out would be of another
+    data set, so that it raises always. The log says after each epoch and at the end how many images were left out and
+    which, over all workers and processes; a resumed training finds them again.
+
+    It works with `LoadImageFromFile` and `LoadRemoteSensingImage` in the pipelines of data sets that are mmengine's
+    `BaseDataset`, inside wrappers too.
+
+    Args:
+        on_error: ``raise`` or ``skip``.
+        max_images: with ``skip``, most different images to leave out; one more is an error.
+
+    Raises:
+        ConfigError: an argument is out of range.
+        DataError: an image cannot be read.
+    """
+
+    def __init__(self, *, on_error: Literal['raise', 'skip'] = 'raise', max_images: int = 10) -> None:
+        if on_error not in ('raise', 'skip'):
+            raise ConfigError(f"UnreadableImageHook: on_error must be 'raise' or 'skip', got {on_error!r}")
+        if max_images < 1:
+            raise ConfigError(
+                f"UnreadableImageHook: max_images must be at least 1, got {max_images}; on_error='raise' allows none"
+            )
+        self.on_error = on_error
+        self.max_images = max_images
+
+    def before_train(self, runner: Any) -> None:
+        """Prepare the training data, and the validation data before its workers start."""
+        _watch(runner.train_dataloader.dataset, self.max_images if self.on_error == 'skip' else 0)
+
+    def before_val(self, runner: Any) -> None:
+        """Prepare the validation data."""
+        _watch(runner.val_dataloader.dataset, 0)
+
+    def before_test(self, runner: Any) -> None:
+        """Prepare the test data."""
+        _watch(runner.test_dataloader.dataset, 0)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Count over all processes.
+
+        Raises:
+            DataError: they have left out more than ``max_images`` together.
+        """
+        if self.on_error == 'skip':
+            self._report(runner)
+
+    def _report(self, runner: Any) -> None:
+        total, said = 0, []
+        for dataset, watch in _watched(runner.train_dataloader.dataset):
+            failed = watch.failed.to(dist.get_comm_device(), copy=True).byte()
+            dist.all_reduce(failed, 'max')
+            watch.failed.logical_or_(failed.bool().cpu())
+            total += int(failed.sum())
+            said.append(describe_failed(dataset, failed.cpu()))
+        if total:
+            print_log('; '.join(filter(None, said)), logger='current', level=logging.WARNING)
+        if total > self.max_images:
+            raise DataError(
+                f'{"; ".join(filter(None, said))}; max_images of UnreadableImageHook allows {self.max_images}: replace '
+                'them and go on with --resume'
+            )
+
+
+def _watch(dataset: Any, max_images: int) -> None:
+    """Put `UnreadableImage` round the loaders of all data sets, once."""
+    for part in _parts(dataset):
+        steps = part.pipeline.transforms
+        for place, step in enumerate(steps):
+            if isinstance(step, LOADERS):
+                steps[place] = UnreadableImage(step, num_items=len(part), max_images=max_images)
+
+
+def _watched(dataset: Any) -> Iterator[tuple[Any, UnreadableImage]]:
+    for part in _parts(dataset):
+        for step in part.pipeline.transforms:
+            if isinstance(step, UnreadableImage):
+                yield part, step
+
+
+def _parts(dataset: Any) -> Iterator[Any]:
+    """The data sets with a pipeline, inside wrappers too."""
+    if hasattr(getattr(dataset, 'pipeline', None), 'transforms'):
+        yield dataset
+        return
+    for part in getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]:
+        if part is not None:
+            yield from _parts(part)
