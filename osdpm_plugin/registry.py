@@ -11,6 +11,7 @@ from mmengine.registry import (
     METRICS,
     MODELS,
     OPTIM_WRAPPER_CONSTRUCTORS,
+    OPTIM_WRAPPERS,
     TASK_UTILS,
     TRANSFORMS,
 )
@@ -22,6 +23,7 @@ __all__ = [
     'METRICS',
     'MODELS',
     'OPTIM_WRAPPER_CONSTRUCTORS',
+    'OPTIM_WRAPPERS',
     'TASK_UTILS',
     'TRANSFORMS',
 ]

@@ -8,6 +8,7 @@ from .autocast_optim_wrapper import AutocastOptimWrapper
 from .checkpoint import load_from_local, register_safe_loading
 from .checkpoint_compatibility_hook import CheckpointCompatibilityHook
 from .checkpoint_hook import SafeCheckpointHook
+from .compile_hook import CompileHook
 from .epoch_seed_hook import EpochSeedHook
 from .finite_loss_hook import FiniteLossHook
 from .fully_shard_strategy import FullyShardStrategy
@@ -24,6 +25,7 @@ __all__ = [
     'AtomicLocalBackend',
     'AutocastOptimWrapper',
     'CheckpointCompatibilityHook',
+    'CompileHook',
     'EpochSeedHook',
     'FiniteLossHook',
     'FullyShardStrategy',

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.evaluation import ImageTextRecall
+from osdpm_plugin.models.retrievers.image_text_retriever import first_rows
 from osdpm_plugin.registry import MODELS
 from tests.test_models.tiny import CLIP, EMBED_DIM, TOKENIZER, batch, build
 
@@ -136,6 +137,29 @@ def test_losses_do_not_depend_on_order(objects):
     backward = losses_of(model, batch(ids[::-1], captions_each=2, num_objects=objects))
     for key in forward:
         assert forward[key].item() == pytest.approx(backward[key].item(), rel=1e-5), key
+
+
+def test_first_rows_by_hand():
+    """5 3 5 9 3: the different keys 3, 5, 9 stand first in rows 1, 0, 3."""
+    rows, place = first_rows(torch.tensor([5, 3, 5, 9, 3]))
+    assert rows.tolist() == [1, 0, 3] and place.tolist() == [1, 0, 1, 2, 0]
+
+
+def test_a_repeated_text_is_read_once_in_training():
+    """Two images with the captions a b a and b b a: training reads two texts, evaluation six, the loss is the same."""
+    data = batch([3, 8], captions_each=3)
+    keys, tokens = data['data_samples'][0].caption_keys, data['data_samples'][0].tokens
+    for sample, order in zip(data['data_samples'], ([0, 1, 0], [1, 1, 0])):
+        sample.caption_keys, sample.tokens = keys[order], tokens[order]
+    model = build(head=dict(type='ContrastiveHead'))
+    read = []
+    model.text_tower.register_forward_pre_hook(lambda module, inputs: read.append(len(inputs[0])))
+    want = losses_of(model.eval(), data)['loss_align'].item()
+    for module in model.train().modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    assert losses_of(model, data)['loss_align'].item() == pytest.approx(want, rel=1e-5)
+    assert read == [6, 2]
 
 
 def test_a_batch_of_one_trains(objects):

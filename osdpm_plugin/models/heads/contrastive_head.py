@@ -19,7 +19,8 @@ class ContrastiveHead(BaseModule):
     """Alignment over the global batch: rows of all processes are gathered with gradient.
 
     Args:
-        alignment: config of the alignment loss.
+        alignment: config of the alignment loss; one with ``local_rows`` (`ContrastiveLoss`) is given the rows of this
+            process and gathers by itself.
         init_cfg: mmengine's.
 
     Attributes:
@@ -69,12 +70,7 @@ class ContrastiveHead(BaseModule):
                 f'image embeddings have {image_embed.shape[1]} values, text embeddings {text_embed.shape[1]}; set '
                 'embed_dims of neck and text_neck to one value'
             )
-        return dict(
-            loss_align=self.alignment(
-                gather_rows(image_embed),
-                gather_rows(text_embed),
-                gather_rows(image_ids),
-                gather_rows(caption_image_ids),
-                gather_rows(caption_keys),
-            )
-        )
+        batch = (image_embed, text_embed, image_ids, caption_image_ids, caption_keys)
+        if not getattr(self.alignment, 'local_rows', False):
+            batch = tuple(gather_rows(x) for x in batch)
+        return dict(loss_align=self.alignment(*batch))

@@ -22,8 +22,10 @@ from ...structures import (
 )
 from .dihedral import NUM_TURNS, turned
 from .gather import gather_images, gather_texts
+from .grad_cache import check_grad_cache, in_chunks, refuse_batch_norm, take_rows
 
 Images = Union[Tensor, ImageFeatures]
+TOWERS = ('image_tower', 'text_tower')  # attributes of every retriever, first parts of the names of their weights
 _DEFAULT_PREPROCESSOR = dict(type='RetrievalDataPreprocessor')
 _DEFAULT_SIMILARITY = dict(type='DotProduct')
 
@@ -47,13 +49,19 @@ class ImageTextRetriever(BaseModel):
         head: config; None for a model that is never trained.
         test_views: in evaluation an image's embedding is the mean over its first ``test_views`` turns (`turned`, 1 to
             8), which costs as many passes. 1 looks at the image as it is.
+        grad_cache_chunk: most images, captions or prompts whose activations are kept at one time in training, see
+            `grad_cache`; None keeps those of the whole batch.
+        channels_last: keep the image tower's convolutions in the memory format that is faster on most devices.
         data_preprocessor: config; its statistics default to the image tower's own.
         init_cfg: mmengine's.
 
     Raises:
         ConfigError: neither the preprocessor nor the image tower states pixel statistics, or ``test_views`` is out of
-            range or set for a similarity that is not ``indexable``.
+            range or set for a similarity that is not ``indexable``, or ``grad_cache_chunk`` is refused by
+            `check_grad_cache`.
     """
+
+    reads_regions = False
 
     def __init__(
         self,
@@ -65,6 +73,8 @@ class ImageTextRetriever(BaseModel):
         similarity: Any = None,
         head: Any = None,
         test_views: int = 1,
+        grad_cache_chunk: Optional[int] = None,
+        channels_last: bool = False,
         data_preprocessor: Any = None,
         init_cfg: Optional[dict] = None,
     ) -> None:
@@ -80,6 +90,10 @@ class ImageTextRetriever(BaseModel):
                 f'test_views must lie in 1 to {NUM_TURNS}, and be 1 for a similarity of pairs, got {test_views!r}'
             )
         self.test_views = test_views
+        check_grad_cache(grad_cache_chunk, indexable=self.similarity.indexable, reads_regions=self.reads_regions)
+        self.grad_cache_chunk = grad_cache_chunk
+        if channels_last:  # here, since DDP lays out its buckets as the weights are when it wraps them
+            self.image_tower.to(memory_format=torch.channels_last)
         self._prompt_features: Optional[TextFeatures] = None
         self._settle_statistics()
         self.train()  # where Swin freezes its stages, which distributed training must see before it wraps the model
@@ -153,10 +167,23 @@ class ImageTextRetriever(BaseModel):
         return self.similarity(images, texts)
 
     def _read_captions(self, captions: CaptionBatch) -> TextFeatures:
-        """As `read`; cached features spare the tower."""
-        if captions.features is None:
-            return self.read(captions.tokens)
-        return _as_text_features(self.text_neck(captions.features))
+        """As `read`; cached features spare the tower. In training a text that occurs several times is read once."""
+        if self.training:
+            rows, place = first_rows(captions.caption_keys)
+            if len(rows) < len(place):
+                return TextFeatures(*(x[place] for x in self._read_rows(captions, rows)))
+        return self._read_rows(captions, slice(None))
+
+    def _read_rows(self, captions: CaptionBatch, rows: Union[Tensor, slice]) -> TextFeatures:
+        if captions.features is not None:
+            return _as_text_features(self.text_neck(TextFeatures(*(x[rows] for x in captions.features))))
+        assert captions.tokens is not None  # one of the two is there
+        return self.read(captions.tokens[rows])
+
+    def _pool(self, texts: Union[Tensor, TextFeatures]) -> Tensor:
+        """Tokens (M, T), or what the tower made of them -> unit vectors (M, D)."""
+        features = self.text_tower(texts) if isinstance(texts, Tensor) else texts
+        return _as_text_features(self.text_neck(features)).pooled
 
     def _collate(self, data_samples: Sequence[RetrievalDataSample]) -> CaptionBatch:
         return collate_captions(data_samples, self.data_preprocessor.device)
@@ -191,7 +218,15 @@ class ImageTextRetriever(BaseModel):
             ConfigError: the model was built without a head.
         """
         captions = self._collate(data_samples)
-        return self._head_losses(captions, self.perceive(inputs), self._read_captions(captions))
+        if self.grad_cache_chunk is None or not self.training:
+            return self._head_losses(captions, self.perceive(inputs), self._read_captions(captions))
+        refuse_batch_norm(self)
+        image_embed = in_chunks(self.encode_images, inputs, self.grad_cache_chunk)
+        rows, place = first_rows(captions.caption_keys)  # each text once, as in `_read_captions`
+        texts = take_rows(captions.tokens if captions.features is None else captions.features, rows)
+        text_embed = in_chunks(self._pool, texts, self.grad_cache_chunk)[place]
+        images = NeckOutput(saliency=None, scale_weights=None, regions=None, embedding=image_embed)
+        return self._head_losses(captions, images, _as_text_features(text_embed))
 
     def _head_losses(self, captions: CaptionBatch, images: NeckOutput, texts: TextFeatures) -> dict[str, Tensor]:
         """Losses of the head for the captions of a batch and what `perceive` and `read` made of it."""
@@ -235,11 +270,13 @@ class ImageTextRetriever(BaseModel):
         if tokens is None:
             return None
         if any(p.requires_grad for p in self.text_tower.parameters()):
+            if self.grad_cache_chunk is not None and self.training:
+                return in_chunks(self._pool, tokens, self.grad_cache_chunk)
             return self.encode_texts(tokens)
         if self._prompt_features is None:
             with torch.no_grad():
                 self._prompt_features = self.text_tower(tokens)
-        return _as_text_features(self.text_neck(self._prompt_features)).pooled
+        return self._pool(self._prompt_features)
 
 
 def _as_text_features(texts: Union[Tensor, TextFeatures]) -> TextFeatures:
@@ -248,3 +285,10 @@ def _as_text_features(texts: Union[Tensor, TextFeatures]) -> TextFeatures:
         return texts
     mask = torch.ones(len(texts), 1, dtype=torch.bool, device=texts.device)
     return TextFeatures(words=texts[:, None], mask=mask, pooled=texts)
+
+
+def first_rows(keys: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys (M,) int64 -> the first row of each different key (U,), and for every row its place among these (M,)."""
+    different, place = keys.unique(return_inverse=True)
+    rows = torch.arange(len(keys), device=keys.device)
+    return torch.full_like(different, len(keys)).scatter_reduce(0, place, rows, 'amin'), place

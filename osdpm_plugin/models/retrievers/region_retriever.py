@@ -50,6 +50,8 @@ def collate_regions(samples: Sequence[RetrievalDataSample], device: torch.device
 class RegionRetriever(ImageTextRetriever):
     """`ImageTextRetriever` that hands the regions of `LoadRegions` to its neck in ``ImageFeatures.regions``."""
 
+    reads_regions = True
+
     def forward(
         self, inputs: Images, data_samples: Optional[Sequence[RetrievalDataSample]] = None, mode: str = 'tensor'
     ) -> Union[dict, list, tuple]:

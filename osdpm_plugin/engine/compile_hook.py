@@ -1,0 +1,49 @@
+"""Compile parts of the model before training."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Sequence
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from ..errors import ConfigError
+from ..registry import HOOKS
+
+
+@HOOKS.register_module()
+class CompileHook(Hook):
+    """`torch.compile` of single modules, in place, so that names of weights stay what they are.
+
+    mmengine's ``compile=`` compiles the whole training step, optimizer included, whose groups of parameters are
+    mmengine's own dictionaries, at which the compiler of torch 2.14 fails.
+
+    Args:
+        modules: names, e.g. ``image_tower`` and ``text_tower``.
+        backend: ``inductor`` needs a C++ compiler, and Triton on GPUs.
+        dynamic: whether sizes may change from batch to batch; None lets torch find out.
+
+    Raises:
+        ConfigError: the model has no module of a name (before training).
+    """
+
+    def __init__(
+        self,
+        *,
+        modules: Sequence[str] = ('image_tower', 'text_tower'),
+        backend: str = 'inductor',
+        dynamic: Optional[bool] = None,
+    ) -> None:
+        self.modules = tuple(modules)
+        self.backend = backend
+        self.dynamic = dynamic
+
+    def before_train(self, runner: Any) -> None:
+        """Have each module compiled when it is first called."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        for name in self.modules:
+            try:
+                module = model.get_submodule(name)
+            except AttributeError as error:
+                raise ConfigError(f'CompileHook: modules names {name!r}, which the model does not have') from error
+            module.compile(backend=self.backend, dynamic=self.dynamic)

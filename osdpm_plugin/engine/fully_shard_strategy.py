@@ -1,0 +1,204 @@
+"""Weights, gradients and optimizer states shared out among processes."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional, Sequence
+
+import torch
+import torch.distributed as dist
+from mmengine._strategy import DDPStrategy
+from mmengine.device import get_device
+from mmengine.registry import STRATEGIES
+from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
+
+from ..errors import ConfigError
+
+
+@STRATEGIES.register_module()
+class FullyShardStrategy(DDPStrategy):
+    """`torch.distributed.fsdp.fully_shard` (FSDP2) for mmengine's FlexibleRunner, on GPUs and on CPUs.
+
+    Each process keeps 1 / world of every parameter, of its gradient and of its optimizer state; parameters are gathered
+    module by module when they are needed. mmengine's own FSDPStrategy is built on the FSDP of torch 1, which takes no
+    scalar parameters (temperatures) and no CPU. Scalars are kept whole by every process here, and their gradients are
+    averaged, as DDP does.
+
+    Checkpoints hold the whole weights under their usual names, so that tools/test.py and every other tool read them;
+    ``--resume`` needs this strategy again, with any number of processes. Not for moving averages (EMAHook) and not for
+    float16; bfloat16 goes by `AutocastOptimWrapper`.
+
+    Args:
+        blocks: modules whose children are gathered one at a time, e.g. ``image_tower.visual.transformer.resblocks``;
+            what is in none of them is gathered for the whole pass.
+        reshard_after_forward: let go of gathered parameters until the backward pass needs them: less memory, more
+            communication.
+        work_dir: set by the runner.
+        experiment_name: set by the runner.
+        env_kwargs: set by the runner.
+        log_kwargs: set by the runner.
+        auto_scale_lr: set by the runner.
+
+    Raises:
+        ConfigError: the model has no module of a name in ``blocks`` (on use).
+    """
+
+    def __init__(
+        self,
+        *,
+        blocks: Sequence[str] = (),
+        reshard_after_forward: bool = True,
+        work_dir: str = 'work_dirs',
+        experiment_name: Optional[str] = None,
+        env_kwargs: Optional[dict] = None,
+        log_kwargs: Optional[dict] = None,
+        auto_scale_lr: Optional[dict] = None,
+    ) -> None:
+        super().__init__(
+            work_dir=work_dir,
+            experiment_name=experiment_name,
+            env_kwargs=env_kwargs,
+            log_kwargs=log_kwargs,
+            auto_scale_lr=auto_scale_lr,
+        )
+        self.blocks = tuple(blocks)
+        self.reshard_after_forward = reshard_after_forward
+        self._whole: dict[str, dict] = {}  # of a save, on the main process
+
+    def _wrap_model(self, model: nn.Module) -> nn.Module:
+        model = self.convert_model(model.to(get_device()))
+        for value in (*model.parameters(), *model.buffers()):
+            dist.broadcast(value.data, 0)
+        mesh = init_device_mesh(get_device(), (dist.get_world_size(),))
+        options: dict[str, Any] = dict(mesh=mesh, reshard_after_forward=self.reshard_after_forward)
+        for name in self.blocks:
+            try:
+                parts = list(model.get_submodule(name).children())
+            except AttributeError as error:
+                raise ConfigError(f'strategy: blocks names {name!r}, which the model does not have') from error
+            for part in parts:
+                fully_shard(part, **options)
+        scalars = {p for p in model.parameters() if p.ndim == 0}
+        fully_shard(model, ignored_params=scalars, **options)
+        for scalar in scalars:
+            if scalar.requires_grad:
+                scalar.register_post_accumulate_grad_hook(_average_gradient)
+        return model
+
+    def build_optim_wrapper(self, optim_wrapper: Any, model: Optional[nn.Module] = None) -> Any:
+        """As mmengine's, with a norm for clipping that is taken over all processes.
+
+        Args:
+            optim_wrapper: config.
+            model: the sharded model.
+        """
+        wrapper = super().build_optim_wrapper(optim_wrapper, model)
+        if getattr(wrapper, 'clip_func', None) is torch.nn.utils.clip_grad_norm_:
+            wrapper.clip_func = clip_grad_norm
+        return wrapper
+
+    def save_checkpoint(
+        self,
+        filename: str,
+        *,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        extra_ckpt: Optional[dict] = None,
+        callback: Optional[Callable] = None,
+    ) -> None:
+        """Gather on the main process, which writes.
+
+        Args:
+            filename: of the checkpoint.
+            save_optimizer: save its states, too.
+            save_param_scheduler: save the schedule, too.
+            extra_ckpt: what else to save.
+            callback: called with the checkpoint before it is written.
+        """
+        options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+        self._whole['model'] = get_model_state_dict(self.model, options=options)
+        if save_optimizer:
+            self._whole['optimizer'] = get_optimizer_state_dict(
+                self.model, self.optim_wrapper.optimizer, options=options
+            )
+        super().save_checkpoint(
+            filename,
+            save_optimizer=save_optimizer,
+            save_param_scheduler=save_param_scheduler,
+            extra_ckpt=extra_ckpt,
+            callback=callback,
+        )
+        self._whole.clear()
+
+    def model_state_dict(self) -> dict:
+        """The whole weights, while they are saved."""
+        return self._whole['model']
+
+    def optim_state_dict(self) -> dict:
+        """The whole states of the optimizer by names of parameters, while they are saved."""
+        return self._whole['optimizer']
+
+    def load_model_state_dict(self, state_dict: dict, *, strict: bool = False, revise_keys: Any = ()) -> None:
+        """Share out whole weights.
+
+        Args:
+            state_dict: on every process.
+            strict: whether keys must fit.
+            revise_keys: not used: names are the usual ones.
+        """
+        set_model_state_dict(
+            self.model, dict(state_dict), options=StateDictOptions(full_state_dict=True, strict=strict)
+        )
+
+    def load_optim_state_dict(self, state_dict: dict) -> None:
+        """Share out whole states of the optimizer.
+
+        Args:
+            state_dict: of `optim_state_dict`, on every process.
+
+        Raises:
+            ConfigError: it was saved without this strategy.
+        """
+        if any(not isinstance(p, str) for group in state_dict['param_groups'] for p in group['params']):
+            raise ConfigError(
+                'strategy: the checkpoint was saved without FullyShardStrategy and cannot be resumed with it; give it '
+                'as load_from, which takes the weights alone'
+            )
+        options = StateDictOptions(full_state_dict=True)
+        set_optimizer_state_dict(self.model, self.optim_wrapper.optimizer, state_dict, options=options)
+
+
+def clip_grad_norm(params: Sequence[nn.Parameter], max_norm: float, norm_type: float = 2.0) -> Tensor:
+    """`torch.nn.utils.clip_grad_norm_` over gradients of which some are shared out.
+
+    Args:
+        params: with gradients.
+        max_norm: greatest norm.
+        norm_type: p of the norm.
+
+    Returns:
+        the norm before, scalar.
+    """
+    norms = []
+    for p in params:
+        norm = torch.linalg.vector_norm(p.grad, norm_type)
+        norms.append(norm.full_tensor() if isinstance(norm, DTensor) else norm)
+    total = torch.linalg.vector_norm(torch.stack(norms), norm_type)
+    factor = (max_norm / (total + 1e-6)).clamp(max=1.0).item()
+    for p in params:
+        p.grad.mul_(factor)
+    return total
+
+
+def _average_gradient(scalar: nn.Parameter) -> None:
+    dist.all_reduce(scalar.grad)
+    scalar.grad.div_(dist.get_world_size())

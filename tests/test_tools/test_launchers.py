@@ -1,0 +1,110 @@
+"""dist_train.sh and slurm_train.sh with real processes: one, two machines that are one, and a stand-in for Slurm."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+
+import pytest
+import torch
+
+from tests.short_runs import finish, losses_of, start, weights_of, write_config
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.skipif(shutil.which('bash') is None, reason='needs bash'),
+    pytest.mark.skipif(torch.cuda.is_available(), reason='there every process would ask for a GPU of its own'),
+]
+
+SRUN = """#!/usr/bin/env bash
+# Starts the tasks of one node as Slurm does: the same command in each, told apart by SLURM_PROCID.
+while [[ "$1" == -* ]]; do
+    case "$1" in
+        --ntasks=*) tasks=${1#*=} ;;
+        -p) shift ;;
+    esac
+    shift
+done
+for ((task = 0; task < tasks; task++)); do
+    SLURM_PROCID=$task SLURM_LOCALID=$task SLURM_NTASKS=$tasks SLURM_NODELIST='node[7]' "$@" &
+done
+for ((task = 0; task < tasks; task++)); do
+    wait -n || exit 1
+done
+"""
+SCONTROL = """#!/usr/bin/env bash
+[ "$*" = 'show hostnames node[7]' ] && echo 127.0.0.1
+"""
+
+
+def free_port() -> str:
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return str(listener.getsockname()[1])
+
+
+@pytest.fixture(scope='module')
+def config(tmp_path_factory):
+    """A config of one epoch of two iterations on two processes, without validation."""
+    options = {
+        'train_dataloader.batch_size': 2,
+        'train_cfg.val_interval': 9,
+        'default_hooks.checkpoint.save_best': None,
+    }
+    return write_config(tmp_path_factory.mktemp('config'), sizes=dict(train=8, val=2, test=2), **options)
+
+
+def assert_trained(run, processes, iterations):
+    """Every process computes the loss of the global batch, which is one number."""
+    losses = [losses_of(run, rank) for rank in range(processes)]
+    assert sorted(losses[0]) == list(range(iterations))
+    for other in losses[1:]:
+        assert other.keys() == losses[0].keys()
+        for i, step in other.items():
+            assert {k: float.fromhex(v) for k, v in step.items()} == pytest.approx(
+                {k: float.fromhex(v) for k, v in losses[0][i].items()}, rel=1e-6
+            )
+    assert not any(key.startswith('module.') for key in weights_of(run / 'epoch_1.pth'))
+
+
+def test_one_process(config, tmp_path):
+    done = finish(start('bash', 'tools/dist_train.sh', config, '1', '--work-dir', tmp_path, PORT=free_port()))
+    assert done.code == 0, done.err
+    assert_trained(tmp_path, 1, 4)
+
+
+def test_two_machines(config, tmp_path):
+    """The same command on each, told apart by NODE_RANK."""
+    where = dict(NNODES='2', MASTER_ADDR='127.0.0.1', PORT=free_port())
+    nodes = [
+        start('bash', 'tools/dist_train.sh', config, '1', '--work-dir', tmp_path, NODE_RANK=str(rank), **where)
+        for rank in range(2)
+    ]
+    for done in [finish(node) for node in nodes]:
+        assert done.code == 0, done.err
+    assert_trained(tmp_path, 2, 2)
+
+
+def test_slurm(config, tmp_path):
+    for name, script in (('srun', SRUN), ('scontrol', SCONTROL)):
+        stub = tmp_path / 'bin' / name
+        stub.parent.mkdir(exist_ok=True)
+        stub.write_text(script)
+        stub.chmod(0o755)
+    command = ['bash', 'tools/slurm_train.sh', 'gpu', 'job', config, tmp_path / 'run']
+    path = f'{tmp_path / "bin"}{os.pathsep}{os.environ["PATH"]}'
+    done = finish(start(*command, GPUS='2', PATH=path, MASTER_PORT=free_port()))
+    assert done.code == 0, done.err
+    assert_trained(tmp_path / 'run', 2, 2)
+
+
+def test_slurm_without_srun_is_one_sentence(config, tmp_path):
+    done = finish(
+        start(sys.executable, 'tools/train.py', config, '--work-dir', tmp_path, '--launcher', 'slurm', SLURM_PROCID='0')
+    )
+    assert done.code == 2
+    assert done.err.splitlines()[-1] == (
+        'error: --launcher slurm: SLURM_NTASKS is not set; start with srun, see tools/slurm_train.sh'
+    )
