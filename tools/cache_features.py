@@ -11,8 +11,8 @@ from mmengine.registry import init_default_scope
 
 from osdpm_plugin.engine.launch import add_common_arguments, load_config, run_tool
 from osdpm_plugin.features.build_cache import cache_features
-from osdpm_plugin.features.fingerprints import TOWERS
 from osdpm_plugin.features.store import DTYPES
+from osdpm_plugin.models.retrievers import TOWERS
 
 
 def main() -> None:

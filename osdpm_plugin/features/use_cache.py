@@ -13,14 +13,15 @@ def use_feature_cache(cfg: Config, cache: str) -> Config:
     """A copy of a config whose loaders read cached features; checkpoints fit the original config.
 
     Args:
-        cfg: with the pipelines that were cached.
+        cfg: with the pipelines that were cached; one that reads a cache already is given this one.
         cache: folder that tools/cache_features.py wrote.
 
     Raises:
         ConfigError: a loader reads a wrapper of data sets.
     """
-    check_cacheable(cfg)
-    cached = Config(cfg._cfg_dict.to_dict(), filename=cfg.filename)
+    cached = without_feature_cache(cfg)
+    check_cacheable(cached)
+    cached.feature_cache = cache
     for name in LOADERS:
         if cached.get(name) is not None:
             loader = cached[name]
@@ -29,17 +30,33 @@ def use_feature_cache(cfg: Config, cache: str) -> Config:
     return cached
 
 
+def without_feature_cache(cfg: Config) -> Config:
+    """A copy of a config whose loaders read images, not cached features; checkpoints fit both.
+
+    Args:
+        cfg: as it was given, or as mmengine wrote it into a work dir.
+    """
+    plain = Config(cfg._cfg_dict.to_dict(), filename=cfg.filename)
+    plain.pop('feature_cache', None)
+    for name in LOADERS:
+        loader = plain.get(name)
+        if loader is not None and loader.dataset.get('type') == 'CachedFeatureDataset':
+            loader['dataset'] = loader.dataset.dataset
+    hooks = plain.get('custom_hooks') or []
+    plain.custom_hooks = [hook for hook in hooks if hook.get('type') != 'FeatureCacheHook']
+    return plain
+
+
 def check_cacheable(cfg: Config) -> None:
-    """Refuse a config whose loaders do not read a data set with a split and a pipeline of its own.
+    """Refuse a config with a wrapper round a data set, such as ConcatDataset, whose parts the cache would not know.
 
     Raises:
         ConfigError: one does not.
     """
     for name in LOADERS:
         loader = cfg.get(name)
-        missing = [] if loader is None else [key for key in ('split', 'pipeline') if key not in loader.dataset]
-        if missing:
+        if loader is not None and ('dataset' in loader.dataset or 'datasets' in loader.dataset):
             raise ConfigError(
-                f'{name}.dataset, a {loader.dataset.get("type")}, has no {missing[0]}, so that its features cannot be '
-                'cached; name one data set of captions with its split and pipeline'
+                f'{name}.dataset, a {loader.dataset.get("type")}, has no split and pipeline of its own, so that its '
+                'features cannot be cached; name one data set of captions'
             )

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, default_collate
+from mmengine.hooks import EMAHook
 from torch import Tensor
 
 from ..engine.launch import build_runner
@@ -80,7 +81,9 @@ class HeatmapModel:
         self.read = reader_of(dataset)
         self.pipeline = Compose([dict(step) for step in dataset['pipeline']])
         runner = build_runner(copy.deepcopy(cfg))
-        runner.call_hook('before_run')  # as a test does; EMAHook takes no checkpoint before
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):
+                hook.before_run(runner)  # makes what the checkpoint's averages are loaded into
         runner.load_checkpoint(checkpoint)
         model = unwrapped(runner.model)
         if not isinstance(model, ImageTextRetriever) or not model.similarity.indexable:

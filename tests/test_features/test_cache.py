@@ -13,6 +13,7 @@ from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.features import use_feature_cache
 from osdpm_plugin.features.build_cache import cache_features
 from osdpm_plugin.features.store import DTYPES, FeatureStore, SplitWriter, from_rows, to_rows
+from osdpm_plugin.features.use_cache import without_feature_cache
 from osdpm_plugin.registry import MODELS
 from tests.shrunk_configs import shrink
 
@@ -218,6 +219,14 @@ def test_only_frozen_towers_can_be_cached(cfg, tmp_path):
     cfg.model.image_tower.frozen = False
     with pytest.raises(ConfigError, match='the features of image_tower cannot be cached'):
         make_cache(cfg, tmp_path / 'cache', towers=['image_tower'])
+
+
+def test_a_config_is_cached_once_however_often_it_is_asked_for(cfg):
+    """A config that mmengine wrote into a work dir reads a cache already."""
+    once, plain = use_feature_cache(cfg, 'b'), without_feature_cache(cfg)
+    assert use_feature_cache(use_feature_cache(cfg, 'a'), 'b')._cfg_dict == once._cfg_dict
+    assert without_feature_cache(once)._cfg_dict == plain._cfg_dict
+    assert once.train_dataloader.dataset.dataset == cfg.train_dataloader.dataset
 
 
 def test_wrappers_of_data_sets_are_refused(cfg, tmp_path):

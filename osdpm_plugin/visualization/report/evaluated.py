@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from mmengine.config import Config
 from ...engine.embed import EmbeddedSplit, embed_split
 from ...engine.launch import load_config
 from ...errors import ConfigError
-from ...features.use_cache import LOADERS
+from ...features.use_cache import without_feature_cache
 from ..answers import retrieve
 from ..gallery import draw_gallery
 from ..heatmap import Subject, draw_heatmaps
@@ -106,23 +105,6 @@ def evaluate(experiments: Sequence[Experiment], options: EvaluationOptions) -> E
                 pictures += _heatmaps(one.name, cfg, checkpoint, split, options.heatmaps)
             hardest += hardest_blocks(one.name, split, read, queries=options.hardest, seed_label=label)
     return Evaluated(tuple(pictures), tuple(hardest))
-
-
-def without_feature_cache(cfg: Config) -> Config:
-    """A copy of a config whose loaders read images, not cached features; checkpoints fit both.
-
-    Args:
-        cfg: as it was given or as mmengine wrote it, which may be wrapped twice.
-    """
-    plain = copy.deepcopy(cfg)
-    plain.pop('feature_cache', None)
-    for name in LOADERS:
-        loader = plain.get(name)
-        while loader is not None and loader.dataset.get('type') == 'CachedFeatureDataset':
-            loader['dataset'] = loader.dataset.dataset
-    hooks = plain.get('custom_hooks') or []
-    plain.custom_hooks = [hook for hook in hooks if hook.get('type') != 'FeatureCacheHook']
-    return plain
 
 
 def _load(config: str, folder: str, options: Mapping[str, Any]) -> Config:
