@@ -3,7 +3,8 @@
     python tools/reproduce_table.py rsitmd
     python tools/reproduce_table.py ucm --tower resnet50 --methods vsepp hvsa plain osdpm --seeds 0 1 2
 
-Run it again after an interruption: finished seeds are not run again, the interrupted one goes on.
+Run it again after an interruption: finished seeds are not run again, the interrupted one goes on. The table is printed,
+or written into a file as tools/make_tables.py does; table.md, table.csv and table.tex always lie in the work dir.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from osdpm_plugin.engine.launch import run_tool
 from osdpm_plugin.experiments.comparison import finished_results, make_table, run_comparison
 from osdpm_plugin.experiments.comparison_setting import DATASETS, METHODS, NAMES, Setting
 from osdpm_plugin.experiments.comparison_table import render_comparison, write_comparison
-from osdpm_plugin.experiments.tables import FORMATS
+from osdpm_plugin.experiments.tables import add_place, check_place, deliver
 
 TOOLS = Path(__file__).resolve().parent
 
@@ -47,14 +48,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override values of all configs'
     )
-    parser.add_argument('--format', choices=FORMATS, default='markdown', help='to print; all three are written')
     parser.add_argument('--finished', action='store_true', help='run nothing: the table of what is finished')
+    add_place(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     """Run the tool."""
     args = parse_args()
+    check_place(args)
     setting = Setting(
         dataset=args.dataset,
         tower=args.tower,
@@ -71,7 +73,7 @@ def main() -> None:
     results = finished_results(setting) if args.finished else run_comparison(setting, TOOLS, gpus=args.gpus)
     table = make_table(setting, results)
     write_comparison(table, setting.folder)
-    print(render_comparison(table, args.format))
+    deliver(args, render_comparison(table, args.format))
 
 
 if __name__ == '__main__':

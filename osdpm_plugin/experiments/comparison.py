@@ -11,11 +11,13 @@ A teacher is trained before its student; one teacher, of the first seed, serves 
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
 
+from ..engine.launch import Overrides
 from ..errors import DataError
 from ..features.store import FeatureStore
 from .comparison_setting import METHODS, NAMES, TEACHERS, Setting, options_of
@@ -27,8 +29,8 @@ from .seeds import Job, chosen_checkpoint, finished, plan, run_jobs
 TOWER_NOTES = {
     'published': 'Towers: as each method was published, see its config; rows of OSDPM: frozen CLIP ViT-B/32.',
     'resnet50': 'Image tower of every row: one frozen ImageNet ResNet-50 in place of the published ones (LW-MCR keeps '
-    'its text side and losses alone). Text towers: each its own, trained from scratch on whole words; rows of OSDPM: '
-    'frozen MiniLM, pretrained.',
+    'its text side and losses alone); rows of OSDPM: principal components of the same. Text towers: each its own, '
+    'trained from scratch on whole words; rows of OSDPM: frozen MiniLM, pretrained.',
 }
 
 
@@ -137,12 +139,13 @@ def notes_of(setting: Setting) -> Iterator[str]:
     cached = [method for method in setting.methods if setting.cache_of(method)]
     if cached:
         yield f'Features were cached once, so that training images were not augmented{_whose(cached, setting)}.'
-    cfgs = {method: Config.fromfile(str(setting.config(method))) for method in setting.methods}
-    budgets: dict[int, list[str]] = {}
-    for method, cfg in cfgs.items():
-        budgets.setdefault(setting.epochs or cfg.train_cfg.max_epochs, []).append(method)
-    parts = [f'{epochs}{_whose(group, setting)}' for epochs, group in budgets.items()]
-    yield f'Epochs, each of which shows every image once with one of its captions: {"; ".join(parts)}.'
+    cfgs = {method: _config(setting, method) for method in setting.methods}
+    epochs = {method: setting.epochs or cfg.train_cfg.max_epochs for method, cfg in cfgs.items()}
+    yield f'Epochs, each of which shows every image once: {_grouped(epochs, setting)}.'
+    captions = {method: _captions_per_image(cfg) for method, cfg in cfgs.items()}
+    yield f'Captions of an image in a step: {_grouped(captions, setting)}.'
+    batches = {method: cfg.train_dataloader.batch_size for method, cfg in cfgs.items()}
+    yield f'Images in a batch: {_grouped(batches, setting)}.'
     turned = [method for method, cfg in cfgs.items() if cfg.get('model', {}).get('test_views', 1) > 1]
     if turned:
         yield f'At test, the mean over several turns of each image{_whose(turned, setting)}.'
@@ -152,6 +155,29 @@ def notes_of(setting: Setting) -> Iterator[str]:
         yield 'Val chooses the checkpoint and is reported too, so the numbers are optimistic.'
     if NAMES[setting.tower][setting.dataset] == 'rsicd150' and setting.split != 'test':
         yield 'Measured on a part of RSICD, at 150 px; published numbers are of all of it, at 224 px.'
+
+
+def _config(setting: Setting, method: str) -> Config:
+    """A method's config with the setting's own options."""
+    cfg = Config.fromfile(str(setting.config(method)))
+    if setting.options:
+        parser = argparse.ArgumentParser()
+        parser.add_argument('--cfg-options', nargs='+', action=Overrides)
+        cfg.merge_from_dict(parser.parse_args(['--cfg-options', *setting.options]).cfg_options)
+    return cfg
+
+
+def _captions_per_image(cfg: Config) -> int:
+    steps = cfg.train_dataloader.dataset.pipeline
+    return next(step.get('num', 1) for step in steps if step.type == 'SampleCaptions')
+
+
+def _grouped(values: Mapping[str, int], setting: Setting) -> str:
+    """``6 (all but A); 15 (A)``: each value with the rows that have it."""
+    groups: dict[int, list[str]] = {}
+    for method, value in values.items():
+        groups.setdefault(value, []).append(method)
+    return '; '.join(f'{value}{_whose(group, setting)}' for value, group in groups.items())
 
 
 def _whose(methods: Sequence[str], setting: Setting) -> str:

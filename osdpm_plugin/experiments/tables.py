@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import re
@@ -111,6 +112,38 @@ def render(table: Table, kind: str = 'markdown') -> str:
             lines.append(' & '.join([f'\\texttt{{{_tex(row.name)}}}', *cells, str(len(row.seeds))]) + ' \\\\')
         return '\n'.join([*lines, '\\hline', '\\end{tabular}', *(f'\\par {_tex(note)}' for note in table.notes)])
     raise ConfigError(f'format={kind!r} must be one of {FORMATS}')
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Options ``--format``, ``--into`` and ``--marker`` of the tools that make tables."""
+    parser.add_argument('--format', choices=FORMATS, default='markdown', help='to print (default: markdown)')
+    parser.add_argument('--into', type=Path, help='Markdown file to write the table into, instead of printing it')
+    parser.add_argument('--marker', help='name of the place in that file')
+
+
+def check_place(args: argparse.Namespace) -> None:
+    """Check the options of `add_place` before anything costs time.
+
+    Raises:
+        ConfigError: they do not fit together.
+    """
+    if (args.into is None) != (args.marker is None):
+        raise ConfigError('--into and --marker belong together; give both, or none to print the table')
+    if args.into is not None and args.format != 'markdown':
+        raise ConfigError(f'--into writes Markdown, not {args.format}; leave out one of --into and --format')
+
+
+def deliver(args: argparse.Namespace, text: str) -> None:
+    """Put a table where the options of `add_place` say: into a file, or on the screen.
+
+    Raises:
+        ConfigError: see `put_into`.
+    """
+    if args.into is None:
+        print(text)
+    else:
+        changed = put_into(args.into, args.marker, text)
+        print(f'{args.into}: table {args.marker} {"written" if changed else "is up to date"}')
 
 
 def put_into(path: Path, marker: str, text: str) -> bool:

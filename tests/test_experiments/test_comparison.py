@@ -245,14 +245,19 @@ def test_notes():
     for words in (
         'frozen ImageNet ResNet-50 in place of the published ones (LW-MCR keeps its text side and losses alone)',
         'not augmented.',
-        'captions: 30.',  # OSDPM has the same budget on this set
+        'every image once: 30.',  # OSDPM has the same budget on this set
+        'Captions of an image in a step: 1.',
+        'Images in a batch: 128 (all but OSDPM); 256 (OSDPM).',
         'LW-MCR(d): the teacher is AMFMN-soft, seed 4.',
     ):
         assert words in text
     assert 'optimistic' not in text and '150 px' not in text
     text = ' '.join(notes_of(setting._replace(epochs=7, cache=None)))
-    assert 'one of its captions: 7.' in text and 'augmented' not in text
-    setting = setting._replace(dataset='rsicd', methods=('vsepp',))
+    assert 'every image once: 7.' in text and 'augmented' not in text
+    assert 'batch: 64.' in ' '.join(notes_of(setting._replace(options=('train_dataloader.batch_size=64',))))
+    rsicd = setting._replace(dataset='rsicd')
+    assert 'in a step: 1 (all but OSDPM); 5 (OSDPM).' in ' '.join(notes_of(rsicd))
+    setting = rsicd._replace(methods=('vsepp',))
     assert 'optimistic' in ' '.join(notes_of(setting)) and '150 px' in ' '.join(notes_of(setting))
     text = ' '.join(notes_of(setting._replace(split='test')))
     assert 'optimistic' not in text and '150 px' not in text
@@ -266,6 +271,7 @@ randomness = dict(seed=0)
 default_hooks = dict(checkpoint=dict(type='SafeCheckpointHook', save_best='retrieval/mR'))
 model = dict(teacher=dict(config='', checkpoint=''))
 train_cfg = dict(max_epochs=4)
+train_dataloader = dict(batch_size=8, dataset=dict(split='train', pipeline=[dict(type='SampleCaptions')]))
 width = 1
 test_dataloader = dict(dataset=dict(split='test'))
 """

@@ -86,7 +86,7 @@ def test_two_methods_two_seeds(tool, tmp_path):
     assert float(rows[0]['Rsum mean']) == pytest.approx(mean, abs=1e-4)
     assert rows[0]['Rsum published'] == '148.96' and rows[1]['t2i R@10 published'] == '43.53'
     table = (folder / 'table.md').read_text()
-    assert out.endswith(table) and '| VSE++ | published | 10.38 |' in table and 'captions: 2.' in table
+    assert out.endswith(table) and '| VSE++ | published | 10.38 |' in table and 'every image once: 2.' in table
     assert '\\begin{tabular}{ll' in (folder / 'table.tex').read_text()
 
     before = {path: path.stat().st_mtime_ns for path in folder.rglob('*.pth')}
@@ -99,6 +99,12 @@ def test_two_methods_two_seeds(tool, tmp_path):
     assert [line.split('|')[-2].strip() for line in out.splitlines() if '| measured |' in line] == ['2', '1']
     code, out, err, started = tool(*arguments, '--epochs', 2)
     assert code == 0 and started == [('test', 'scan_t2i_rsitmd')] and (folder / 'table.md').read_text() == table
+    page = tmp_path / 'page.md'
+    page.write_text('<!-- table:t -->\n<!-- /table:t -->\n')
+    code, out, err, started = tool(*arguments, '--epochs', 2, '--finished', '--into', page, '--marker', 't')
+    assert code == 0 and page.read_text() == f'<!-- table:t -->\n{table}<!-- /table:t -->\n'
+    code, out, err, started = tool(*arguments, '--finished', '--into', page)
+    assert code == 2 and '--into and --marker belong together' in err
 
 
 @pytest.mark.stack

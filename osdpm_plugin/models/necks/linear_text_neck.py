@@ -32,6 +32,8 @@ class LinearTextNeck(BaseModule):
         ConfigError: ``activation`` is unknown.
     """
 
+    reads_words = False  # the pooled vector alone, so that a cache of features need not deliver words
+
     def __init__(
         self,
         *,

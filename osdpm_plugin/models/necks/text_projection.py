@@ -26,6 +26,8 @@ class TextProjection(BaseModule):
         init_cfg: mmengine's.
     """
 
+    reads_words = False  # the pooled vector alone, so that a cache of features need not deliver words
+
     def __init__(
         self,
         *,

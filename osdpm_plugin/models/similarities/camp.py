@@ -31,8 +31,10 @@ class SummaryAttention(nn.Module):
 
     def forward(self, x: Tensor, mask: Optional[Tensor]) -> Tensor:
         """(B, M, N, D), with a (M, N) bool mask of the vectors that count or None for all -> (B, M, D)."""
-        if x.shape[2] == 1 and not self.training:
-            return x.squeeze(2)  # the only weight is 1
+        if x.shape[2] == 1 and not (self.training and self.dropout.p):
+            # the only weight is 1; one pair's is computed all the same, since DDP wants every parameter in the graph
+            only = self.weigh(x[:1, :1]).softmax(dim=2).mean() if self.training else 1.0
+            return x.squeeze(2) * only
         logits = self.weigh(x)  # (B, M, N, heads)
         if mask is not None:
             logits = logits.masked_fill(~mask[..., None], float('-inf'))
