@@ -11,7 +11,7 @@ source tools/environment.sh
 
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}" # threads that spin slow down a machine that is busy elsewhere
 config=configs/osdpm_scenes.py
-work_dir=work_dirs/osdpm_scenes
+work_dir=${OSDPM_QUICKSTART_DIR:-work_dirs/osdpm_scenes}
 finished=$work_dir/finished
 
 best_checkpoint() {
@@ -48,3 +48,4 @@ echo "[3/4] evaluation of $best"
 echo '[4/4] gallery'
 "$ENV_PYTHON" -u tools/visualize/gallery.py "$config" "$best" --out "$work_dir/gallery.png"
 echo "done: checkpoint $best, pictures $work_dir/gallery.png"
+echo "wall time: $SECONDS s"

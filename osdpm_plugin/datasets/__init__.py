@@ -8,6 +8,7 @@ from .precomp_captions import PrecompCaptions
 from .procedural_scenes import ProceduralScenes
 from .rsicd import RSICD
 from .rsitmd import RSITMD
+from .seed_by_position import SeedByPosition
 from .sydney_captions import SydneyCaptions
 from .ucm_captions import UCMCaptions
 
@@ -19,6 +20,7 @@ __all__ = [
     'NWPUCaptions',
     'PrecompCaptions',
     'ProceduralScenes',
+    'SeedByPosition',
     'SydneyCaptions',
     'UCMCaptions',
     'tokenizers',

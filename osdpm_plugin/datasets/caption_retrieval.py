@@ -31,7 +31,8 @@ class CaptionRetrievalDataset(BaseDataset):
     There is one item an image in training and in evaluation alike; a transform samples captions for training.
 
     After `seed_epoch`, the random choices of the pipeline are a function of (seed, epoch, item): the same for any
-    number of workers, and in a run that was interrupted and resumed.
+    number of workers, and in a run that was interrupted and resumed. Inside a wrapper that repeats items see
+    `SeedByPosition`.
 
     A subclass states the facts of one published set, and reads its layout where that is another one.
 
@@ -105,6 +106,7 @@ class CaptionRetrievalDataset(BaseDataset):
         self.exclude_list = exclude_list
         self.blank_captions: BlankCaptions = self.BLANK_CAPTIONS if blank_captions is None else blank_captions
         self.check = check
+        self._position: Optional[int] = None
         self._seed_and_epoch = torch.full((2,), -1, dtype=torch.int64).share_memory_()  # read by persistent workers
         super().__init__(
             ann_file=str(Path(data_root, self.FACTS.ann_file if ann_file is None else ann_file)),
@@ -119,11 +121,16 @@ class CaptionRetrievalDataset(BaseDataset):
         """Fix the random choices of an epoch, in this process and in its data loader's workers."""
         self._seed_and_epoch.copy_(torch.tensor([seed, epoch]))
 
+    def seed_position(self, position: int) -> None:
+        """Let random choices depend on the position in a wrapper too, from here on, in this process."""
+        self._position = position
+
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline on one item."""
         seed, epoch = self._seed_and_epoch.tolist()
         if seed >= 0:
-            state = np.random.SeedSequence((seed, epoch, idx)).generate_state(2)
+            place = (idx,) if self._position is None else (idx, self._position)
+            state = np.random.SeedSequence((seed, epoch, *place)).generate_state(2)
             np.random.seed(state[0])
             random.seed(int(state[1]))
         return super().prepare_data(idx)

@@ -20,10 +20,11 @@ from ..models.retrievers import TOWERS
 from ..models.retrievers.dihedral import turned
 from ..registry import DATASETS, MODELS
 from ..structures import ImageFeatures, as_image_features
+from .cache_files import DTYPES, GRIDS, VERSION, read_manifest, write_json
 from .cached_dataset import cached_steps
 from .fingerprints import data_hash, tower_hash, tower_settings, transform_hash
 from .loader import loader_in_order
-from .store import DTYPES, VERSION, SplitWriter, read_json, to_rows, write_json
+from .store import SplitWriter, to_rows
 from .use_cache import LOADERS, check_cacheable
 
 TEXT_BATCH = 256
@@ -56,10 +57,10 @@ def cache_features(
         towers: ``image_tower``, ``text_tower`` or both; None: those that are frozen. The other stays at work.
 
     Raises:
-        DataError: ``out`` holds features of other towers or settings.
+        DataError: ``out`` holds features of other towers or settings, or damaged files, or the disk is full.
         ConfigError: an argument is out of range, a tower is not frozen, or a loader reads a wrapper of data sets.
     """
-    if dtype not in DTYPES or grid not in ('own', 'coarsest') or augmented_views < 0 or batch_size < 1:
+    if dtype not in DTYPES or grid not in GRIDS or augmented_views < 0 or batch_size < 1:
         raise ConfigError(
             f'cannot cache with dtype={dtype!r}, grid={grid!r}, augmented_views={augmented_views}, '
             f'batch_size={batch_size}'
@@ -81,12 +82,15 @@ def cache_features(
     settings = dict(version=VERSION, towers=towers, tower_hash=tower_hash(model, towers))
     settings['tower_settings'] = transform_hash(tower_settings(cfg.model, towers))
     settings.update(test_views=model.test_views, augmented_views=augmented_views, dtype=dtype, grid=grid)
-    settings.update(bf16=bf16, seed=seed, first_view=transform_hash(cached_steps(plain_pipeline)))
+    settings.update(bf16=bf16, seed=seed, first_view=transform_hash(cached_steps(plain_pipeline, towers)))
     settings['splits'] = {
-        split: dict(data_hash=data_hash(dataset), transform_hash=transform_hash(cached_steps(loader.dataset.pipeline)))
+        split: dict(
+            data_hash=data_hash(dataset),
+            transform_hash=transform_hash(cached_steps(loader.dataset.pipeline, towers)),
+        )
         for split, (loader, dataset) in datasets.items()
     }
-    before = read_json(Path(out, 'manifest.json'))
+    before = read_manifest(Path(out))
     if before is not None and before != settings:
         changed = sorted(key for key in settings if before.get(key) != settings[key])
         raise DataError(f'{out} holds features of another {", ".join(changed)}; delete it or name another folder')
@@ -130,17 +134,18 @@ class _Extraction:
         """Write one split: images of all views (data set, turn), then captions."""
         plain = views[0][0]
         infos = [plain.get_data_info(i) for i in range(len(plain))]
-        tokens, rows = self._unique_tokens(plain, infos, folder.name)
+        reads = 'text_tower' in self.towers
+        tokens, rows = self._unique_tokens(plain, infos, folder.name) if reads else (np.empty((0, 0)), [])
         writer = SplitWriter(
             folder,
             image_ids=[info['image_id'] for info in infos],
-            caption_ids=[i for info in infos for i in info['caption_ids']],
+            caption_ids=[i for info in infos for i in info['caption_ids']] if reads else [],
             caption_rows=rows,
             views=len(views),
         )
         if 'image_tower' in self.towers:
             self._see_images(views, writer, batch_size, num_workers, seed)
-        if 'text_tower' in self.towers:
+        if reads:
             self._read_texts(tokens, writer)
 
     def _see_images(

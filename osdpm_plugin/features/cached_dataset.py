@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Sequence
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -11,6 +12,7 @@ from ..datasets.transforms import PackRetrievalInputs
 from ..errors import DataError
 from ..registry import DATASETS
 from ..structures import RetrievalDataSample
+from .cache_files import damaged
 from .fingerprints import data_hash, transform_hash
 from .store import FeatureStore, from_rows
 
@@ -27,12 +29,15 @@ class CachedFeatureDataset(Dataset):
     drawn for each item and epoch; in evaluation, where the cache holds V > 1 views, maps are (V, C, h, w). What the
     cache lacks, images or words of a tower that is not frozen, comes from the data set itself.
 
+    Set ``with_words`` to False where nothing reads words, which are most of what an item reads from the disk: a
+    caption is then one word, its pooled vector.
+
     Args:
         cache: folder that tools/cache_features.py wrote.
         dataset: config of the data set that was cached.
 
     Raises:
-        DataError: the cache is missing, incomplete, or of other images, captions or transforms.
+        DataError: the cache is missing, incomplete, damaged, or of other images, captions or transforms.
     """
 
     def __init__(self, *, cache: str, dataset: Any) -> None:
@@ -46,15 +51,28 @@ class CachedFeatureDataset(Dataset):
                 steps = CAPTION_CHOICES  # training needs no tokens where the text tower has read them
             dataset = dict(dataset, pipeline=[step for step in pipeline if step['type'] in steps], check='none')
         self.dataset = DATASETS.build(dataset)
-        facts = self.store.manifest['splits'][split]
+        facts = self.store.manifest['splits'].get(split)
+        if facts is None:
+            raise damaged(Path(cache, 'manifest.json'), f'no split {split}')
         if facts['data_hash'] != data_hash(self.dataset):
             raise DataError(f'{cache}: images or captions of {split} differ from those that were cached; cache again')
-        if facts['transform_hash'] != transform_hash(cached_steps(pipeline)):
+        if facts['transform_hash'] != transform_hash(cached_steps(pipeline, self.store.towers)):
             raise DataError(
                 f'{cache}: the transforms or the tokenizer of {split} differ from those that were cached; cache again'
             )
+        self._check_ids(Path(cache, split, 'index.json'))
         self.test_mode = bool(dataset.get('test_mode', False))
+        self.with_words = True
         self._pack = PackRetrievalInputs()
+
+    def _check_ids(self, path: Path) -> None:
+        """The hash says that the data are the same; then their ids are in the same order."""
+        infos = [self.dataset.get_data_info(index) for index in range(len(self.dataset))]
+        if list(self.store.row_of_image) != [info['image_id'] for info in infos]:
+            raise damaged(path, 'other image ids')
+        caption_ids = [i for info in infos for i in info['caption_ids']]
+        if 'text_tower' in self.store.towers and list(self.store.row_of_caption) != caption_ids:
+            raise damaged(path, 'other caption ids')
 
     @property
     def metainfo(self) -> dict:
@@ -64,6 +82,10 @@ class CachedFeatureDataset(Dataset):
     def seed_epoch(self, seed: int, epoch: int) -> None:
         """See `CaptionRetrievalDataset.seed_epoch`."""
         self.dataset.seed_epoch(seed, epoch)
+
+    def seed_position(self, position: int) -> None:
+        """See `CaptionRetrievalDataset.seed_position`."""
+        self.dataset.seed_position(position)
 
     def get_data_info(self, index: int) -> dict:
         """See mmengine's BaseDataset."""
@@ -96,11 +118,16 @@ class CachedFeatureDataset(Dataset):
         assert store.text is not None and store.words is not None and store.lengths is not None
         rows = [store.row_of_caption[i] for i in sample.caption_ids.tolist()]
         sample.tower_pooled = store.text[rows]
+        if not self.with_words:
+            sample.tower_words, sample.tower_lengths = sample.tower_pooled[:, None], np.ones(len(rows), np.int64)
+            return
         sample.tower_lengths = store.lengths[rows]
         sample.tower_words = from_rows(store.words[rows, : sample.tower_lengths.max()]).float().numpy()
 
 
-def cached_steps(pipeline: Any) -> dict:
-    """The steps of a pipeline that features depend on, as plain data: those that touch pixels, and the tokenizer."""
-    steps = [dict(step) for step in pipeline if step['type'] not in CAPTION_CHOICES]
-    return dict(steps=steps)
+def cached_steps(pipeline: Any, towers: Sequence[str]) -> dict:
+    """The steps of a pipeline that features depend on, as plain data: those that touch pixels, and the tokenizer where
+    the text tower is among ``towers``.
+    """
+    without = CAPTION_CHOICES if 'text_tower' in towers else CAPTION_TRANSFORMS
+    return dict(steps=[dict(step) for step in pipeline if step['type'] not in without])

@@ -1,4 +1,4 @@
-"""Refuse features of other towers."""
+"""Refuse features of other towers, and read those that the model needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from .fingerprints import tower_hash, tower_settings, transform_hash
 
 @HOOKS.register_module()
 class FeatureCacheHook(Hook):
-    """Compare the hash of the model's towers with the cache's before training and before a test.
+    """Compare the hash of the model's towers with the cache's before training and before a test; leave out words where
+    the text neck says that it reads none (``reads_words``).
 
     Raises:
         DataError: the cache was made by towers of other weights, or the towers are to be trained.
@@ -24,14 +25,22 @@ class FeatureCacheHook(Hook):
     def before_train(self, runner: Any) -> None:
         """After weights were loaded."""
         self._check(runner, runner.train_dataloader.dataset)
+        if runner.val_loop is not None:
+            self._leave_out_words(runner, runner.val_dataloader.dataset)
 
     def before_test(self, runner: Any) -> None:
         """After weights were loaded."""
         self._check(runner, runner.test_dataloader.dataset)
 
+    @staticmethod
+    def _leave_out_words(runner: Any, dataset: Any) -> None:
+        if isinstance(dataset, CachedFeatureDataset):
+            dataset.with_words = getattr(unwrapped(runner.model).text_neck, 'reads_words', True)
+
     def _check(self, runner: Any, dataset: Any) -> None:
         if not isinstance(dataset, CachedFeatureDataset):
             return
+        self._leave_out_words(runner, dataset)
         model = unwrapped(runner.model)
         manifest = dataset.store.manifest
         towers = manifest['towers']

@@ -1,7 +1,7 @@
 """A folder of memory-mapped features with a manifest.
 
 manifest.json              settings and hashes
-<split>/index.json         image ids, the text row of each caption id, and how many rows are complete
+<split>/index.json         image ids, the text row of each caption id if texts are stored, numbers of complete rows
 <split>/map<i>.npy         (views, N, C_i, h_i, w_i) of the image tower's i-th map
 <split>/pooled.npy         (views, N, D), where the tower has a pooled vector
 <split>/text.npy           (U, C) float32, the text tower's pooled vectors; captions of equal tokens share a row
@@ -13,7 +13,6 @@ bfloat16, which NumPy lacks, is stored as its bits, in uint16.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
@@ -21,11 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..engine.atomic_backend import AtomicLocalBackend
 from ..errors import DataError
+from .cache_files import create_array, damaged, load_array, read_index, read_manifest, write_json
 
-VERSION = 3
-DTYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16, 'float32': torch.float32}
 TEXT_ARRAYS = ('text', 'words', 'lengths')
 
 
@@ -47,37 +44,18 @@ def from_rows(rows: np.ndarray) -> Tensor:
     )
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file in one step."""
-    AtomicLocalBackend().put_text(json.dumps(content, indent=1), path)
-
-
-def read_json(path: Path) -> Optional[dict]:
-    """Read a JSON file; None where there is none.
-
-    Raises:
-        DataError: it is not JSON.
-    """
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise DataError(f'{path} is not JSON ({error}); delete the folder {path.parent} and cache again') from error
-
-
 class SplitWriter:
     """Write the rows of one split; a writer that is opened again goes on behind the last complete row.
 
     Args:
         folder: of the split.
         image_ids: N ids, the order of rows.
-        caption_ids: M ids.
+        caption_ids: M ids; none where no texts are stored.
         caption_rows: M text rows, in 0 to U - 1, each first used in order.
         views: number of views of each image.
 
     Raises:
-        DataError: the folder holds other images or another number of views.
+        DataError: the folder holds other images or another number of views, or damaged files, or the disk is full.
     """
 
     def __init__(
@@ -94,9 +72,9 @@ class SplitWriter:
             image_ids=list(image_ids), caption_ids=list(caption_ids), caption_rows=list(caption_rows), views=views
         )
         self.num_texts = max(caption_rows, default=-1) + 1
-        before = read_json(folder / 'index.json')
-        self.done_images = 0 if before is None else int(before.pop('done_images'))
-        self.done_texts = 0 if before is None else int(before.pop('done_texts'))
+        before = read_index(folder)
+        self.done_images = 0 if before is None else before.pop('done_images')
+        self.done_texts = 0 if before is None else before.pop('done_texts')
         if before is not None and before != self.index:
             raise DataError(f'{folder} was begun for other images; delete it and cache again')
         self._arrays: dict[str, np.memmap] = {}
@@ -124,12 +102,9 @@ class SplitWriter:
     def _array(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.memmap:
         if name not in self._arrays:
             path = self.folder / f'{name}.npy'
-            path.parent.mkdir(parents=True, exist_ok=True)
-            begun = path.exists() and (self.done_texts if name in TEXT_ARRAYS else self.done_images)
+            begun = self.done_texts if name in TEXT_ARRAYS else self.done_images
             self._arrays[name] = (
-                np.lib.format.open_memmap(path, mode='r+')
-                if begun
-                else np.lib.format.open_memmap(path, mode='w+', dtype=dtype, shape=shape)
+                load_array(path, shape, dtype, writable=True) if begun else create_array(path, shape, dtype)
             )
         return self._arrays[name]
 
@@ -147,20 +122,18 @@ class FeatureStore:
         split: name of the split.
 
     Raises:
-        DataError: the cache or the split is missing or incomplete.
+        DataError: the cache or the split is missing, incomplete or damaged.
     """
 
     def __init__(self, root: str, split: str) -> None:
         folder = Path(root, split)
         self._arguments = (root, split)
-        self.manifest = read_json(Path(root, 'manifest.json')) or {}
-        index = read_json(folder / 'index.json')
+        self.manifest = read_manifest(Path(root)) or {}
+        index = read_index(folder)
         if not self.manifest or index is None:
             raise DataError(
                 f'{folder} holds no cached features; make them with tools/cache_features.py CONFIG --out {root}'
             )
-        if self.manifest['version'] != VERSION:
-            raise DataError(f'{root} was written by another version of the cache; delete it and cache again')
         self.views: int = index['views']
         self.towers: list[str] = self.manifest['towers']
         num_texts = max(index['caption_rows'], default=-1) + 1
@@ -168,16 +141,36 @@ class FeatureStore:
         texts_lack = 'text_tower' in self.towers and index['done_texts'] < num_texts
         if images_lack or texts_lack:
             raise DataError(f'{folder} is incomplete; run tools/cache_features.py again, it goes on where it stopped')
+        done = dict(image_tower=index['done_images'], text_tower=index['done_texts'])
+        others = [tower for tower, rows in done.items() if rows and tower not in self.towers]
+        if others:
+            raise damaged(Path(root, 'manifest.json'), f'no {others[0]}, of which {folder} has features')
         self.row_of_image = {image_id: row for row, image_id in enumerate(index['image_ids'])}
         self.row_of_caption = dict(zip(index['caption_ids'], index['caption_rows']))
-        names = sorted(folder.glob('map*.npy'), key=lambda path: int(path.stem[3:]))
-        self.maps = [np.load(path, mmap_mode='r') for path in names]
-        self.pooled = self._load(folder / 'pooled.npy')
-        self.text, self.words, self.lengths = (self._load(folder / f'{name}.npy') for name in TEXT_ARRAYS)
+        self.maps: list[np.memmap] = []
+        self.pooled: Optional[np.memmap] = None
+        self.text: Optional[np.memmap] = None
+        self.words: Optional[np.memmap] = None
+        self.lengths: Optional[np.memmap] = None
+        dtype = np.dtype('uint16' if self.manifest['dtype'] == 'bfloat16' else self.manifest['dtype'])
+        if 'image_tower' in self.towers:
+            self._load_images(folder, len(index['image_ids']), dtype)
+        if 'text_tower' in self.towers:
+            self._load_texts(folder, num_texts, dtype)
 
-    @staticmethod
-    def _load(path: Path) -> Optional[np.ndarray]:
-        return np.load(path, mmap_mode='r') if path.exists() else None
+    def _load_images(self, folder: Path, num_images: int, dtype: np.dtype) -> None:
+        count = max(1, len(list(folder.glob('map*.npy'))))
+        shape = (self.views, num_images)
+        self.maps = [load_array(folder / f'map{i}.npy', (*shape, None, None, None), dtype) for i in range(count)]
+        if (folder / 'pooled.npy').exists():
+            self.pooled = load_array(folder / 'pooled.npy', (*shape, None), dtype)
+
+    def _load_texts(self, folder: Path, num_texts: int, dtype: np.dtype) -> None:
+        self.text = load_array(folder / 'text.npy', (num_texts, None), np.float32)
+        self.words = load_array(folder / 'words.npy', (num_texts, None, None), dtype)
+        self.lengths = load_array(folder / 'lengths.npy', (num_texts,), np.int64)
+        if num_texts and not 0 <= self.lengths.min() <= self.lengths.max() <= self.words.shape[1]:
+            raise damaged(folder / 'lengths.npy', f'numbers of words outside 0 to {self.words.shape[1]}')
 
     def __getstate__(self) -> tuple[str, str]:
         return self._arguments  # a memory map would be pickled whole to spawned workers

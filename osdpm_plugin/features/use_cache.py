@@ -48,10 +48,11 @@ def without_feature_cache(cfg: Config) -> Config:
 
 
 def check_cacheable(cfg: Config) -> None:
-    """Refuse a config with a wrapper round a data set, such as ConcatDataset, whose parts the cache would not know.
+    """Refuse a config with a wrapper round a data set, such as ConcatDataset, whose parts the cache would not know, or
+    with a data set of no named split.
 
     Raises:
-        ConfigError: one does not.
+        ConfigError: a loader has one.
     """
     for name in LOADERS:
         loader = cfg.get(name)
@@ -60,3 +61,5 @@ def check_cacheable(cfg: Config) -> None:
                 f'{name}.dataset, a {loader.dataset.get("type")}, has no split and pipeline of its own, so that its '
                 'features cannot be cached; name one data set of captions'
             )
+        if loader is not None and not isinstance(loader.dataset.get('split'), str):
+            raise ConfigError(f'{name}.dataset.split is not named, so that its features have no folder; name a split')

@@ -1,11 +1,14 @@
 """Transforms against hand-worked cases."""
 
+import os
 from collections import Counter
 
+import cv2
 import numpy as np
 import pytest
 
 from osdpm_plugin.datasets.caption_text import caption_key
+from osdpm_plugin.datasets.transforms.pixels import planes, quarter_turned
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.registry import TRANSFORMS
 
@@ -84,3 +87,68 @@ def test_pack_carries_everything():
 def test_arguments_out_of_range(cfg):
     with pytest.raises(ConfigError, match=cfg['type']):
         TRANSFORMS.build(cfg)
+
+
+VIEWS = dict(
+    whole=lambda a: a,
+    down=lambda a: a[::-1],
+    right=lambda a: a[:, ::-1],
+    both=lambda a: a[::-1, ::-1],
+    cut=lambda a: a[1:, 2:],
+    cut_and_flipped=lambda a: a[1:, :0:-1],
+    colours=lambda a: a[..., ::-1],
+    transposed=lambda a: a.transpose(1, 0, 2),
+)
+
+
+@pytest.mark.parametrize('view', VIEWS)
+@pytest.mark.parametrize(
+    'shape, dtype', [((5, 7, 3), np.uint8), ((6, 4, 1), np.uint8), ((6, 4, 3), np.float32), ((6, 4, 5), np.uint16)]
+)
+def test_pixels_move_as_numpy_moves_them(shape, dtype, view):
+    image = VIEWS[view]((np.random.default_rng(0).random(shape) * 250).astype(dtype))
+    before = image.copy()
+    for turns in range(4):
+        turned = quarter_turned(image, turns)
+        np.testing.assert_array_equal(turned, np.rot90(image, turns))
+        assert turned.flags.c_contiguous and turned.dtype == dtype
+    np.testing.assert_array_equal(planes(image), image.transpose(2, 0, 1))
+    assert planes(image).flags.c_contiguous
+    np.testing.assert_array_equal(image, before)
+
+
+def test_remembered_tokens_are_those_of_the_tokenizer(monkeypatch):
+    """Each text is read once, whatever the order; what is handed out is a copy; a full memory begins anew."""
+    step = TRANSFORMS.build(dict(type='TokenizeCaptions', tokenizer=dict(type='WordTokenizer', context_length=4)))
+    plain, read = step.tokenizer, []
+    monkeypatch.setattr(step, 'tokenizer', lambda texts: read.extend(texts) or plain(texts))
+    for captions in (['a b', 'c'], ['c', 'a b', 'c'], ['d', 'c'], []):
+        tokens = step(dict(captions=captions))['tokens']
+        np.testing.assert_array_equal(tokens, plain(captions))
+        assert tokens.shape == (len(captions), 4) and tokens.dtype == np.int64
+        tokens[:] = -1
+    assert read == ['a b', 'c', 'd']
+    monkeypatch.setattr('osdpm_plugin.datasets.transforms.tokenize_captions.MOST_REMEMBERED', 2)
+    np.testing.assert_array_equal(step(dict(captions=['c', 'e']))['tokens'], plain(['c', 'e']))
+    assert read[3:] == ['c', 'e']
+
+
+def test_decoded_images_are_those_of_the_file(tmp_path):
+    """Decoded once; a file that changes is decoded again; a missing one is an error."""
+    path = tmp_path / 'a.png'
+    first, second = (np.random.default_rng(i).integers(0, 255, (6, 5, 3), dtype=np.uint8) for i in range(2))
+    kept = tmp_path / 'kept'
+    load = TRANSFORMS.build(dict(type='LoadDecodedImage', folder=str(kept)))
+    cv2.imwrite(str(path), first)
+    for _ in range(2):
+        found = load(dict(img_path=str(path), image_id=1))
+        np.testing.assert_array_equal(found['img'], first)
+        assert found['img_shape'] == found['ori_shape'] == (6, 5) and found['image_id'] == 1
+    assert len(list(kept.iterdir())) == 1
+    cv2.imwrite(str(path), second)
+    os.utime(path, ns=(1, 1))
+    np.testing.assert_array_equal(load(dict(img_path=str(path)))['img'], second)
+    with pytest.raises(FileNotFoundError):
+        load(dict(img_path=str(tmp_path / 'none.png')))
+    with pytest.raises(ConfigError, match='cannot be made'):
+        TRANSFORMS.build(dict(type='LoadDecodedImage', folder=str(path)))

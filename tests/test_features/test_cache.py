@@ -12,8 +12,11 @@ from mmengine.runner import Runner
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.features import use_feature_cache
 from osdpm_plugin.features.build_cache import cache_features
-from osdpm_plugin.features.store import DTYPES, FeatureStore, SplitWriter, from_rows, to_rows
+from osdpm_plugin.features.cache_files import DTYPES
+from osdpm_plugin.features.store import FeatureStore, SplitWriter, from_rows, to_rows
 from osdpm_plugin.features.use_cache import without_feature_cache
+from osdpm_plugin.models.necks import TextProjection
+from osdpm_plugin.models.retrievers import ImageTextRetriever
 from osdpm_plugin.registry import MODELS
 from tests.shrunk_configs import shrink
 
@@ -198,6 +201,27 @@ def test_words_are_the_towers(cfg, tmp_path):
         torch.testing.assert_close(features.words[features.mask], texts.words[texts.mask], rtol=1e-4, atol=1e-5)
 
 
+def test_words_are_read_where_the_text_neck_reads_them(cfg, tmp_path, monkeypatch):
+    """By what CLIP's text neck says of itself; a neck that says nothing is given its words."""
+    make_cache(cfg, tmp_path / 'cache')
+    lengths = []
+    collate = ImageTextRetriever._collate
+
+    def spy(model, samples):
+        captions = collate(model, samples)
+        lengths.append(captions.features.words.shape[1])
+        return captions
+
+    monkeypatch.setattr(ImageTextRetriever, '_collate', spy)
+    without = train(use_feature_cache(cfg, str(tmp_path / 'cache')), f'{tmp_path.name}_without')
+    assert lengths and set(lengths) == {1}
+    lengths.clear()
+    monkeypatch.delattr(TextProjection, 'reads_words')
+    with_words = train(use_feature_cache(cfg, str(tmp_path / 'cache')), f'{tmp_path.name}_with')
+    assert lengths and min(lengths) > 1
+    assert with_words[:2] == without[:2]
+
+
 @pytest.mark.parametrize('tower, other', [('image_tower', 'text_tower'), ('text_tower', 'image_tower')])
 def test_one_tower_cached_and_the_other_trained(cfg, tmp_path, tower, other):
     cfg.model[other].frozen = False
@@ -213,6 +237,54 @@ def test_one_tower_cached_and_the_other_trained(cfg, tmp_path, tower, other):
     assert cached_recalls == pytest.approx(recalls, abs=1e-6)
     for name, value in weights.items():
         torch.testing.assert_close(cached_weights[name], value, rtol=1e-3, atol=1e-4)  # four steps of Adam at 5e-4
+
+
+def tokens_of(cfg, cache):
+    """The first caption's tokens, as a model reads them that trains its text tower beside a cache."""
+    dataset = Runner.build_dataloader(use_feature_cache(cfg, str(cache)).val_dataloader).dataset
+    return dataset[0]['data_samples'].tokens[0]
+
+
+def test_images_alone_are_cached_for_any_tokenizer(cfg, tmp_path, monkeypatch):
+    cfg.model.text_tower.frozen = False
+    other = copy.deepcopy(cfg)
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        for step in other[name].dataset.pipeline:
+            if step.type == 'TokenizeCaptions':
+                step.tokenizer.context_length = 12
+    make_cache(cfg, tmp_path / 'cache')
+    manifest = (tmp_path / 'cache' / 'manifest.json').read_text()
+    store = FeatureStore(str(tmp_path / 'cache'), 'val')
+    assert store.towers == ['image_tower'] and store.row_of_caption == {}
+
+    def never(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(SplitWriter, 'write_images', never)
+    make_cache(other, tmp_path / 'cache')  # all is there already
+    assert (tmp_path / 'cache' / 'manifest.json').read_text() == manifest
+    assert len(tokens_of(cfg, tmp_path / 'cache')) == 16 and len(tokens_of(other, tmp_path / 'cache')) == 12
+
+    other.val_dataloader.dataset.pipeline[1].scale = (40, 40)  # what touches pixels still counts
+    with pytest.raises(DataError, match='the transforms or the tokenizer of val differ'):
+        tokens_of(other, tmp_path / 'cache')
+    with pytest.raises(DataError, match='features of another first_view, splits; delete it'):
+        make_cache(other, tmp_path / 'cache')
+
+
+def test_texts_are_cached_for_their_tokenizer(cfg, tmp_path):
+    make_cache(cfg, tmp_path / 'cache')
+    for step in cfg.val_dataloader.dataset.pipeline:
+        if step.type == 'TokenizeCaptions':
+            step.tokenizer.context_length = 12
+    with pytest.raises(DataError, match='the transforms or the tokenizer of val differ'):
+        tokens_of(cfg, tmp_path / 'cache')
+
+
+def test_a_split_must_be_named(cfg, tmp_path):
+    cfg.test_dataloader.dataset.split = None
+    with pytest.raises(ConfigError, match='test_dataloader.dataset.split is not named.*; name a split'):
+        make_cache(cfg, tmp_path / 'cache')
 
 
 def test_only_frozen_towers_can_be_cached(cfg, tmp_path):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import unicodedata
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
+from unittest import mock
 
 PHRASE_BREAK = ''
 
@@ -43,7 +46,15 @@ def with_article(noun: str) -> str:
 
 @cache
 def _engine() -> Any:
-    """Shared `inflect` engine; imported here since the import takes a noticeable part of a second."""
-    import inflect
+    """Shared `inflect` engine; imported here since the import takes time.
+
+    Most of that went into `typeguard`, which writes run-time checks of types into every method; the texts of this
+    module are strings, so the import goes without them.
+    """
+    without_checks: Any = contextlib.nullcontext()
+    if find_spec('typeguard') is not None:
+        without_checks = mock.patch('typeguard.typechecked', lambda target: target)
+    with without_checks:
+        import inflect
 
     return inflect.engine()

@@ -7,6 +7,7 @@ Loading, resizing, cropping and flipping are mmcv's and mmpretrain's (``LoadImag
 import mmcv.transforms  # noqa: F401  (registers LoadImageFromFile, Resize, RandomFlip ...)
 
 from .count_objects import CountObjects
+from .load_decoded_image import LoadDecodedImage
 from .load_regions import LoadRegions
 from .load_remote_sensing_image import LoadRemoteSensingImage
 from .pack import PackRetrievalInputs
@@ -16,6 +17,7 @@ from .tokenize_captions import TokenizeCaptions
 
 __all__ = [
     'CountObjects',
+    'LoadDecodedImage',
     'LoadRegions',
     'LoadRemoteSensingImage',
     'PackRetrievalInputs',

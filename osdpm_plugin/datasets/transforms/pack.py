@@ -9,6 +9,7 @@ from mmcv.transforms import BaseTransform
 from ...registry import TRANSFORMS
 from ...structures import RetrievalDataSample
 from ..caption_text import caption_key
+from .pixels import planes
 
 
 @TRANSFORMS.register_module()
@@ -17,7 +18,7 @@ class PackRetrievalInputs(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Pack ``img`` (H, W, 3) uint8, the captions, their ids and tokens, and object counts where there are any."""
-        image = torch.from_numpy(np.ascontiguousarray(results['img'].transpose(2, 0, 1)))  # (3, H, W)
+        image = torch.from_numpy(planes(results['img']))  # (3, H, W)
         return dict(inputs=image, data_samples=self.pack_captions(results))
 
     @staticmethod

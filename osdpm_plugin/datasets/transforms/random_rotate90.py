@@ -8,6 +8,7 @@ from mmcv.transforms.utils import cache_randomness
 
 from ...errors import ConfigError
 from ...registry import TRANSFORMS
+from .pixels import quarter_turned
 
 
 @TRANSFORMS.register_module()
@@ -33,5 +34,5 @@ class RandomRotate90(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Modify ``img`` and ``img_shape``."""
-        image = np.ascontiguousarray(np.rot90(results['img'], self._quarter_turns()))
+        image = quarter_turned(results['img'], self._quarter_turns())
         return {**results, 'img': image, 'img_shape': image.shape[:2]}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from mmcv.transforms import BaseTransform
 
 from ...registry import TASK_UTILS, TRANSFORMS
 
+MOST_REMEMBERED = 2**16  # captions; 40 MB of CLIP's tokens
+
 
 @TRANSFORMS.register_module()
 class TokenizeCaptions(BaseTransform):
-    """Add ``tokens`` (K, T) int64 for the K captions.
+    """Add ``tokens`` (K, T) int64 for the K captions. Captions of later epochs are remembered, not read again.
 
     Args:
         tokenizer: config of a tokenizer, e.g. ``dict(type='OpenCLIPTokenizer', model='ViT-B-32')``. It must be the text
@@ -20,7 +23,15 @@ class TokenizeCaptions(BaseTransform):
 
     def __init__(self, *, tokenizer: Any) -> None:
         self.tokenizer = TASK_UTILS.build(tokenizer)
+        self._rows: dict[str, np.ndarray] = {}
 
     def transform(self, results: dict) -> dict:
         """Add ``tokens``."""
-        return {**results, 'tokens': self.tokenizer(list(results['captions']))}
+        captions = list(results['captions'])
+        if len(self._rows) >= MOST_REMEMBERED:
+            self._rows.clear()
+        new = [caption for caption in dict.fromkeys(captions) if caption not in self._rows]
+        if new or not captions:
+            tokens = self.tokenizer(new)
+            self._rows.update(zip(new, tokens))
+        return {**results, 'tokens': np.stack([self._rows[c] for c in captions]) if captions else tokens}

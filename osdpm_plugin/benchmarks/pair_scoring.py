@@ -11,11 +11,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from torch import Tensor
 
+from ..evaluation.exact_scores import chunks
+from ..evaluation.pairwise_scores import PairScorer, score_pairs
+from ..models.backbones import WordEmbedding
+from ..registry import MODELS, TASK_UTILS
 from ..structures import NeckOutput, TextFeatures
-from .exact_scores import chunks
-from .pairwise_scores import PairScorer, score_pairs
+
+WORDS = tuple(f'word{i}' for i in range(500))
 
 
 class Timing(NamedTuple):
@@ -102,6 +107,32 @@ def compare_scoring(model: Any, images: Tensor, tokens: Tensor, *, shard: int = 
     end = time.perf_counter()
     difference = float((fast - naive).abs().max())
     return Timing(features_s, middle - start - features_s, end - middle, difference)
+
+
+def time_scoring(
+    cfg: Config, *, images: int = 100, captions: int = 500, size: int = 256, shard: int = 128, device: str = 'cpu'
+) -> Timing:
+    """`compare_scoring` of the model of a config, on noise and made-up captions.
+
+    Args:
+        cfg: config of a retriever.
+        images: N.
+        captions: M.
+        size: side of an image in pixels.
+        shard: of the loops.
+        device: of the model.
+    """
+    model = MODELS.build(cfg.model).to(device)
+    for module in model.modules():
+        if isinstance(module, WordEmbedding):
+            module.set_vocabulary(WORDS)
+    rng = np.random.default_rng(0)
+    texts = [' '.join(rng.choice(WORDS, rng.integers(5, 21))) for _ in range(captions)]
+    steps = cfg.test_dataloader.dataset.pipeline
+    tokenizer = next(step.tokenizer for step in steps if step.type == 'TokenizeCaptions')
+    tokens = torch.from_numpy(TASK_UTILS.build(tokenizer)(texts)).to(device)
+    pixels = torch.from_numpy(rng.standard_normal((images, 3, size, size), dtype=np.float32)).to(device)
+    return compare_scoring(model, pixels, tokens, shard=shard)
 
 
 def _rows(parts: list[Tensor]) -> np.ndarray:

@@ -1,12 +1,8 @@
 """The loops that scoring is measured against give the same scores."""
 
-import subprocess
-import sys
-
 import torch
 
-from osdpm_plugin.evaluation.scoring_benchmark import Timing, compare_scoring, fast_scores, naive_scores
-from tests.shrunk_configs import ROOT
+from osdpm_plugin.benchmarks.pair_scoring import Timing, compare_scoring, fast_scores, naive_scores
 from tests.test_models.words import batch, build
 
 
@@ -29,11 +25,3 @@ def test_both_ways_agree():
 
 def test_ratio_by_hand():
     assert Timing(features_s=1.0, scores_s=3.0, naive_s=40.0, greatest_difference=0.0).ratio == 10.0
-
-
-def test_tool(tmp_path):
-    command = [sys.executable, '-W', 'ignore', 'tools/benchmark_scoring.py', 'configs/comparison/vsepp_ucm.py']
-    options = ['--images=2', '--captions=3', '--size=64', '--device=cpu', f'--work-dir={tmp_path}']
-    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert '2 images x 3 captions on cpu' in done.stdout and 'times as long' in done.stdout

@@ -1,0 +1,75 @@
+"""Image files that are decoded once, however many epochs read them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+from mmcv.transforms import LoadImageFromFile
+
+from ...errors import ConfigError
+from ...registry import TRANSFORMS
+from ...utils.atomic_file import atomic_file
+
+
+@TRANSFORMS.register_module()
+class LoadDecodedImage(LoadImageFromFile):
+    """mmcv's ``LoadImageFromFile`` with the pixels kept on disk: the same ``img``, ``img_shape``, ``ori_shape``.
+
+    The first epoch decodes and writes, H * W * 3 bytes an image and one file each; later ones, later runs and other
+    worker processes read, which takes a fraction of the time as long as the files fit into memory that is free. An
+    image file that changes (its size or time of change) is decoded again.
+
+    Args:
+        folder: for the pixels; delete it when it is no longer needed.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+
+    def __init__(self, *, folder: str) -> None:
+        super().__init__()
+        self.folder = folder
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f'LoadDecodedImage: folder {folder} cannot be made ({error.strerror}); name one that you may write to'
+            ) from error
+
+    def transform(self, results: dict) -> Optional[dict]:
+        """Add ``img`` (H, W, 3) uint8, blue first, and its shapes.
+
+        Raises:
+            ConfigError: the pixels cannot be written.
+            FileNotFoundError: there is no such image.
+        """
+        kept = self._kept(results['img_path'])
+        if not kept.exists():
+            decoded = super().transform(results)
+            if decoded is not None:
+                self._keep(kept, decoded['img'])
+            return decoded
+        image = np.load(kept, allow_pickle=False)
+        return {**results, 'img': image, 'img_shape': image.shape[:2], 'ori_shape': image.shape[:2]}
+
+    def _kept(self, path: str) -> Path:
+        state = os.stat(path)
+        key = f'{os.path.abspath(path)} {state.st_size} {state.st_mtime_ns}'
+        return Path(self.folder, hashlib.blake2b(key.encode(), digest_size=16).hexdigest() + '.npy')
+
+    def _keep(self, path: Path, image: np.ndarray) -> None:
+        try:
+            with atomic_file(path, f'{path}.{os.getpid()}') as file:
+                np.save(file, image)
+        except OSError as error:
+            raise ConfigError(
+                f'LoadDecodedImage: {path} cannot be written ({error.strerror or error}); name a folder with '
+                f'{image.nbytes} bytes for each image, or take LoadImageFromFile'
+            ) from error
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(folder={self.folder!r})'

@@ -1,0 +1,204 @@
+"""The files of a cache: what is read is checked, JSON is written in one step, arrays have their place on the disk."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence
+
+import numpy as np
+import torch
+
+from ..engine.atomic_backend import AtomicLocalBackend
+from ..errors import DataError
+from ..models.retrievers import TOWERS
+
+VERSION = 3
+DTYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16, 'float32': torch.float32}
+GRIDS = ('own', 'coarsest')
+MANIFEST: dict[str, type] = dict(
+    version=int,
+    towers=list,
+    tower_hash=str,
+    tower_settings=str,
+    test_views=int,
+    augmented_views=int,
+    dtype=str,
+    grid=str,
+    bf16=bool,
+    seed=int,
+    first_view=str,
+    splits=dict,
+)
+SPLIT: dict[str, type] = dict(data_hash=str, transform_hash=str)
+INDEX: dict[str, type] = dict(
+    image_ids=list, caption_ids=list, caption_rows=list, views=int, done_images=int, done_texts=int
+)
+# What a file system that cannot reserve space answers.
+UNABLE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file in one step."""
+    AtomicLocalBackend().put_text(json.dumps(content, indent=1), path)
+
+
+def read_manifest(root: Path) -> Optional[dict]:
+    """The settings and hashes of a cache; None where there are none.
+
+    Raises:
+        DataError: the file is damaged, or of another version.
+    """
+    path = root / 'manifest.json'
+    content = _read_json(path)
+    if content is None:
+        return None
+    version = content.get('version') if isinstance(content, dict) else None
+    if type(version) is int and version != VERSION:
+        raise DataError(f'{root} was written by another version of the cache; delete it and cache again')
+    wrong = _wrong_keys(content, MANIFEST)
+    if not wrong:
+        towers = content['towers']
+        right = dict(
+            towers=towers and towers == [tower for tower in TOWERS if tower in towers],
+            dtype=content['dtype'] in DTYPES,
+            grid=content['grid'] in GRIDS,
+            splits=not any(_wrong_keys(facts, SPLIT) for facts in content['splits'].values()),
+        )
+        wrong = [key for key, is_right in right.items() if not is_right]
+    if wrong:
+        raise damaged(path, f'wrong {", ".join(wrong)}')
+    return content
+
+
+def read_index(folder: Path) -> Optional[dict]:
+    """Ids and rows of a split; None where there are none.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = folder / 'index.json'
+    content = _read_json(path)
+    if content is None:
+        return None
+    wrong = _wrong_keys(content, INDEX) or [
+        key for key, kind in INDEX.items() if kind is list and any(type(value) is not int for value in content[key])
+    ]
+    if not wrong:
+        images, captions, rows = content['image_ids'], content['caption_ids'], content['caption_rows']
+        right = dict(
+            image_ids=len(set(images)) == len(images),
+            caption_ids=len(set(captions)) == len(captions) == len(rows),
+            caption_rows=list(dict.fromkeys(rows)) == list(range(len(set(rows)))),  # each first used in order
+            views=content['views'] >= 1,
+            done_images=0 <= content['done_images'] <= content['views'] * len(images),
+            done_texts=0 <= content['done_texts'] <= len(set(rows)),
+        )
+        wrong = [key for key, is_right in right.items() if not is_right]
+    if wrong:
+        raise damaged(path, f'wrong {", ".join(wrong)}')
+    return content
+
+
+def load_array(path: Path, shape: Sequence[Optional[int]], dtype: Any, *, writable: bool = False) -> np.memmap:
+    """Map an array of a cache into memory.
+
+    Args:
+        path: the file.
+        shape: its sizes; None: any.
+        dtype: its dtype.
+        writable: to write to the file.
+
+    Raises:
+        DataError: the file is missing or damaged, or holds another array.
+    """
+    try:
+        array = np.lib.format.open_memmap(path, mode='r')  # a file that is too short would grow in another mode
+        size = array.offset + array.nbytes
+    except FileNotFoundError as error:
+        raise DataError(f'{path} is missing; delete the folder {path.parent} and cache again') from error
+    except Exception as error:  # damage shows in many kinds: of Python's parser, NumPy's of headers, mmap ...
+        raise damaged(path, ' '.join(str(error).split()) or type(error).__name__) from error
+    fits = len(array.shape) == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape))
+    if not fits or array.dtype != dtype or not array.flags.c_contiguous or size != path.stat().st_size:
+        wanted = ', '.join('any' if want is None else str(want) for want in shape)
+        raise damaged(
+            path, f'{array.dtype} {array.shape} in {path.stat().st_size} bytes, not {np.dtype(dtype)} ({wanted})'
+        )
+    if not writable:
+        return array
+    _reserve(path)
+    return np.lib.format.open_memmap(path, mode='r+')
+
+
+def create_array(path: Path, shape: tuple[int, ...], dtype: Any) -> np.memmap:
+    """Make the file of an array, in its whole size.
+
+    Raises:
+        DataError: the disk is full, or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        array = np.lib.format.open_memmap(path, mode='w+', dtype=dtype, shape=shape)
+    except OSError as error:
+        raise _no_room(path, error) from error
+    try:
+        _reserve(path)
+    except DataError:
+        path.unlink()  # nothing is in it, and what it has taken may be all that was left
+        raise
+    return array
+
+
+def _reserve(path: Path) -> None:
+    """Take the space of a sparse file now: a disk that is full later would kill the process that writes to its map.
+
+    Raises:
+        DataError: the disk is full.
+    """
+    if not hasattr(os, 'posix_fallocate'):
+        return
+    try:
+        with path.open('r+b') as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        if error.errno not in UNABLE:
+            raise _no_room(path, error) from error
+
+
+def _no_room(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f'{path} cannot be made in its whole size ({error.strerror}); make room in a folder that can be written, and '
+        'cache again'
+    )
+
+
+def damaged(path: Path, what: str) -> DataError:
+    """The error for a file that something else has written or changed."""
+    return DataError(f'{path} is damaged ({what}); delete the folder {path.parent} and cache again')
+
+
+def _read_json(path: Path) -> Any:
+    """The content of a file, which is not None; None where there is no file."""
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, f'not JSON: {" ".join(str(error).split())}') from error
+    except OSError as error:
+        raise DataError(f'{path} cannot be read ({error.strerror}); make it readable, or cache again') from error
+    if content is None:
+        raise damaged(path, 'it says null')
+    return content
+
+
+def _wrong_keys(content: Any, kinds: Mapping[str, type]) -> list[str]:
+    """The keys that are absent, unknown or of another kind."""
+    if not isinstance(content, dict):
+        return ['content']
+    return [key for key, kind in kinds.items() if type(content.get(key)) is not kind] + [
+        repr(key) for key in content if key not in kinds
+    ]
