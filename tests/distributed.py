@@ -14,14 +14,22 @@ import time
 import traceback
 from collections.abc import Sequence
 from datetime import timedelta
-from multiprocessing import get_context
+from multiprocessing import get_context, set_forkserver_preload
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
 from typing import Any, Callable
 
 import torch
 import torch.distributed as dist
 
 GRACE_SECONDS = 5.0
+PRELOAD = ('mmpretrain', 'tests.distributed', 'tests.short_runs')
+
+
+def copies() -> BaseContext:
+    """Processes that are copies of one that has imported what takes long, and has done nothing else."""
+    set_forkserver_preload(list(PRELOAD))
+    return get_context('forkserver')
 
 
 class RemoteError(RuntimeError):
@@ -31,9 +39,9 @@ class RemoteError(RuntimeError):
 def run_distributed(fn: Callable[..., Any], world_size: int, *args: Any, timeout: float = 120.0) -> list[Any]:
     """Call ``fn(*args)`` on each of ``world_size`` fresh processes and return what they return, by rank.
 
-    Each process runs on one thread in a gloo group, with the environment of ``torchrun`` (RANK, LOCAL_RANK,
-    WORLD_SIZE, MASTER_ADDR, MASTER_PORT), so that ``fn`` can also build a Runner with ``launcher='pytorch'``. The
-    parent holds the rendezvous store and takes whatever port is free.
+    Each process runs on one thread in a gloo group, with this process's environment and that of ``torchrun`` (RANK,
+    LOCAL_RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT), so that ``fn`` can also build a Runner with
+    ``launcher='pytorch'``. The parent holds the rendezvous store and takes whatever port is free.
 
     Args:
         fn: a function at the top level of an importable module.
@@ -47,13 +55,15 @@ def run_distributed(fn: Callable[..., Any], world_size: int, *args: Any, timeout
         TimeoutError: ranks were still running; they are ended.
     """
     store = dist.TCPStore('127.0.0.1', 0, is_master=True, wait_for_workers=False)
-    context = get_context('spawn')
+    context = copies()
     readers, processes = [], []
     try:
         for rank in range(world_size):
             reader, writer = context.Pipe(duplex=False)
             process = context.Process(
-                target=_child, args=(fn, args, rank, world_size, store.port, timeout, writer), daemon=True
+                target=_child,
+                args=(fn, args, rank, world_size, store.port, timeout, writer, dict(os.environ)),
+                daemon=True,
             )
             process.start()
             writer.close()
@@ -106,7 +116,10 @@ def _child(
     port: int,
     timeout: float,
     writer: Connection,
+    environ: dict[str, str],
 ) -> None:
+    os.environ.clear()
+    os.environ.update(environ)
     os.environ.update(
         RANK=str(rank),
         LOCAL_RANK=str(rank),

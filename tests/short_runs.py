@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -23,6 +24,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from osdpm_plugin.engine import launch, load_from_local
+from tests.distributed import copies
 from tests.generated_data import write_dataset
 from tests.shrunk_configs import ROOT, shrink
 
@@ -125,6 +127,23 @@ def run_here(name: str, *arguments: str, **options: Any) -> Outcome:
             traceback.print_exc()
         gc.collect()
     return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def copy_and_run(name: str, *arguments: str, **env: str) -> BaseProcess:
+    """As `run_here` in a process of its own that may be killed; join it and look at its ``exitcode``."""
+    arguments = tuple(map(str, arguments))
+    process = copies().Process(target=_run_and_exit, args=(name, arguments, {**os.environ, **env}))
+    process.start()
+    return process
+
+
+def _run_and_exit(name: str, arguments: tuple[str, ...], environ: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environ)
+    torch.set_num_threads(1)
+    outcome = run_here(name, *arguments)
+    print(outcome.err, file=sys.stderr)
+    sys.exit(outcome.code)
 
 
 def start(*command: str, **env: str) -> subprocess.Popen:

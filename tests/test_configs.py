@@ -16,7 +16,12 @@ def run_named(cfg, name):
 
 def is_twin(config):
     """A config that differs in nothing but its data set from one that runs by default."""
-    twins = {'comparison': ('_rsicd.py', '_rsitmd.py'), 'resnet50': ('_rsicd150.py',), 'regimes': ('_rsicd.py',), 'trials': ('.py',)}
+    twins = {
+        'comparison': ('_rsicd.py', '_rsitmd.py'),
+        'resnet50': ('_rsicd150.py',),
+        'regimes': ('_rsicd.py',),
+        'trials': ('.py',),
+    }
     return config.endswith(twins.get(config.split('/')[-2], ('no config',)))
 
 

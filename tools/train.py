@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from mmengine.device import get_device
-
 from osdpm_plugin.engine.check_data import check_data
-from osdpm_plugin.engine.launch import add_common_arguments, build_runner, load_config, run_tool
+from osdpm_plugin.engine.launch import add_common_arguments, build_runner, load_config, run_tool, use_amp
 from osdpm_plugin.errors import ConfigError
 
 
@@ -18,7 +16,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--resume', nargs='?', const='auto', help='go on from the given checkpoint, or from the newest one in work_dir'
     )
-    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision, see AutocastOptimWrapper')
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
@@ -36,10 +34,7 @@ def main() -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.amp:
-        if get_device() == 'cpu':
-            raise ConfigError('--amp needs a GPU, and none is visible; leave it out')
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        use_amp(cfg)
     if args.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise ConfigError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')

@@ -45,7 +45,7 @@ def _parts(dataset: Any) -> Iterator[Optional[CaptionRetrievalDataset]]:
             yield from _parts(part)
     elif kind == 'RepeatDataset':
         yield from list(_parts(dataset['dataset'])) * dataset['times']
-    elif kind == 'CachedFeatureDataset':
+    elif kind in ('CachedFeatureDataset', 'SeedByPosition'):
         yield from _parts(dataset['dataset'])
     elif inspect.isclass(found) and issubclass(found, CaptionRetrievalDataset):
         yield DATASETS.build(dict(dataset, pipeline=[], check='none'))

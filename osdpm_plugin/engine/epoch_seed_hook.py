@@ -4,15 +4,17 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
 from typing import Any, Optional
 
 import numpy as np
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop
 
+from ..datasets.seed_by_position import repeats_alike, seedable
 from ..registry import HOOKS
 
 
@@ -29,25 +31,25 @@ class EpochSeedHook(Hook):
 
     priority = 'VERY_HIGH'
 
+    def before_train(self, runner: Any) -> None:
+        """Warn of images that an epoch shows several times with the same augmentation."""
+        dataset = runner.train_dataloader.dataset
+        if not isinstance(runner.train_loop, IterBasedTrainLoop) and repeats_alike(dataset):
+            print_log(
+                f'{type(dataset).__name__} shows images several times an epoch, augmented alike each time; put '
+                "dict(type='SeedByPosition', dataset=...) round it to augment each time anew",
+                logger='current',
+                level=logging.WARNING,
+            )
+
     def before_train_epoch(self, runner: Any) -> None:
         """Seed the data set where it can be seeded."""
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             return
-        for dataset in _seedable(runner.train_dataloader.dataset):
+        for dataset in seedable(runner.train_dataloader.dataset):
             dataset.seed_epoch(runner.seed, runner.epoch)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Optional[Any] = None) -> None:
         """Seed PyTorch."""
         state = np.random.SeedSequence((runner.seed, runner.iter, get_rank())).generate_state(1)
         torch.manual_seed(int(state[0]))
-
-
-def _seedable(dataset: Any) -> Iterator[Any]:
-    """The data sets with a `seed_epoch`, inside mmengine's wrappers too."""
-    if hasattr(dataset, 'seed_epoch'):
-        yield dataset
-    else:
-        inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-        for part in inner:
-            if part is not None:
-                yield from _seedable(part)

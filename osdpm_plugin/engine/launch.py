@@ -127,6 +127,31 @@ def _override(cfg: Config, options: dict) -> None:
         raise ConfigError(f'--cfg-options {pairs} does not fit the config: {_describe(error)}') from error
 
 
+def use_amp(cfg: Config) -> None:
+    """Train in mixed precision by `AutocastOptimWrapper`, on CPUs and GPUs.
+
+    ``optim_wrapper.dtype`` is kept where the config says one; else it is bfloat16, or float16 on a GPU that does not
+    compute in bfloat16.
+
+    Args:
+        cfg: is changed.
+
+    Raises:
+        ConfigError: the optimizer wrapper is of a kind that does something else.
+    """
+    wrapper = cfg.get('optim_wrapper')
+    kind = 'none' if wrapper is None else wrapper.get('type', 'OptimWrapper')
+    name = kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
+    if name not in ('OptimWrapper', 'AutocastOptimWrapper'):
+        raise ConfigError(
+            f"--amp puts AutocastOptimWrapper in the place of OptimWrapper, but the config's optim_wrapper is {name}; "
+            'leave --amp out, or set optim_wrapper.type=OptimWrapper'
+        )
+    wrapper.type = 'AutocastOptimWrapper'
+    old_gpu = torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False)
+    wrapper.setdefault('dtype', 'float16' if old_gpu else 'bfloat16')
+
+
 def build_runner(cfg: Config) -> Runner:
     """The Runner of a config.
 

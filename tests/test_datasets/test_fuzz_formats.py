@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import random
 from pathlib import Path
@@ -23,14 +22,7 @@ from tests.test_datasets.test_fuzz_readers import CSV, ROWS, mutate_bytes, mutat
 SCENES = dict(num_train=1, num_val=1, num_test=1, image_size=64)
 KARPATHY_SETS = sorted(LAYOUTS)
 OTHERS = ('NWPUCaptions', 'PrecompCaptions', 'CaptionDataset', 'ProceduralScenes')
-
-
-@pytest.fixture(scope='module', autouse=True)
-def _few_objects_to_collect():
-    """mmengine collects garbage for each data set that it builds, which is slow beside all that a test run imports."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
+WRAPPERS = ('CachedFeatureDataset', 'SeedByPosition')
 
 
 @pytest.fixture(scope='module')
@@ -85,7 +77,7 @@ def test_every_registered_set_is_among_them(roots):
         name for name, kind in DATASETS.module_dict.items()
         if isinstance(kind, type) and kind.__module__.startswith('osdpm_plugin.')
     }  # fmt: skip
-    assert ours == {*KARPATHY_SETS, *OTHERS, 'CachedFeatureDataset'} == {*roots, 'CachedFeatureDataset'}
+    assert ours == {*KARPATHY_SETS, *OTHERS, *WRAPPERS} == {*roots, *WRAPPERS}
     assert all(issubclass(DATASETS.get(name), CaptionRetrievalDataset) for name in roots)
 
 

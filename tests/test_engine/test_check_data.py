@@ -67,6 +67,7 @@ def test_drop_last_that_leaves_nothing(tmp_path, monkeypatch, times, processes, 
     cfg = loaders(tmp_path, launcher='none' if processes == 1 else 'pytorch')
     inner = cfg.train_dataloader.dataset
     whole = inner if times == 1 else dict(type='RepeatDataset', times=times, dataset=inner)
+    whole = dict(type='SeedByPosition', dataset=whole) if processes == 3 else whole
     cfg.train_dataloader = dict(batch_size=batch_size, drop_last=True, dataset=whole)
     if batch_size <= largest:
         check_data(cfg, 'train_dataloader')

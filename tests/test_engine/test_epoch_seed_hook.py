@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import random
+import shutil
 import signal
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.dataset import ConcatDataset, RepeatDataset
+from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 from mmengine.runner import IterBasedTrainLoop
 
-from osdpm_plugin.datasets import CaptionRetrievalDataset
-from osdpm_plugin.engine import EpochSeedHook
-from osdpm_plugin.registry import MODELS
+from osdpm_plugin.datasets import CaptionRetrievalDataset, SeedByPosition
+from osdpm_plugin.engine import EpochSeedHook, epoch_seed_hook
+from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.registry import DATASETS, MODELS, TRANSFORMS
 from tests.generated_data import write_dataset
-from tests.short_runs import finish, losses_of, run_here, same_weights, start, write_config
+from tests.short_runs import change_config, copy_and_run, losses_of, run_here, same_weights, write_config
 
 EPOCHS = 4
 ITERATIONS = 2 * EPOCHS
@@ -76,14 +78,14 @@ def test_killed_and_resumed_equals_uninterrupted(config, whole, tmp_path):
         after_save=(dict(KILL_AFTER_EPOCH='1'), 4, {}), mid_epoch=(dict(KILL_BEFORE_ITER='5'), 5, persistent)
     )
     processes = {
-        name: start(sys.executable, 'tools/train.py', config, '--work-dir', tmp_path / name, **env)
+        name: copy_and_run('train', config, '--work-dir', tmp_path / name, **env)
         for name, (env, _, _) in moments.items()
     }
     for name, process in processes.items():
         _, iterations, options = moments[name]
         work_dir = tmp_path / name
-        killed = finish(process)
-        assert killed.code == -signal.SIGKILL, killed.err
+        process.join(timeout=240)
+        assert process.exitcode == -signal.SIGKILL
         assert (work_dir / 'last_checkpoint').read_text().endswith('epoch_2.pth')
         assert losses_of(work_dir) == {i: whole[1][i] for i in range(iterations)}
         (work_dir / 'losses_0.jsonl').unlink()
@@ -112,6 +114,110 @@ def test_data_sets_inside_wrappers_are_seeded(datasets):
     EpochSeedHook().before_train_epoch(runner_of(RepeatDataset(c, times=2), epoch=4))
     EpochSeedHook().before_train_epoch(runner_of(d, epoch=5))
     assert [x._seed_and_epoch.tolist() for x in (a, b, c, d)] == [[5, 3], [5, 3], [5, 4], [5, 5]]
+
+
+@TRANSFORMS.register_module(force=True)
+class NoteDraw:
+    """The item's id, and what the pipeline drew for it from both generators."""
+
+    def __call__(self, results):
+        return dict(drawn=torch.tensor([results['image_id'], np.random.randint(10**9), random.randint(0, 10**9)]))
+
+
+@DATASETS.register_module(force=True)
+class WithCategories(CaptionRetrievalDataset):
+    """The first image has a category that is rare."""
+
+    def get_cat_ids(self, idx):
+        return [int(idx == 0)]
+
+
+def drawn(dataset, epoch, workers=0):
+    """(items, 3): what each position drew."""
+    dataset.seed_epoch(5, epoch)
+    loader = torch.utils.data.DataLoader(dataset, batch_size=3, num_workers=workers)
+    return torch.cat([batch['drawn'] for batch in loader])
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """Config of a data set of eight items."""
+    write_dataset(tmp_path, 'CaptionRetrievalDataset')
+    return dict(
+        type='WithCategories', data_root=str(tmp_path), split='train', indices=8, pipeline=[dict(type='NoteDraw')]
+    )
+
+
+def test_repetitions_differ_by_their_position(plain):
+    alone = drawn(DATASETS.build(plain), epoch=1)
+    assert len({tuple(row[1:].tolist()) for row in alone}) == 8
+    expected = np.random.SeedSequence((5, 1, 3)).generate_state(2)  # as it always was: no run of old changes
+    np.random.seed(expected[0])
+    assert alone[3, 1] == np.random.randint(10**9)
+
+    twice = SeedByPosition(dataset=dict(type='RepeatDataset', times=2, dataset=plain))
+    first, again = drawn(twice, epoch=1), drawn(twice, epoch=1, workers=2)
+    assert torch.equal(first, again) and len(twice) == len(first) == 16
+    assert torch.equal(first[:8, 0], first[8:, 0]) and torch.equal(first[:8, 0], alone[:, 0])
+    assert len({tuple(row[1:].tolist()) for row in first}) == 16
+    expected = np.random.SeedSequence((5, 1, 3, 11)).generate_state(2)
+    np.random.seed(expected[0])
+    assert first[11, 1] == np.random.randint(10**9)
+    assert not (drawn(twice, epoch=2)[:, 1] == first[:, 1]).any()
+    assert twice.get_data_info(11) == twice.dataset.dataset.get_data_info(3) and twice.metainfo == {}
+
+
+def test_class_balanced_repetitions_differ(plain):
+    """Category 1 has a frequency of 1 / 8: its image is shown ceil(sqrt(0.5 * 8)) = 2 times, the others once."""
+    balanced = SeedByPosition(dataset=dict(type='ClassBalancedDataset', oversample_thr=0.5, dataset=plain))
+    draws = drawn(balanced, epoch=0)
+    assert isinstance(balanced.dataset, ClassBalancedDataset) and len(draws) == 9
+    assert draws[0, 0] == draws[1, 0] and (draws[0, 1:] != draws[1, 1:]).all()
+
+
+def test_parts_of_a_concatenation_differ(plain):
+    both = SeedByPosition(dataset=dict(type='ConcatDataset', datasets=[plain, plain]))
+    draws = drawn(both, epoch=0)
+    assert torch.equal(draws[:8, 0], draws[8:, 0]) and (draws[:8, 1:] != draws[8:, 1:]).all()
+
+
+def test_seed_by_position_needs_something_to_seed():
+    DATASETS.register_module(name='Numbers', module=lambda: [1, 2], force=True)
+    with pytest.raises(ConfigError, match='SeedByPosition: list holds no data set that can be seeded; leave'):
+        SeedByPosition(dataset=dict(type='Numbers'))
+
+
+def test_repetitions_that_are_augmented_alike_are_warned_of(datasets, plain, monkeypatch):
+    said = []
+    monkeypatch.setattr(epoch_seed_hook, 'print_log', lambda text, **_: said.append(text))
+    repeated = dict(type='RepeatDataset', times=2, dataset=plain)
+    iterations = IterBasedTrainLoop.__new__(IterBasedTrainLoop)
+    for dataset, loop in (
+        (datasets(), None),
+        (ConcatDataset([datasets(), datasets()]), None),
+        (SeedByPosition(dataset=repeated), None),
+        (torch.utils.data.TensorDataset(torch.zeros(2)), None),
+        (DATASETS.build(repeated), iterations),  # seeds no data set
+    ):
+        EpochSeedHook().before_train(runner_of(dataset, loop=loop))
+    assert said == []
+    EpochSeedHook().before_train(runner_of(DATASETS.build(repeated)))
+    assert len(said) == 1 and said[0].startswith('RepeatDataset shows images several times an epoch, augmented alike')
+
+
+def test_a_training_on_repetitions(config, whole, tmp_path):
+    """Two epochs on each image once are one epoch on each twice: as many iterations; the first two are of epoch 0."""
+    changed = str(tmp_path / 'config.py')
+    shutil.copy(config, changed)
+
+    def repeat(cfg):
+        inner = dict(type='RepeatDataset', times=2, dataset=cfg.train_dataloader.dataset)
+        cfg.train_dataloader.dataset = dict(type='SeedByPosition', dataset=inner)
+        cfg.train_cfg.max_epochs = 1
+
+    change_config(changed, repeat)
+    losses = train(changed, tmp_path / 'run', '--no-validate')
+    assert sorted(losses) == [0, 1, 2, 3] and len({step['loss'] for step in losses.values()}) == 4
 
 
 def test_a_data_set_of_another_package_is_left_alone():

@@ -1,10 +1,13 @@
 """How a command ends: its exit code, and the group of processes that it was part of."""
 
 import pytest
+import torch
 import torch.distributed as dist
+from mmengine.config import Config
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
 
-from osdpm_plugin.engine.launch import run_tool
-from osdpm_plugin.errors import DataError
+from osdpm_plugin.engine.launch import run_tool, use_amp
+from osdpm_plugin.errors import ConfigError, DataError
 from tests.distributed import run_distributed
 
 ENDS = dict(well=(lambda: None, None), code=(lambda: 3, 3), fault=(lambda: fail(DataError), 2))
@@ -51,3 +54,51 @@ def test_without_a_group(error, capsys):
     with pytest.raises(SystemExit if error is DataError else error):
         run_tool(lambda: fail(error))
     assert capsys.readouterr().err == ('error: planted\n' if error is DataError else '')
+
+
+@pytest.mark.parametrize(
+    ('before', 'dtype'),
+    [
+        (dict(), 'bfloat16'),
+        (dict(type='OptimWrapper'), 'bfloat16'),
+        (dict(type='mmengine.OptimWrapper', accumulative_counts=2), 'bfloat16'),
+        (dict(type=OptimWrapper), 'bfloat16'),
+        (dict(type='AutocastOptimWrapper', dtype='float16', loss_scale=64.0), 'float16'),
+        (dict(type='OptimWrapper', dtype='float16'), 'float16'),
+    ],
+    ids=['none', 'plain', 'scope', 'class', 'already', 'float16'],
+)
+def test_amp_takes_the_wrapper_of_this_package(before, dtype, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    cfg = Config(dict(optim_wrapper=before))
+    use_amp(cfg)
+    assert cfg.optim_wrapper == dict(before, type='AutocastOptimWrapper', dtype=dtype)
+
+
+@pytest.mark.parametrize(('computes', 'dtype'), [(True, 'bfloat16'), (False, 'float16')])
+def test_amp_on_a_gpu(computes, dtype, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation: computes or including_emulation)
+    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper')))
+    use_amp(cfg)
+    assert cfg.optim_wrapper.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ('wrapper', 'name'),
+    [
+        (dict(type='AmpOptimWrapper'), 'Amp'),
+        (dict(type=AmpOptimWrapper), 'Amp'),
+        (dict(type='x.ApexOptimWrapper'), 'Apex'),
+    ],
+)
+def test_amp_replaces_no_other_wrapper(wrapper, name):
+    with pytest.raises(
+        ConfigError, match=f"--amp .*, but the config's optim_wrapper is {name}OptimWrapper; leave --amp"
+    ):
+        use_amp(Config(dict(optim_wrapper=wrapper)))
+
+
+def test_amp_without_an_optimizer():
+    with pytest.raises(ConfigError, match="but the config's optim_wrapper is none"):
+        use_amp(Config(dict()))

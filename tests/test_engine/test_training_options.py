@@ -38,9 +38,9 @@ def plain(tmp_path_factory):
     return config, train(config, folder / 'run')
 
 
-def train(config, work_dir, **options):
+def train(config, work_dir, *arguments, **options):
     """Losses of each iteration."""
-    outcome = run_here('train', config, '--work-dir', work_dir, '--no-validate', **options)
+    outcome = run_here('train', config, '--work-dir', work_dir, '--no-validate', *arguments, **options)
     assert outcome.code == 0, outcome.err
     return {i: {k: float.fromhex(v) for k, v in step.items()} for i, step in losses_of(work_dir).items()}
 
@@ -60,7 +60,6 @@ def assert_same(got, want, rel):
         (dict(model__grad_cache_chunk=3), 1e-4),
         (dict(model__channels_last=True), 1e-4),
         (dict(model__head__alignment__local_rows=True), 1e-6),
-        (dict(optim_wrapper__type='AutocastOptimWrapper'), 0.02),
         (FLOAT16, 0.02),
         (dict(optim_wrapper__type='AutocastOptimWrapper', model__grad_cache_chunk=3), 0.02),
     ],
@@ -70,7 +69,6 @@ def assert_same(got, want, rel):
         'grad_cache_chunk',
         'channels_last',
         'local_rows',
-        'bfloat16',
         'float16',
         'bfloat16 and grad_cache_chunk',
     ],
@@ -80,6 +78,15 @@ def test_same_training(plain, tmp_path, options, rel):
     config, want = plain
     assert want[2] != pytest.approx(want[0], rel=1e-3)
     assert_same(train(config, tmp_path, **options), want, rel)
+
+
+@pytest.mark.stack
+def test_amp(plain, tmp_path):
+    """In bfloat16 on a CPU: near float32, and another computation."""
+    config, want = plain
+    got = train(config, tmp_path, '--amp')
+    assert_same(got, want, 0.02)
+    assert all(got[i]['loss'] != step['loss'] for i, step in want.items())
 
 
 @pytest.mark.slow

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import sys
 
 import pytest
 import torch
 
-from tests.short_runs import finish, losses_of, start, weights_of, write_config
+from tests.short_runs import finish, losses_of, run_here, start, weights_of, write_config
 
 pytestmark = [
     pytest.mark.stack,
@@ -69,12 +68,14 @@ def assert_trained(run, processes, iterations):
     assert not any(key.startswith('module.') for key in weights_of(run / 'epoch_1.pth'))
 
 
+@pytest.mark.slow
 def test_one_process(config, tmp_path):
     done = finish(start('bash', 'tools/dist_train.sh', config, '1', '--work-dir', tmp_path, PORT=free_port()))
     assert done.code == 0, done.err
     assert_trained(tmp_path, 1, 4)
 
 
+@pytest.mark.slow
 def test_two_machines(config, tmp_path):
     """The same command on each, told apart by NODE_RANK."""
     where = dict(NNODES='2', MASTER_ADDR='127.0.0.1', PORT=free_port())
@@ -100,10 +101,10 @@ def test_slurm(config, tmp_path):
     assert_trained(tmp_path / 'run', 2, 2)
 
 
-def test_slurm_without_srun_is_one_sentence(config, tmp_path):
-    done = finish(
-        start(sys.executable, 'tools/train.py', config, '--work-dir', tmp_path, '--launcher', 'slurm', SLURM_PROCID='0')
-    )
+def test_slurm_without_srun_is_one_sentence(config, tmp_path, monkeypatch):
+    monkeypatch.setenv('SLURM_PROCID', '0')
+    monkeypatch.delenv('SLURM_NTASKS', raising=False)
+    done = run_here('train', config, '--work-dir', tmp_path, '--launcher', 'slurm')
     assert done.code == 2
     assert done.err.splitlines()[-1] == (
         'error: --launcher slurm: SLURM_NTASKS is not set; start with srun, see tools/slurm_train.sh'
