@@ -15,7 +15,7 @@ def run_named(cfg, name):
 
 
 def is_twin(config):
-    """A config that differs in nothing but its data set from one that runs by default."""
+    """A config that differs in its data set, or in one value of a trial, from one that runs by default."""
     twins = {
         'comparison': ('_rsicd.py', '_rsitmd.py'),
         'resnet50': ('_rsicd150.py',),

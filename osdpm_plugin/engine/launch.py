@@ -7,6 +7,7 @@ import inspect
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable, NoReturn, Optional
 
@@ -55,6 +56,13 @@ class Overrides(DictAction):
             super().__call__(parser, namespace, values, option_string)
         except (ValueError, AssertionError) as error:
             raise argparse.ArgumentError(self, f'expected KEY=VALUE pairs, got {" ".join(values)!r}') from error
+
+
+def overrides_of(pairs: Sequence[str]) -> dict[str, Any]:
+    """``KEY=VALUE`` pairs -> key and value, as ``--cfg-options`` reads them."""
+    parser = argparse.ArgumentParser(prog='--cfg-options')
+    parser.add_argument('pairs', nargs='*', action=Overrides)
+    return parser.parse_args(list(pairs)).pairs or {}
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:

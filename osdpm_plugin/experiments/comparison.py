@@ -11,13 +11,12 @@ A teacher is trained before its student; one teacher, of the first seed, serves 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
 
-from ..engine.launch import Overrides
+from ..engine.launch import overrides_of
 from ..errors import DataError
 from ..features.store import FeatureStore
 from .comparison_setting import METHODS, NAMES, TEACHERS, Setting, options_of
@@ -146,6 +145,11 @@ def notes_of(setting: Setting) -> Iterator[str]:
     yield f'Captions of an image in a step: {_grouped(captions, setting)}.'
     batches = {method: cfg.train_dataloader.batch_size for method, cfg in cfgs.items()}
     yield f'Images in a batch: {_grouped(batches, setting)}.'
+    halved = [
+        method for method, cfg in cfgs.items() if cfg.get('optim_wrapper', {}).get('type') == 'AutocastOptimWrapper'
+    ]
+    if halved:
+        yield f'Trained in mixed precision{_whose(halved, setting)}.'
     turned = [method for method, cfg in cfgs.items() if cfg.get('model', {}).get('test_views', 1) > 1]
     if turned:
         yield f'At test, the mean over several turns of each image{_whose(turned, setting)}.'
@@ -160,16 +164,13 @@ def notes_of(setting: Setting) -> Iterator[str]:
 def _config(setting: Setting, method: str) -> Config:
     """A method's config with the setting's own options."""
     cfg = Config.fromfile(str(setting.config(method)))
-    if setting.options:
-        parser = argparse.ArgumentParser()
-        parser.add_argument('--cfg-options', nargs='+', action=Overrides)
-        cfg.merge_from_dict(parser.parse_args(['--cfg-options', *setting.options]).cfg_options)
+    cfg.merge_from_dict(overrides_of(setting.options))
     return cfg
 
 
 def _captions_per_image(cfg: Config) -> int:
     steps = cfg.train_dataloader.dataset.pipeline
-    return next(step.get('num', 1) for step in steps if step.type == 'SampleCaptions')
+    return next((step.get('num', 1) for step in steps if step.type == 'SampleCaptions'), 1)
 
 
 def _grouped(values: Mapping[str, int], setting: Setting) -> str:

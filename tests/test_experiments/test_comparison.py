@@ -248,6 +248,7 @@ def test_notes():
         'every image once: 30.',  # OSDPM has the same budget on this set
         'Captions of an image in a step: 1.',
         'Images in a batch: 128 (all but OSDPM); 256 (OSDPM).',
+        'Trained in mixed precision.',
         'LW-MCR(d): the teacher is AMFMN-soft, seed 4.',
     ):
         assert words in text
