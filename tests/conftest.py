@@ -17,6 +17,8 @@ torch.set_num_threads(1)
 def _few_objects_to_collect():
     gc.collect()
     gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,7 @@ from ..registry import DATASETS
 
 @DATASETS.register_module()
 class SeedByPosition(Dataset):
-    """Put this round a wrapper that shows an image several times an epoch, such as mmengine's RepeatDataset or
-    ClassBalancedDataset.
+    """Put this round a wrapper that shows an image several times an epoch, such as mmengine's RepeatDataset.
 
     The data sets of this package draw an item's random choices from (seed, epoch, item), and a wrapper asks them for
     the same item again: it would be cropped, turned and captioned alike each time. Here they draw from

@@ -15,7 +15,7 @@ from ..engine.atomic_backend import AtomicLocalBackend
 from ..errors import DataError
 from ..models.retrievers import TOWERS
 
-VERSION = 3
+VERSION = 4
 DTYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16, 'float32': torch.float32}
 GRIDS = ('own', 'coarsest')
 MANIFEST: dict[str, type] = dict(
@@ -34,8 +34,11 @@ MANIFEST: dict[str, type] = dict(
 )
 SPLIT: dict[str, type] = dict(data_hash=str, transform_hash=str)
 INDEX: dict[str, type] = dict(
-    image_ids=list, caption_ids=list, caption_rows=list, views=int, done_images=int, done_texts=int
+    image_ids=list, caption_ids=list, caption_rows=list, views=int, arrays=dict, done_images=int, done_texts=int
 )
+TEXT_ARRAYS = ('text', 'words', 'lengths')
+AXES = dict(pooled=3, text=2, words=3, lengths=1)  # of a map: 5
+ARRAY_DTYPES = ('float16', 'uint16', 'float32', 'int64')
 # What a file system that cannot reserve space answers.
 UNABLE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
@@ -74,7 +77,7 @@ def read_manifest(root: Path) -> Optional[dict]:
 
 
 def read_index(folder: Path) -> Optional[dict]:
-    """Ids and rows of a split; None where there are none.
+    """Ids, rows and arrays of a split; None where there are none.
 
     Raises:
         DataError: the file is damaged.
@@ -93,6 +96,7 @@ def read_index(folder: Path) -> Optional[dict]:
             caption_ids=len(set(captions)) == len(captions) == len(rows),
             caption_rows=list(dict.fromkeys(rows)) == list(range(len(set(rows)))),  # each first used in order
             views=content['views'] >= 1,
+            arrays=_are_arrays(content['arrays'], content['views'], len(images), len(set(rows))),
             done_images=0 <= content['done_images'] <= content['views'] * len(images),
             done_texts=0 <= content['done_texts'] <= len(set(rows)),
         )
@@ -102,12 +106,31 @@ def read_index(folder: Path) -> Optional[dict]:
     return content
 
 
-def load_array(path: Path, shape: Sequence[Optional[int]], dtype: Any, *, writable: bool = False) -> np.memmap:
+def _are_arrays(arrays: dict, views: int, num_images: int, num_texts: int) -> bool:
+    """Whether each name of an index has a dtype and a shape that fit it, and maps and texts are complete."""
+    maps = {name for name in arrays if name.startswith('map')}
+    if maps != {f'map{i}' for i in range(len(maps))} or not arrays.keys() <= {*maps, *AXES}:
+        return False
+    if len(arrays.keys() & set(TEXT_ARRAYS)) not in (0, len(TEXT_ARRAYS)):
+        return False
+    for name, kind in arrays.items():
+        if type(kind) is not list or not kind or kind[0] not in ARRAY_DTYPES:
+            return False
+        first = [num_texts] if name in TEXT_ARRAYS else [views, num_images]
+        sizes = kind[1:]
+        if any(type(size) is not int or size < 0 for size in sizes) or sizes[: len(first)] != first:
+            return False
+        if len(sizes) != AXES.get(name, 5):
+            return False
+    return True
+
+
+def load_array(path: Path, shape: Sequence[int], dtype: Any, *, writable: bool = False) -> np.memmap:
     """Map an array of a cache into memory.
 
     Args:
         path: the file.
-        shape: its sizes; None: any.
+        shape: its sizes.
         dtype: its dtype.
         writable: to write to the file.
 
@@ -121,11 +144,14 @@ def load_array(path: Path, shape: Sequence[Optional[int]], dtype: Any, *, writab
         raise DataError(f'{path} is missing; delete the folder {path.parent} and cache again') from error
     except Exception as error:  # damage shows in many kinds: of Python's parser, NumPy's of headers, mmap ...
         raise damaged(path, ' '.join(str(error).split()) or type(error).__name__) from error
-    fits = len(array.shape) == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape))
-    if not fits or array.dtype != dtype or not array.flags.c_contiguous or size != path.stat().st_size:
-        wanted = ', '.join('any' if want is None else str(want) for want in shape)
+    if (
+        array.shape != tuple(shape)
+        or array.dtype != dtype
+        or not array.flags.c_contiguous
+        or size != path.stat().st_size
+    ):
         raise damaged(
-            path, f'{array.dtype} {array.shape} in {path.stat().st_size} bytes, not {np.dtype(dtype)} ({wanted})'
+            path, f'{array.dtype} {array.shape} in {path.stat().st_size} bytes, not {np.dtype(dtype)} {tuple(shape)}'
         )
     if not writable:
         return array

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from mmengine.hooks import Hook
 
+from ..datasets.seed_by_position import parts_of
 from ..errors import DataError
 from ..registry import HOOKS
 from ..utils.unwrap import unwrapped
@@ -15,8 +17,9 @@ from .fingerprints import tower_hash, tower_settings, transform_hash
 
 @HOOKS.register_module()
 class FeatureCacheHook(Hook):
-    """Compare the hash of the model's towers with the cache's before training and before a test; leave out words where
-    the text neck says that it reads none (``reads_words``).
+    """Compare the hash of the model's towers with the cache's before training, for its validation as well, and before a
+    test; leave out words where the text neck says that it reads none (``reads_words``). Cached features may be inside
+    wrappers of data sets, too.
 
     Raises:
         DataError: the cache was made by towers of other weights, or the towers are to be trained.
@@ -24,25 +27,27 @@ class FeatureCacheHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """After weights were loaded."""
-        self._check(runner, runner.train_dataloader.dataset)
+        datasets = [runner.train_dataloader.dataset]
         if runner.val_loop is not None:
-            self._leave_out_words(runner, runner.val_dataloader.dataset)
+            datasets.append(runner.val_dataloader.dataset)
+        self._check(runner, datasets)
 
     def before_test(self, runner: Any) -> None:
         """After weights were loaded."""
-        self._check(runner, runner.test_dataloader.dataset)
+        self._check(runner, [runner.test_dataloader.dataset])
+
+    def _check(self, runner: Any, datasets: list[Any]) -> None:
+        model = unwrapped(runner.model)
+        manifests: list[dict] = []
+        for part in (part for dataset in datasets for part in _cached_parts(dataset)):
+            part.with_words = getattr(model.text_neck, 'reads_words', True)
+            if part.store.manifest not in manifests:  # hashing towers takes seconds
+                manifests.append(part.store.manifest)
+        for manifest in manifests:
+            self._compare(manifest, model, runner.cfg.model)
 
     @staticmethod
-    def _leave_out_words(runner: Any, dataset: Any) -> None:
-        if isinstance(dataset, CachedFeatureDataset):
-            dataset.with_words = getattr(unwrapped(runner.model).text_neck, 'reads_words', True)
-
-    def _check(self, runner: Any, dataset: Any) -> None:
-        if not isinstance(dataset, CachedFeatureDataset):
-            return
-        self._leave_out_words(runner, dataset)
-        model = unwrapped(runner.model)
-        manifest = dataset.store.manifest
+    def _compare(manifest: dict, model: Any, settings: Any) -> None:
         towers = manifest['towers']
         trained = [n for n, p in model.named_parameters() if p.requires_grad and n.startswith(tuple(towers))]
         if trained:
@@ -52,7 +57,7 @@ class FeatureCacheHook(Hook):
             )
         if manifest['tower_hash'] != tower_hash(model, towers):
             raise DataError('the cached features were made by towers of other weights; cache again with this config')
-        if manifest['tower_settings'] != transform_hash(tower_settings(runner.cfg.model, towers)):
+        if manifest['tower_settings'] != transform_hash(tower_settings(settings, towers)):
             raise DataError('the cached features were made by towers of other settings; cache again with this config')
         if 'image_tower' not in towers:
             return
@@ -66,3 +71,12 @@ class FeatureCacheHook(Hook):
                 'the cached maps are pooled to the coarsest grid, but the neck works on the finest; set '
                 "model.neck.grid='coarsest' or cache with --grid own"
             )
+
+
+def _cached_parts(dataset: Any) -> Iterator[CachedFeatureDataset]:
+    """The data sets of cached features, inside wrappers too."""
+    if isinstance(dataset, CachedFeatureDataset):
+        yield dataset
+        return
+    for part in parts_of(dataset):
+        yield from _cached_parts(part)

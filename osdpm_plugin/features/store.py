@@ -1,7 +1,8 @@
 """A folder of memory-mapped features with a manifest.
 
 manifest.json              settings and hashes
-<split>/index.json         image ids, the text row of each caption id if texts are stored, numbers of complete rows
+<split>/index.json         image ids, the text row of each caption id if texts are stored, dtype and shape of each
+                           array, numbers of complete rows
 <split>/map<i>.npy         (views, N, C_i, h_i, w_i) of the image tower's i-th map
 <split>/pooled.npy         (views, N, D), where the tower has a pooled vector
 <split>/text.npy           (U, C) float32, the text tower's pooled vectors; captions of equal tokens share a row
@@ -21,9 +22,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
-from .cache_files import create_array, damaged, load_array, read_index, read_manifest, write_json
-
-TEXT_ARRAYS = ('text', 'words', 'lengths')
+from .cache_files import TEXT_ARRAYS, create_array, damaged, load_array, read_index, read_manifest, write_json
 
 
 def to_rows(values: Tensor, dtype: torch.dtype) -> np.ndarray:
@@ -55,7 +54,7 @@ class SplitWriter:
         views: number of views of each image.
 
     Raises:
-        DataError: the folder holds other images or another number of views, or damaged files, or the disk is full.
+        DataError: the folder holds other images, arrays or numbers of views, or damaged files, or the disk is full.
     """
 
     def __init__(
@@ -75,43 +74,44 @@ class SplitWriter:
         before = read_index(folder)
         self.done_images = 0 if before is None else before.pop('done_images')
         self.done_texts = 0 if before is None else before.pop('done_texts')
+        self._kinds: dict[str, list] = {} if before is None else before.pop('arrays')
         if before is not None and before != self.index:
             raise DataError(f'{folder} was begun for other images; delete it and cache again')
         self._arrays: dict[str, np.memmap] = {}
 
     def write_images(self, features: Mapping[str, np.ndarray]) -> None:
         """Append rows (n, ...) of each named feature, view after view."""
-        num_images = len(self.index['image_ids'])
-        count = len(next(iter(features.values())))
-        for name, rows in features.items():
-            array = self._array(name, (self.index['views'], num_images, *rows.shape[1:]), rows.dtype)
-            array.reshape(-1, *rows.shape[1:])[self.done_images : self.done_images + count] = rows
-            array.flush()
-        self.done_images += count
+        self._append(features, (self.index['views'], len(self.index['image_ids'])), self.done_images)
+        self.done_images += len(next(iter(features.values())))
         self._save_index()
 
     def write_texts(self, rows: Mapping[str, np.ndarray]) -> None:
         """Append rows (n, ...) of ``text``, ``words`` and ``lengths``."""
-        for name, values in rows.items():
-            array = self._array(name, (self.num_texts, *values.shape[1:]), values.dtype)
-            array[self.done_texts : self.done_texts + len(values)] = values
-            array.flush()
+        self._append(rows, (self.num_texts,), self.done_texts)
         self.done_texts += len(rows['text'])
         self._save_index()
 
-    def _array(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.memmap:
-        if name not in self._arrays:
-            path = self.folder / f'{name}.npy'
-            begun = self.done_texts if name in TEXT_ARRAYS else self.done_images
-            self._arrays[name] = (
-                load_array(path, shape, dtype, writable=True) if begun else create_array(path, shape, dtype)
-            )
-        return self._arrays[name]
+    def _append(self, features: Mapping[str, np.ndarray], first: tuple[int, ...], done: int) -> None:
+        """Write rows behind ``done`` others into arrays whose first sizes are given."""
+        kinds = {name: [rows.dtype.name, *first, *rows.shape[1:]] for name, rows in features.items()}
+        are_texts = len(first) == 1
+        begun = {name: kind for name, kind in self._kinds.items() if (name in TEXT_ARRAYS) == are_texts}
+        if done and kinds != begun:
+            raise DataError(f'{self.folder} was begun with the arrays {begun}, not {kinds}; delete it and cache again')
+        for name, rows in features.items():
+            path, (dtype, *shape) = self.folder / f'{name}.npy', kinds[name]
+            if name not in self._arrays:
+                self._arrays[name] = (
+                    load_array(path, shape, dtype, writable=True) if done else create_array(path, tuple(shape), dtype)
+                )
+            array = self._arrays[name]
+            array.reshape(-1, *rows.shape[1:])[done : done + len(rows)] = rows
+            array.flush()
+        self._kinds.update(kinds)
 
     def _save_index(self) -> None:
-        write_json(
-            self.folder / 'index.json', dict(self.index, done_images=self.done_images, done_texts=self.done_texts)
-        )
+        done = dict(done_images=self.done_images, done_texts=self.done_texts)
+        write_json(self.folder / 'index.json', dict(self.index, arrays=self._kinds, **done))
 
 
 class FeatureStore:
@@ -145,6 +145,10 @@ class FeatureStore:
         others = [tower for tower, rows in done.items() if rows and tower not in self.towers]
         if others:
             raise damaged(Path(root, 'manifest.json'), f'no {others[0]}, of which {folder} has features')
+        self._kinds: dict[str, list] = index['arrays']
+        unnamed = {path.stem for path in folder.glob('*.npy')} - self._kinds.keys()
+        if unnamed:
+            raise damaged(folder / 'index.json', f'no {min(unnamed)}, of which there is a file')
         self.row_of_image = {image_id: row for row, image_id in enumerate(index['image_ids'])}
         self.row_of_caption = dict(zip(index['caption_ids'], index['caption_rows']))
         self.maps: list[np.memmap] = []
@@ -154,21 +158,24 @@ class FeatureStore:
         self.lengths: Optional[np.memmap] = None
         dtype = np.dtype('uint16' if self.manifest['dtype'] == 'bfloat16' else self.manifest['dtype'])
         if 'image_tower' in self.towers:
-            self._load_images(folder, len(index['image_ids']), dtype)
+            count = max(1, sum(name.startswith('map') for name in self._kinds))
+            self.maps = [self._load(folder, f'map{i}', dtype) for i in range(count)]
+            if 'pooled' in self._kinds:
+                self.pooled = self._load(folder, 'pooled', dtype)
         if 'text_tower' in self.towers:
             self._load_texts(folder, num_texts, dtype)
 
-    def _load_images(self, folder: Path, num_images: int, dtype: np.dtype) -> None:
-        count = max(1, len(list(folder.glob('map*.npy'))))
-        shape = (self.views, num_images)
-        self.maps = [load_array(folder / f'map{i}.npy', (*shape, None, None, None), dtype) for i in range(count)]
-        if (folder / 'pooled.npy').exists():
-            self.pooled = load_array(folder / 'pooled.npy', (*shape, None), dtype)
+    def _load(self, folder: Path, name: str, dtype: np.dtype) -> np.memmap:
+        kind = self._kinds.get(name)
+        if kind is None or kind[0] != dtype.name:
+            has = 'no' if kind is None else kind[0]
+            raise damaged(folder / 'index.json', f'{has} {name} instead of one in {dtype.name}')
+        return load_array(folder / f'{name}.npy', kind[1:], dtype)
 
     def _load_texts(self, folder: Path, num_texts: int, dtype: np.dtype) -> None:
-        self.text = load_array(folder / 'text.npy', (num_texts, None), np.float32)
-        self.words = load_array(folder / 'words.npy', (num_texts, None, None), dtype)
-        self.lengths = load_array(folder / 'lengths.npy', (num_texts,), np.int64)
+        self.text = self._load(folder, 'text', np.dtype('float32'))
+        self.words = self._load(folder, 'words', dtype)
+        self.lengths = self._load(folder, 'lengths', np.dtype('int64'))
         if num_texts and not 0 <= self.lengths.min() <= self.lengths.max() <= self.words.shape[1]:
             raise damaged(folder / 'lengths.npy', f'numbers of words outside 0 to {self.words.shape[1]}')
 

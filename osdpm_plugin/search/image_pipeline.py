@@ -101,6 +101,7 @@ class ImagePipeline:
         """Load and transform.
 
         Raises:
+            ConfigError: the loader itself cannot go on, as where the disk is full.
             DataError: the image cannot be read, or has no regions where the pipeline loads them.
         """
         if self._regions and not isinstance(image, (str, os.PathLike)):
@@ -133,7 +134,7 @@ class ImagePipeline:
             return dict(results, img=pixels, img_shape=pixels.shape[:2], ori_shape=pixels.shape[:2])
         try:
             loaded = self._load(results)
-        except (DataError, MemoryError):
+        except (ConfigError, DataError, MemoryError):
             raise
         except Exception as error:  # decoders raise many kinds, mmcv even TypeError for a file that is no image
             raise DataError(f'image {image} cannot be read ({" ".join(str(error).split())})') from error

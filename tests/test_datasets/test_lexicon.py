@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osdpm_plugin.datasets.lexicon import Lexicon, format_statistics, object_statistics
-from osdpm_plugin.datasets.lexicon.words import noun_forms, split_words
+from osdpm_plugin.datasets.lexicon.regenerate_forms import shipped_forms
+from osdpm_plugin.datasets.lexicon.words import FORMS_FILE, noun_forms, split_words, with_article
 from osdpm_plugin.errors import ConfigError, DataError
 
 CAPTIONS = [
@@ -246,6 +249,28 @@ def test_noun_forms():
     assert noun_forms('bus')[:2] == ('bus', 'buses')
     assert set(noun_forms('wharves')) >= {'wharves', 'wharf'}
     assert noun_forms('aircraft') == ('aircraft',)
+    assert noun_forms('umbrella') == ('umbrella', 'umbrellas')  # no noun of the shipped lexicon
+    assert with_article('umbrella') == 'an umbrella' and with_article('big umbrella') == 'a big umbrella'
+
+
+def test_shipped_forms_are_those_of_inflect():
+    """Else: python -m osdpm_plugin.datasets.lexicon.regenerate_forms, and see what becomes of recorded results."""
+    shipped = json.loads(FORMS_FILE.read_text())
+    assert shipped == shipped_forms()
+    assert shipped['forms']['bus'] == ['bus', 'buses', 'bu'] and shipped['articles']['airport'] == 'an'
+    assert len(shipped['articles']) == 100 - 7
+
+
+def test_the_shipped_lexicon_needs_no_inflect():
+    code = (
+        'import sys\n'
+        'from osdpm_plugin.datasets.lexicon import Lexicon\n'
+        'prompts = Lexicon.default().prompts()\n'
+        "assert prompts[0] == 'a remote sensing image of a tree', prompts\n"
+        "assert 'inflect' not in sys.modules\n"
+        "assert len(Lexicon({'umbrella': []}).forms) == 2 and 'inflect' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)
 
 
 def test_count_hand_worked(small):

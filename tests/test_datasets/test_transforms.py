@@ -117,6 +117,12 @@ def test_pixels_move_as_numpy_moves_them(shape, dtype, view):
     np.testing.assert_array_equal(image, before)
 
 
+def test_planes_that_opencv_puts_elsewhere(monkeypatch):
+    image = np.random.default_rng(0).integers(0, 255, (5, 7, 3), dtype=np.uint8)
+    monkeypatch.setattr(cv2, 'split', lambda image, places: tuple(image[..., c].copy() for c in range(3)))
+    np.testing.assert_array_equal(planes(image), image.transpose(2, 0, 1))
+
+
 def test_remembered_tokens_are_those_of_the_tokenizer(monkeypatch):
     """Each text is read once, whatever the order; what is handed out is a copy; a full memory begins anew."""
     step = TRANSFORMS.build(dict(type='TokenizeCaptions', tokenizer=dict(type='WordTokenizer', context_length=4)))
@@ -145,6 +151,16 @@ def test_decoded_images_are_those_of_the_file(tmp_path):
         np.testing.assert_array_equal(found['img'], first)
         assert found['img_shape'] == found['ori_shape'] == (6, 5) and found['image_id'] == 1
     assert len(list(kept.iterdir())) == 1
+    file = next(kept.iterdir())
+    whole = file.read_bytes()
+    for content in (whole[:-9], whole[:40], b'', b'PK no archive', b'nothing'):
+        file.write_bytes(content)
+        np.testing.assert_array_equal(load(dict(img_path=str(path)))['img'], first)
+        assert file.read_bytes() == whole
+    for other in (first[..., 0], first.astype(np.float32)):
+        np.save(file, other)
+        np.testing.assert_array_equal(load(dict(img_path=str(path)))['img'], first)
+        assert file.read_bytes() == whole
     cv2.imwrite(str(path), second)
     os.utime(path, ns=(1, 1))
     np.testing.assert_array_equal(load(dict(img_path=str(path)))['img'], second)

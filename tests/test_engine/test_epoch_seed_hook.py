@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
+from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmengine.runner import IterBasedTrainLoop
 
 from osdpm_plugin.datasets import CaptionRetrievalDataset, SeedByPosition
@@ -124,14 +124,6 @@ class NoteDraw:
         return dict(drawn=torch.tensor([results['image_id'], np.random.randint(10**9), random.randint(0, 10**9)]))
 
 
-@DATASETS.register_module(force=True)
-class WithCategories(CaptionRetrievalDataset):
-    """The first image has a category that is rare."""
-
-    def get_cat_ids(self, idx):
-        return [int(idx == 0)]
-
-
 def drawn(dataset, epoch, workers=0):
     """(items, 3): what each position drew."""
     dataset.seed_epoch(5, epoch)
@@ -144,7 +136,11 @@ def plain(tmp_path):
     """Config of a data set of eight items."""
     write_dataset(tmp_path, 'CaptionRetrievalDataset')
     return dict(
-        type='WithCategories', data_root=str(tmp_path), split='train', indices=8, pipeline=[dict(type='NoteDraw')]
+        type='CaptionRetrievalDataset',
+        data_root=str(tmp_path),
+        split='train',
+        indices=8,
+        pipeline=[dict(type='NoteDraw')],
     )
 
 
@@ -165,14 +161,6 @@ def test_repetitions_differ_by_their_position(plain):
     assert first[11, 1] == np.random.randint(10**9)
     assert not (drawn(twice, epoch=2)[:, 1] == first[:, 1]).any()
     assert twice.get_data_info(11) == twice.dataset.dataset.get_data_info(3) and twice.metainfo == {}
-
-
-def test_class_balanced_repetitions_differ(plain):
-    """Category 1 has a frequency of 1 / 8: its image is shown ceil(sqrt(0.5 * 8)) = 2 times, the others once."""
-    balanced = SeedByPosition(dataset=dict(type='ClassBalancedDataset', oversample_thr=0.5, dataset=plain))
-    draws = drawn(balanced, epoch=0)
-    assert isinstance(balanced.dataset, ClassBalancedDataset) and len(draws) == 9
-    assert draws[0, 0] == draws[1, 0] and (draws[0, 1:] != draws[1, 1:]).all()
 
 
 def test_parts_of_a_concatenation_differ(plain):

@@ -17,6 +17,7 @@ from mmengine.registry import HOOKS
 from PIL import Image
 
 from osdpm_plugin.datasets import CaptionRetrievalDataset
+from osdpm_plugin.datasets.transforms import LoadDecodedImage
 from osdpm_plugin.datasets.transforms.unreadable_image import UnreadableImage
 from osdpm_plugin.engine import UnreadableImageHook
 from osdpm_plugin.errors import ConfigError, DataError
@@ -192,6 +193,21 @@ def test_a_jpeg_that_ends_early_is_unreadable_whatever_opencv_makes_of_it(tmp_pa
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(DataError, match=r'a\.jpg cannot be read'):
         load(dict(img_path=str(path), sample_idx=0))
+
+
+@pytest.mark.parametrize('max_images', [0, 5])
+def test_a_full_disk_is_no_fault_of_an_image(tmp_path, monkeypatch, max_images):
+    path = tmp_path / 'a.png'
+    Image.new('RGB', (4, 4)).save(path)
+    load = UnreadableImage(LoadDecodedImage(folder=str(tmp_path / 'kept')), num_items=1, max_images=max_images)
+
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(np, 'save', full)
+    with pytest.raises(ConfigError, match='LoadDecodedImage: .*No space left on device'):
+        load(dict(img_path=str(path), sample_idx=0))
+    assert not load.failed.any()
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,19 @@ def test_stale_caches_are_refused(cfg, tmp_path):
         train(use_feature_cache(cfg, str(cache)), f'{tmp_path.name}_trained')
 
 
+@pytest.mark.parametrize('loader', ['train_dataloader', 'val_dataloader'])
+def test_stale_caches_are_refused_inside_wrappers_and_in_validation(cfg, tmp_path, loader):
+    """The other loaders read images."""
+    make_cache(cfg, tmp_path / 'cache')
+    torch.manual_seed(1)
+    fix_towers(cfg, tmp_path / 'other.pth')
+    cached = use_feature_cache(cfg, str(tmp_path / 'cache'))
+    cfg.custom_hooks = cached.custom_hooks
+    cfg[loader].dataset = dict(type='SeedByPosition', dataset=cached[loader].dataset)
+    with pytest.raises(DataError, match='made by towers of other weights'):
+        train(cfg, f'{tmp_path.name}_stale')
+
+
 def test_absent_cache(cfg, tmp_path):
     with pytest.raises(DataError, match='holds no cached features; make them with tools/cache_features.py'):
         Runner.build_dataloader(use_feature_cache(cfg, str(tmp_path / 'none')).train_dataloader)

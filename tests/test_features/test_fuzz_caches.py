@@ -90,6 +90,31 @@ def edit(path, **changes):
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+def edit_arrays(cache, **changes):
+    """None: leave the array out."""
+    path = cache / 'val' / 'index.json'
+    arrays = {**json.loads(path.read_text())['arrays'], **changes}
+    edit(path, arrays={name: kind for name, kind in arrays.items() if kind is not None})
+
+
+def add_map(cache):
+    """A second map, as of a tower of two stages."""
+    array = np.load(cache / 'val' / 'map0.npy')
+    edit_arrays(cache, map1=[array.dtype.name, *array.shape])
+    np.save(cache / 'val' / 'map1.npy', array + 1)
+
+
+def last_map_gone(cache):
+    add_map(cache)
+    (cache / 'val' / 'map1.npy').unlink()
+
+
+def no_maps(cache):
+    for path in (cache / 'val').glob('map*.npy'):
+        edit_arrays(cache, **{path.stem: None})
+        path.unlink()
+
+
 def swap_ids(cache):
     edit(cache / 'val' / 'index.json', image_ids=IMAGES[::-1])
 
@@ -109,7 +134,7 @@ def turn_axes(cache):
 
 DAMAGES = {
     'version': (
-        lambda c: edit(c / 'manifest.json', version=2),
+        lambda c: edit(c / 'manifest.json', version=3),
         'was written by another version of the cache; delete it',
     ),
     'no dict': (
@@ -127,7 +152,7 @@ DAMAGES = {
     'dtype': (lambda c: edit(c / 'manifest.json', dtype='float64'), 'wrong dtype'),
     'other dtype': (
         lambda c: edit(c / 'manifest.json', dtype='float16'),
-        r'map0.npy is damaged \(float32 \(1, 2, 64, ',
+        r'index.json is damaged \(float32 map0 instead of one in float16\)',
     ),
     'splits': (lambda c: edit(c / 'manifest.json', splits=dict(val=dict(data_hash='a'))), 'wrong splits'),
     'split gone': (lambda c: edit(c / 'manifest.json', splits={}), r'manifest.json is damaged \(no split val\)'),
@@ -146,6 +171,28 @@ DAMAGES = {
     'map cut': (cut('map0.npy', -8), 'map0.npy is damaged .*delete the folder .*val and cache again'),
     'map empty': (cut('map0.npy', 0), 'map0.npy is damaged'),
     'map gone': (lambda c: (c / 'val' / 'map0.npy').unlink(), 'map0.npy is missing; delete the folder .*val and cache'),
+    'last map gone': (last_map_gone, 'map1.npy is missing; delete the folder .*val and'),
+    'pooled gone': (
+        lambda c: (c / 'val' / 'pooled.npy').unlink(),
+        'pooled.npy is missing; delete the folder .*val and',
+    ),
+    'pooled not named': (
+        lambda c: edit_arrays(c, pooled=None),
+        r'index.json is damaged \(no pooled, of which there is a file\); delete',
+    ),
+    'map not named': (lambda c: edit_arrays(c, map0=None), r'damaged \(no map0, of which there is a file\)'),
+    'second map alone': (lambda c: (last_map_gone(c), edit_arrays(c, map0=None)), 'wrong arrays'),
+    'words not named': (lambda c: edit_arrays(c, words=None), 'wrong arrays'),
+    'no maps': (no_maps, r'index.json is damaged \(no map0 instead of one in float32\)'),
+    'a strange array': (lambda c: edit_arrays(c, other=['float32', 1]), 'wrong arrays'),
+    'a strange dtype': (lambda c: edit_arrays(c, pooled=['float8', 1, 2, 16]), 'wrong arrays'),
+    'a shape of another number of images': (lambda c: edit_arrays(c, pooled=['float32', 1, 3, 16]), 'wrong arrays'),
+    'a shape with too few axes': (lambda c: edit_arrays(c, pooled=['float32', 1, 2]), 'wrong arrays'),
+    'a fraction': (lambda c: edit_arrays(c, pooled=['float32', 1, 2, 16.0]), 'wrong arrays'),
+    'another shape': (
+        lambda c: edit_arrays(c, pooled=['float32', 1, 2, 17]),
+        r'pooled.npy is damaged \(float32 \(1, 2, 16\) in 256 bytes, not float32 \(1, 2, 17\)\)',
+    ),
     'text gone': (lambda c: (c / 'val' / 'text.npy').unlink(), 'text.npy is missing; delete the folder'),
     'pickle': (lambda c: (c / 'val' / 'text.npy').write_bytes(b'\x80\x04N.'), 'text.npy is damaged'),
     'columns first': (turn_axes, 'text.npy is damaged'),
@@ -167,7 +214,22 @@ def test_sentences(cached, tmp_path, damage):
         read_whole(dict(dataset, cache=str(tmp_path / 'cache')))
 
 
+def test_all_maps_are_read(cached, tmp_path):
+    shutil.copytree(cached[1], tmp_path / 'cache')
+    add_map(tmp_path / 'cache')
+    first, second = FeatureStore(str(tmp_path / 'cache'), 'val').maps
+    np.testing.assert_array_equal(second, first + 1)
+
+
 ROWS = dict(map0=np.ones((2, 3, 2, 2), np.float32), pooled=np.ones((2, 5), np.float32))
+
+
+def rename_array(folder, old, new):
+    """As if it had been begun by a tower with two maps and no pooled vector."""
+    arrays = json.loads((folder / 'index.json').read_text())['arrays']
+    del arrays[old]
+    edit(folder / 'index.json', arrays={**arrays, new: arrays['map0']})
+    (folder / f'{old}.npy').rename(folder / f'{new}.npy')
 
 
 def begin(folder):
@@ -180,9 +242,10 @@ def begin(folder):
         (lambda f: (f / 'pooled.npy').unlink(), 'pooled.npy is missing; delete the folder'),
         (lambda f: (f / 'map0.npy').write_bytes((f / 'map0.npy').read_bytes()[:-4]), 'map0.npy is damaged'),
         (lambda f: edit(f / 'index.json', done_images=5), 'index.json is damaged .wrong done_images.; delete'),
+        (lambda f: rename_array(f, 'pooled', 'map1'), 'was begun with the arrays .*; delete it and cache again'),
         (lambda f: edit(f / 'index.json', image_ids=[4, 5, 6, 8]), 'was begun for other images; delete it'),
     ],
-    ids=['file gone', 'file cut', 'count', 'ids'],
+    ids=['file gone', 'file cut', 'count', 'arrays', 'ids'],
 )
 def test_an_interrupted_cache_goes_on_with_good_files_only(tmp_path, change, words):
     """A file that is gone, or too short, would else be filled up with zeros where features had been."""
@@ -191,6 +254,8 @@ def test_an_interrupted_cache_goes_on_with_good_files_only(tmp_path, change, wor
     assert writer.done_images == 2
     writer.write_images(dict(map0=2 * ROWS['map0'], pooled=2 * ROWS['pooled']))
     np.testing.assert_array_equal(np.load(tmp_path / 'pooled.npy')[0, :, 0], [1, 1, 2, 2])
+    arrays = json.loads((tmp_path / 'index.json').read_text())['arrays']
+    assert arrays == dict(map0=['float32', 1, 4, 3, 2, 2], pooled=['float32', 1, 4, 5])
     edit(tmp_path / 'index.json', done_images=2)
     change(tmp_path)
     with pytest.raises(DataError, match=words):
@@ -255,15 +320,24 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         begin(tmp_path / 'file' / 'val').write_images(ROWS)
 
 
+def leave_out(cache, *names):
+    for name in names:
+        edit_arrays(cache, **{name: None})
+        (cache / 'val' / f'{name}.npy').unlink()
+
+
 def test_a_store_of_one_tower_opens_no_other_files(tmp_path, cached):
     _, cache = cached
-    shutil.copytree(cache, tmp_path / 'cache')
-    edit(tmp_path / 'cache' / 'manifest.json', towers=['image_tower'])
-    edit(tmp_path / 'cache' / 'val/index.json', caption_ids=[], caption_rows=[], done_texts=0)
-    store = FeatureStore(str(tmp_path / 'cache'), 'val')
+    images, texts = tmp_path / 'images', tmp_path / 'texts'
+    shutil.copytree(cache, images)
+    edit(images / 'manifest.json', towers=['image_tower'])
+    leave_out(images, 'text', 'words', 'lengths')
+    edit(images / 'val/index.json', caption_ids=[], caption_rows=[], done_texts=0)
+    store = FeatureStore(str(images), 'val')
     assert store.text is store.words is store.lengths is None and store.maps[0].shape[:2] == (1, 2)
-    edit(tmp_path / 'cache' / 'manifest.json', towers=['text_tower'])
-    shutil.copy(cache / 'val/index.json', tmp_path / 'cache/val/index.json')
-    edit(tmp_path / 'cache' / 'val/index.json', done_images=0)
-    store = FeatureStore(str(tmp_path / 'cache'), 'val')
+    shutil.copytree(cache, texts)
+    edit(texts / 'manifest.json', towers=['text_tower'])
+    leave_out(texts, 'map0', 'pooled')
+    edit(texts / 'val/index.json', done_images=0)
+    store = FeatureStore(str(texts), 'val')
     assert store.maps == [] and store.pooled is None and len(store.lengths) == len(set(store.row_of_caption.values()))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
+import json
 import re
 import unicodedata
 from functools import cache
-from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
-from unittest import mock
 
 PHRASE_BREAK = ''
+FORMS_FILE = Path(__file__).with_name('forms.json')  # written by regenerate_forms.py
 
 _POSSESSIVE = re.compile(r"['’]s?(?!\w)")
 _WORD_OR_BREAK = re.compile(r'[^\W_]+|[.,;:!?()\[\]{}"“”/|–—]')
@@ -31,30 +31,40 @@ def split_words(text: str) -> list[str]:
 def noun_forms(noun: str) -> tuple[str, ...]:
     """Spellings of one noun in singular and plural, itself first, by the rules and exceptions of `inflect`.
 
+    Those of the shipped lexicon's nouns are read from ``forms.json``: importing `inflect` takes a second.
+
     The other direction, a lemma of each word of a caption, is not taken: lemmatisers fold verbs into nouns (*planes are
     parked* -> park, *trees are planted* -> plant). `inflect` cannot know whether a word is singular, so a non-word such
     as *carss* or *tenni* may be among the forms; no caption contains it.
     """
-    forms = noun, _engine().plural_noun(noun), _engine().singular_noun(noun)  # the last is False for a singular
-    return tuple(dict.fromkeys(str(form) for form in forms if form))
+    forms = _shipped()['forms'].get(noun)
+    return tuple(inflected_forms(noun) if forms is None else forms)
 
 
 def with_article(noun: str) -> str:
     """``tree`` -> ``a tree``, ``airport`` -> ``an airport``."""
-    return str(_engine().a(noun))
+    return f'{_shipped()["articles"].get(noun) or inflected_article(noun)} {noun}'
+
+
+def inflected_forms(noun: str) -> list[str]:
+    """`noun_forms` of any noun, by `inflect` itself."""
+    forms = noun, _engine().plural_noun(noun), _engine().singular_noun(noun)  # the last is False for a singular
+    return list(dict.fromkeys(str(form) for form in forms if form))
+
+
+def inflected_article(noun: str) -> str:
+    """``a`` or ``an``, by `inflect` itself."""
+    return str(_engine().a(noun)).split()[0]
+
+
+@cache
+def _shipped() -> dict[str, dict[str, Any]]:
+    return json.loads(FORMS_FILE.read_text(encoding='utf-8'))
 
 
 @cache
 def _engine() -> Any:
-    """Shared `inflect` engine; imported here since the import takes time.
-
-    Most of that went into `typeguard`, which writes run-time checks of types into every method; the texts of this
-    module are strings, so the import goes without them.
-    """
-    without_checks: Any = contextlib.nullcontext()
-    if find_spec('typeguard') is not None:
-        without_checks = mock.patch('typeguard.typechecked', lambda target: target)
-    with without_checks:
-        import inflect
+    """Shared `inflect` engine; imported here since the import takes time."""
+    import inflect
 
     return inflect.engine()

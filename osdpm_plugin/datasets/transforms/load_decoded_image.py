@@ -21,7 +21,7 @@ class LoadDecodedImage(LoadImageFromFile):
 
     The first epoch decodes and writes, H * W * 3 bytes an image and one file each; later ones, later runs and other
     worker processes read, which takes a fraction of the time as long as the files fit into memory that is free. An
-    image file that changes (its size or time of change) is decoded again.
+    image file that changes (its size or time of change) is decoded again, and so is one whose kept pixels are damaged.
 
     Args:
         folder: for the pixels; delete it when it is no longer needed.
@@ -48,12 +48,12 @@ class LoadDecodedImage(LoadImageFromFile):
             FileNotFoundError: there is no such image.
         """
         kept = self._kept(results['img_path'])
-        if not kept.exists():
+        image = _read(kept)
+        if image is None:
             decoded = super().transform(results)
             if decoded is not None:
                 self._keep(kept, decoded['img'])
             return decoded
-        image = np.load(kept, allow_pickle=False)
         return {**results, 'img': image, 'img_shape': image.shape[:2], 'ori_shape': image.shape[:2]}
 
     def _kept(self, path: str) -> Path:
@@ -73,3 +73,13 @@ class LoadDecodedImage(LoadImageFromFile):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(folder={self.folder!r})'
+
+
+def _read(path: Path) -> Optional[np.ndarray]:
+    """The pixels (H, W, 3) uint8 of a file; None where there are none, or other ones."""
+    try:
+        image = np.load(path, allow_pickle=False)
+    except Exception:  # no file, or damage, which shows in many kinds: of Python's parser, zipfile ...
+        return None
+    is_image = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+    return image if is_image else None

@@ -42,7 +42,10 @@ def planes(image: np.ndarray) -> np.ndarray:
     if not _is_colour(image):
         return np.ascontiguousarray(image.transpose(2, 0, 1))
     out = np.empty((3, *image.shape[:2]), dtype=np.uint8)
-    cv2.split(in_one_block(image), list(out))
+    places = list(out)
+    for place, plane in zip(places, cv2.split(in_one_block(image), places)):
+        if plane is not place:  # OpenCV has taken memory of its own
+            place[...] = plane
     return out
 
 

@@ -14,7 +14,10 @@ MOST_REMEMBERED = 2**16  # captions; 40 MB of CLIP's tokens
 
 @TRANSFORMS.register_module()
 class TokenizeCaptions(BaseTransform):
-    """Add ``tokens`` (K, T) int64 for the K captions. Captions of later epochs are remembered, not read again.
+    """Add ``tokens`` (K, T) int64 for the K captions. A caption that was read before is remembered.
+
+    Each worker process of a loader remembers what it has read itself, as long as it lives: beyond an epoch that is with
+    ``persistent_workers`` or without workers only, and each of W workers has to read a caption once.
 
     Args:
         tokenizer: config of a tokenizer, e.g. ``dict(type='OpenCLIPTokenizer', model='ViT-B-32')``. It must be the text

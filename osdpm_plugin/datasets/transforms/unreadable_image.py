@@ -8,7 +8,7 @@ from typing import Any, Optional
 import torch
 from mmcv.transforms import BaseTransform, LoadImageFromFile
 
-from ...errors import DataError
+from ...errors import ConfigError, DataError
 from ..annotations import name_some
 from .load_remote_sensing_image import LoadRemoteSensingImage
 
@@ -38,6 +38,7 @@ class UnreadableImage(BaseTransform):
         """Load ``img_path``; None where it cannot be, as long as ``max_images`` allows it.
 
         Raises:
+            ConfigError: the transform itself cannot go on, as where the disk is full; no image is to blame.
             DataError: it cannot be read, or it is one too many.
         """
         path = results['img_path']
@@ -45,6 +46,8 @@ class UnreadableImage(BaseTransform):
             loaded = self.load(results)
             _check_end(path)
             return loaded
+        except ConfigError:
+            raise
         except DataError as error:
             fault = str(error)
         except Exception as error:  # decoders raise many kinds
