@@ -1,9 +1,11 @@
 """Measure the speed of this plugin against what it is compared with, side by side.
 
+PyTorch computes in as many threads as the environment variable OMP_NUM_THREADS says, or else in one for each core.
+
 Examples:
-    python tools/benchmark.py all --out benchmark.json
-    python tools/benchmark.py step --batch-size 64 --precision bf16 --repeats 5
-    python tools/benchmark.py scoring --config configs/comparison/scan_t2i_rsicd.py --images 200 --captions 1000
+    python tools/benchmark.py all --repeats 5 --out benchmark.json
+    python tools/benchmark.py step --batch-size 64 --precision bf16
+    python tools/benchmark.py scoring --config configs/comparison/galr_rsicd.py --images 200 --captions 1000
 """
 
 from __future__ import annotations
@@ -33,123 +35,151 @@ from osdpm_plugin.engine.launch import run_tool
 from osdpm_plugin.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
-SCORING = 'configs/comparison/scan_t2i_rsicd.py'
 LARGE = 10_000  # images of the test of memory
+DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
+# What each measure takes, and its defaults. What takes no device is measured on the CPU.
+DEFAULTS: dict[str, dict[str, Any]] = dict(
+    step=dict(config=training_step.CONFIG, repeats=7, batch_size=16, precision='fp32', device=DEVICE),
+    input=dict(config=input_pipeline.CONFIG, repeats=7, images=512, batch_size=64, workers=2),
+    extract=dict(config=feature_extraction.CONFIG, repeats=7, images=32, batch_size=16, device=DEVICE),
+    recall=dict(repeats=7, images=1093),
+    startup=dict(config=start_up.CONFIG, repeats=7),
+    scoring=dict(config=pair_scoring.CONFIG, repeats=3, images=100, captions=500, size=256, shard=128, device=DEVICE),
+    quickstart={},
+)
+ALL = ('step', 'input', 'extract', 'recall', 'startup')
+TAKES = dict({name: tuple(defaults) for name, defaults in DEFAULTS.items()}, all=('repeats', 'device'))
+Options = dict[str, Any]
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
+def parse_args() -> tuple[str, dict[str, Any]]:
+    """Read the command line: the measure, and the options that were given, ``out`` among them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('what', choices=[*MEASURES, 'all', 'quickstart', 'scoring'], help='all: the first five')
+    parser.add_argument('what', choices=[*ALL, 'all', 'scoring', 'quickstart'], help='all: the first five')
     parser.add_argument('--out', help='JSON file; results of other measures in it stay')
-    parser.add_argument('--config', help='config whose model or pipeline is measured (default: as in the README)')
-    parser.add_argument('--repeats', type=int, default=7, help='measurements of each side (default: 7)')
-    parser.add_argument('--batch-size', type=int, help='(default: 32; input: 64)')
-    parser.add_argument('--images', type=int, help='(default: input 512, extract 64, recall 1093, scoring 100)')
-    parser.add_argument('--captions', type=int, default=500, help='of scoring (default: 500)')
-    parser.add_argument('--size', type=int, default=256, help='of scoring: pixels of a side (default: 256)')
-    parser.add_argument('--shard', type=int, default=128, help='of scoring: of the loops (default: 128)')
-    parser.add_argument('--workers', type=int, default=2, help='of each data loader (default: 2)')
-    parser.add_argument('--precision', choices=['fp32', 'bf16'], default='fp32', help='(default: fp32)')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda ...')
-    args = parser.parse_args()
-    for key in ('repeats', 'batch_size', 'images', 'captions', 'size', 'shard'):
-        if getattr(args, key) is not None and getattr(args, key) < 1:
-            raise ConfigError(f'--{key.replace("_", "-")} must be at least 1, got {getattr(args, key)}')
-    return args
+    for name, kind, meaning in (
+        ('config', str, 'config whose model or pipeline is measured'),
+        ('repeats', int, 'measurements of each side'),
+        ('batch_size', int, 'images a batch'),
+        ('images', int, 'images'),
+        ('captions', int, 'captions'),
+        ('size', int, 'pixels of a side'),
+        ('shard', int, 'images and captions of a shard of the loops'),
+        ('workers', int, 'processes of each data loader'),
+        ('precision', str, 'fp32 or bf16'),
+        ('device', str, 'cpu, cuda ...'),
+    ):
+        values = ', '.join(f'{what} {options[name]}' for what, options in DEFAULTS.items() if name in options)
+        parser.add_argument(_option(name), type=kind, metavar='X', help=f'{meaning} (default: {values})')
+    given = {key: value for key, value in vars(parser.parse_args()).items() if value is not None}
+    return given.pop('what'), given
 
 
-def read_config(args: argparse.Namespace, default: str) -> Config:
-    """The config that was named, or the default of a measure."""
-    path = Path(args.config or ROOT / default)
-    if not path.is_file():
-        raise ConfigError(f'config file {path} does not exist; check --config')
-    return Config.fromfile(path)
+def _option(name: str) -> str:
+    return f'--{name.replace("_", "-")}'
 
 
-def step(args: argparse.Namespace, rates: dict, folder: Path) -> list[dict[str, Any]]:
+def check(what: str, given: Options) -> None:
+    """Refuse what does not apply, before anything is measured.
+
+    Raises:
+        ConfigError: an option does not apply, is out of range, or names no file.
+    """
+    for key in given:
+        if key not in ('out', *TAKES[what]):
+            takes = ', '.join(map(_option, TAKES[what])) or 'none but --out'
+            raise ConfigError(f'{_option(key)} does not apply to {what}, whose options are {takes}; leave it out')
+    for key, value in given.items():
+        if isinstance(value, int) and value < (0 if key == 'workers' else 1):
+            raise ConfigError(f'{_option(key)} must be at least {0 if key == "workers" else 1}, got {value}')
+    if 'config' in given and not Path(given['config']).is_file():
+        raise ConfigError(f'config file {given["config"]} does not exist; check --config')
+    if 'out' in given:
+        report.probe(given['out'])
+
+
+def settle(name: str, given: Options) -> Options:
+    """The options of one measure: its defaults, replaced by what was given."""
+    options = {key: given.get(key, default) for key, default in DEFAULTS[name].items()}
+    if 'config' in options:
+        path = options.pop('config')
+        options['cfg'] = Config.fromfile(given.get('config', ROOT / path))
+    return options
+
+
+def step(options: Options, rates: dict, folder: Path) -> list[dict[str, Any]]:
     """A training step."""
-    cfg = read_config(args, training_step.CONFIG)
-    options = dict(batch_size=args.batch_size or 32, precision=args.precision, device=args.device, rates=rates)
-    return [training_step.compare_steps(cfg, repeats=args.repeats, **options)]
+    return training_step.compare_steps(rates=rates, **options)
 
 
-def read_input(args: argparse.Namespace, rates: dict, folder: Path) -> list[dict[str, Any]]:
+def read_input(options: Options, rates: dict, folder: Path) -> list[dict[str, Any]]:
     """The input pipeline."""
-    cfg = read_config(args, input_pipeline.CONFIG)
-    options = dict(count=args.images or 512, batch_size=args.batch_size or 64, workers=args.workers)
-    return list(input_pipeline.compare_pipelines(cfg, folder, repeats=args.repeats, **options))
+    return input_pipeline.compare_pipelines(folder=folder, count=options.pop('images'), **options)
 
 
-def extract(args: argparse.Namespace, rates: dict, folder: Path) -> list[dict[str, Any]]:
+def extract(options: Options, rates: dict, folder: Path) -> list[dict[str, Any]]:
     """Features of an archive, in float32 and in bfloat16."""
-    cfg = read_config(args, feature_extraction.CONFIG)
-    options = dict(count=args.images or 64, batch_size=args.batch_size or 32, device=args.device, rates=rates)
-    return [
-        feature_extraction.compare_extraction(cfg, folder, repeats=args.repeats, precision=precision, **options)
-        for precision in ('fp32', 'bf16')
-    ]
+    return feature_extraction.compare_extraction(folder=folder, count=options.pop('images'), rates=rates, **options)
 
 
-def find_recall(args: argparse.Namespace, rates: dict, folder: Path) -> list[dict[str, Any]]:
+def find_recall(options: Options, rates: dict, folder: Path) -> list[dict[str, Any]]:
     """Recall, and its memory."""
-    row = recall.compare_recall(repeats=args.repeats, count=args.images or 1093, rates=rates)
+    row = recall.compare_recall(count=options['images'], repeats=options['repeats'], rates=rates)
     large = recall.measure_memory(LARGE)
+    added = large['added_bytes']
+    memory = 'memory not measured' if added is None else f'{added / 2**20:.0f} MiB beside the embeddings'
     print(
-        f'recall of {LARGE} x {recall.CAPTIONS * LARGE}: {large["seconds"]:.1f} s, '
-        f'{(large["peak_bytes"] - large["before_bytes"]) / 2**20:.0f} MiB beside the embeddings; '
+        f'recall of {LARGE} x {recall.CAPTIONS * LARGE}: {large["seconds"]:.1f} s, {memory}; '
         f'all scores would take {large["matrix_bytes"] / 2**20:.0f} MiB'
     )
     return [dict(row, large=large)]
 
 
-def start(args: argparse.Namespace, rates: dict, folder: Path) -> list[dict[str, Any]]:
+def start(options: Options, rates: dict, folder: Path) -> list[dict[str, Any]]:
     """Start-up."""
-    cfg = read_config(args, start_up.CONFIG)
-    return [start_up.compare_start_up(cfg, folder, root=ROOT, repeats=args.repeats)]
+    return [start_up.compare_start_up(folder=folder, root=ROOT, **options)]
 
 
-MEASURES: dict[str, Callable] = dict(step=step, input=read_input, extract=extract, recall=find_recall, startup=start)
-
-
-def score(args: argparse.Namespace) -> None:
+def score(options: Options, rates: dict, folder: Path) -> list[dict[str, Any]]:
     """Scores of pairs."""
-    images = args.images or 100
-    options = dict(captions=args.captions, size=args.size, shard=args.shard, device=args.device)
-    timing = pair_scoring.time_scoring(read_config(args, SCORING), images=images, **options)
-    print(f'{images} images x {args.captions} captions on {args.device}:')
-    print(f'  once over the towers {timing.features_s:.2f} s, all pairs {timing.scores_s:.2f} s')
-    print(f'  loops of published code {timing.naive_s:.2f} s, {timing.ratio:.1f} times as long')
-    print(f'  greatest difference of a score {timing.greatest_difference:.2g}')
-    if args.out:
-        report.merge(args.out, 'scoring', dict(timing._asdict(), ratio=timing.ratio))
+    return [pair_scoring.score_noise(**options)]
+
+
+MEASURES: dict[str, Callable[[Options, dict, Path], list[dict[str, Any]]]] = dict(
+    step=step, input=read_input, extract=extract, recall=find_recall, startup=start, scoring=score
+)
+
+
+def measure(what: str, given: Options, folder: Path) -> None:
+    """Measure, print, and write to ``--out``."""
+    out = given.get('out')
+    if what == 'quickstart':
+        found = quickstart.time_quickstart(ROOT, folder)
+        print(f'quickstart: {found["seconds"]} s')
+        if out:
+            report.merge(out, what, found)
+        return
+    rows = []
+    for name in ALL if what == 'all' else [what]:
+        place = folder / name
+        place.mkdir()
+        options = settle(name, given)
+        described = machine.describe(options.get('device', 'cpu'))  # anew: floors and load belong together
+        measured = MEASURES[name](options, described['rates'], place)
+        rows += measured
+        if out:
+            report.merge(out, name, dict(machine=described, rows=measured))
+    print(report.table(rows))
 
 
 def main() -> None:
     """Run the tool."""
-    args = parse_args()
+    what, given = parse_args()
+    check(what, given)
     MMLogger.get_instance('mmengine', log_level='ERROR')
     logging.getLogger().setLevel(logging.ERROR)
-    if args.what == 'scoring':
-        score(args)
-        return
     with tempfile.TemporaryDirectory() as folder:
-        if args.what == 'quickstart':
-            found = quickstart.time_quickstart(ROOT, Path(folder))
-            print(f'quickstart: {found["seconds"]} s')
-            if args.out:
-                report.merge(args.out, 'quickstart', found)
-            return
-        rows = []
-        for name in MEASURES if args.what == 'all' else [args.what]:
-            place = Path(folder, name)
-            place.mkdir()
-            described = machine.describe(args.device)  # anew for each: floors and load belong together
-            measured = MEASURES[name](args, described['rates'], place)
-            rows += measured
-            if args.out:
-                report.merge(args.out, name, dict(machine=described, rows=measured))
-    print(report.table(rows))
+        measure(what, given, Path(folder))
 
 
 if __name__ == '__main__':

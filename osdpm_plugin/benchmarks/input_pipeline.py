@@ -2,17 +2,24 @@
 
 Every side, but for the rows ``decoded once``, decodes each file in each epoch, crops and flips at random, and delivers
 one tensor of 224 px a batch with the same number of worker processes. Ours delivers captions, tokens and object counts
-besides. A pass is one epoch of warm, persistent workers.
+besides. mmpretrain's and our workers deliver uint8 pixels, torchvision's normalised float32 ones: four times the bytes.
+
+A pass is one epoch of warm, persistent workers, each pass the next epoch, with crops, captions and order of its own, as
+in the first epochs of a training. `TokenizeCaptions` remembers the captions that its worker has met, so that its share
+of a pass falls from epoch to epoch; the share that it remembers is in each row.
 """
 
 from __future__ import annotations
 
+import itertools
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
 import cv2
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -20,15 +27,16 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from ..datasets.seed_by_position import seedable
 from ..errors import ConfigError
-from .photos import write_photos
+from .photos import CAPTIONS, write_photos
 from .report import Goal, comparison
-from .timing import in_turns
+from .timing import Pairs, rounds, spread
 
 CONFIG = 'configs/regimes/vitb32_finetune_rsitmd.py'
 GOAL = Goal('at least', 1.5)
 SIZE = 224
-WARM_UP = 5  # epochs, after which most of five captions have been drawn once, as in most epochs of a training
+WARM_UP = 1  # epochs, in which workers start and pixels are kept
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -66,9 +74,7 @@ def our_loader(cfg: Config, root: Path, shape: Shape) -> DataLoader:
         pipeline=loader['dataset']['pipeline'],
         check='none',
     )
-    loader = Runner.build_dataloader(loader, seed=0)
-    loader.dataset.seed_epoch(0, 0)  # as EpochSeedHook does in training
-    return loader
+    return Runner.build_dataloader(loader, seed=0)
 
 
 def decoded_once(cfg: Config, folder: Path) -> Config:
@@ -129,20 +135,34 @@ def images_of(batch: Any) -> torch.Tensor:
     return torch.stack(images) if isinstance(images, list) else images
 
 
-def epoch(loader: DataLoader) -> Callable[[], int]:
-    """A call that reads all batches of a loader once and returns the number of images."""
+def epoch(loader: DataLoader, number: int) -> Iterator[torch.Tensor]:
+    """The images of all batches of an epoch, seeded and shuffled as in a training of seed 0."""
+    for dataset in seedable(loader.dataset):
+        dataset.seed_epoch(0, number)
+    if hasattr(loader.sampler, 'set_epoch'):  # not torchvision's, which draws anew by itself
+        loader.sampler.set_epoch(number)
+    yield from map(images_of, loader)
 
-    def read() -> int:
-        return sum(len(images_of(batch)) for batch in loader)
 
-    return read
+def passes(loader: DataLoader) -> Callable[[], int]:
+    """A call that reads the next epoch of a loader, from epoch 0, and returns the number of images."""
+    numbers = itertools.count()
+    return lambda: sum(map(len, epoch(loader, next(numbers))))
+
+
+def remembered(epoch: int, workers: int) -> float:
+    """Share of captions that `TokenizeCaptions` has met before, on average, where an epoch draws one of five captions.
+
+    A worker gets any image with probability 1 / ``workers``.
+    """
+    return 1 - (1 - 1 / (CAPTIONS * max(1, workers))) ** epoch
 
 
 def compare_pipelines(
     cfg: Config, folder: Path, *, repeats: int, count: int = 512, batch_size: int = 64, workers: int = 2
-) -> Iterator[dict[str, Any]]:
+) -> list[dict[str, Any]]:
     """Write the files, then rows of `report.comparison`: our pipeline, and our pipeline with `LoadDecodedImage`, each
-    against mmpretrain's and against torchvision's.
+    against mmpretrain's and against torchvision's, all in turns.
 
     Args:
         cfg: config whose training pipeline is ours.
@@ -155,36 +175,46 @@ def compare_pipelines(
     shape = Shape(count=count, batch_size=batch_size, workers=workers)
     root = folder / 'photos'
     size = write_photos(root, count)
+    configs = {'train_pipeline': cfg, 'the same, decoded once': decoded_once(cfg, folder / 'decoded')}
+    loaders = {name: our_loader(ours, root, shape) for name, ours in configs.items()}
+    loaders.update(mmpretrain=mmpretrain_loader(root, shape), torchvision=torchvision_loader(root, shape))
+    threads = cv2.getNumThreads()
     cv2.setNumThreads(0)  # as the configs have it, in workers and without
-    kept = decoded_once(cfg, folder / 'decoded')
-    for ours, ours_cfg, name, build in (
-        ('train_pipeline', cfg, 'mmpretrain', mmpretrain_loader),
-        ('train_pipeline', cfg, 'torchvision', torchvision_loader),
-        ('the same, decoded once', kept, 'mmpretrain', mmpretrain_loader),
-        ('the same, decoded once', kept, 'torchvision', torchvision_loader),
-    ):
-        call = epoch(our_loader(ours_cfg, root, shape))
-        pairs = in_turns(call, epoch(build(root, shape)), repeats=repeats, warm_up=WARM_UP)
-        yield comparison(
-            f'input, {count} JPEG of 256 px, {workers} workers',
-            ours,
-            name,
-            pairs,
-            GOAL,
-            bytes_per_file=size,
-            images_per_second={
-                side: count / sorted(seconds)[len(seconds) // 2] for side, seconds in pairs._asdict().items()
-            },
-            steps_ms=steps_ms(ours_cfg, root, min(count, 64)),
+    try:
+        calls = [passes(loader) for loader in loaders.values()]
+        seconds = dict(zip(loaders, rounds(calls, repeats=repeats, warm_up=WARM_UP)))
+        steps = {name: steps_ms(ours, root, min(count, 64)) for name, ours in configs.items()}
+    finally:
+        cv2.setNumThreads(threads)
+    return [
+        comparison(
+            what=f'input, {count} JPEG of 256 px, {workers} workers',
+            ours=ours,
+            theirs=theirs,
+            pairs=Pairs(seconds[ours], seconds[theirs]),
+            goal=GOAL,
+            details=dict(
+                bytes_per_file=size,
+                images_per_second={name: count / spread(seconds[name]).median for name in (ours, theirs)},
+                captions_remembered=[remembered(WARM_UP + n, workers) for n in range(repeats)],
+                steps_ms=steps[ours],
+            ),
         )
+        for ours in configs
+        for theirs in ('mmpretrain', 'torchvision')
+    ]
 
 
 def steps_ms(cfg: Config, root: Path, count: int) -> dict[str, float]:
-    """Milliseconds an image of each transform of our pipeline, in this process."""
-    shape = Shape(count=count, batch_size=count, workers=0)
-    dataset: Any = our_loader(cfg, root, shape).dataset
+    """Milliseconds an image of each transform of our pipeline in this process, in epoch `WARM_UP` after those before.
+
+    All choices are seeded by one number, so that two calls time the same crops and captions.
+    """
+    dataset: Any = our_loader(cfg, root, Shape(count=count, batch_size=count, workers=0)).dataset
+    np.random.seed(0)
+    random.seed(0)
     totals: dict[str, float] = {}
-    for _ in range(2):  # the first time fills what transforms remember
+    for _ in range(WARM_UP + 1):
         totals = {}
         for index in range(count):
             item = dataset.get_data_info(index)

@@ -6,14 +6,15 @@ import dataclasses
 import os
 import time
 from functools import partial
-from typing import Any
+from typing import Any, Callable, Optional
 
 import torch
 
 from ..experiments.provenance import git_state, hardware, versions
 from .timing import synchronize
 
-MATRIX = 2048  # side of the matrices; 2 * 2048**3 is 17 GFLOP
+MATRIX = dict(cpu=2048, cuda=8192)  # side of the matrices; 2 * 2048**3 is 17 GFLOP
+CALLS = dict(cpu=1, cuda=20)  # between two looks at the clock, so that a GPU's launches and waiting do not count
 BYTES = 256 * 2**20
 REPEATS = 5
 
@@ -37,15 +38,16 @@ def describe(device: str) -> dict[str, Any]:
     return found
 
 
-def rates(device: str, *, matrix: int = MATRIX, size: int = BYTES) -> dict[str, float]:
+def rates(device: str, *, matrix: Optional[int] = None, size: int = BYTES) -> dict[str, float]:
     """Best of `REPEATS`: ``fp32_flops`` and ``bf16_flops`` of a square matrix product, FLOP/s, and
     ``memory_bytes``, bytes read and written a second by a copy.
 
     Args:
         device: to measure.
-        matrix: side of the matrices.
+        matrix: side of the matrices; `MATRIX` of the kind of device without.
         size: bytes that are copied.
     """
+    matrix = matrix or MATRIX[_kind(device)]
     result = {}
     for name, dtype in (('fp32_flops', torch.float32), ('bf16_flops', torch.bfloat16)):
         square = torch.randn(matrix, matrix, device=device).to(dtype)
@@ -57,14 +59,20 @@ def rates(device: str, *, matrix: int = MATRIX, size: int = BYTES) -> dict[str, 
     return result
 
 
-def _best(call: Any, device: str) -> float:
-    """Least seconds of a call, after one for warming up."""
+def _kind(device: str) -> str:
+    return 'cuda' if device.startswith('cuda') else 'cpu'
+
+
+def _best(call: Callable[[], object], device: str) -> float:
+    """Least seconds of a call, of `CALLS` in a row, after one for warming up."""
     call()
+    calls = CALLS[_kind(device)]
     seconds = []
     for _ in range(REPEATS):
         synchronize(device)
         start = time.perf_counter()
-        call()
+        for _ in range(calls):
+            call()
         synchronize(device)
-        seconds.append(time.perf_counter() - start)
+        seconds.append((time.perf_counter() - start) / calls)
     return min(seconds)

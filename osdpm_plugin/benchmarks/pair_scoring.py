@@ -1,13 +1,14 @@
 """How long it takes to score all pairs, against the loops of the methods' released evaluation code.
 
-Those loops cut images and captions into shards. For each pair of shards both towers run again (AMFMN, GaLR); then each
-caption is scored by itself against all images of the shard (SCAN, CAMP).
+Those loops cut images and captions into shards, and there are two kinds. That of AMFMN, GaLR and MTFN runs both towers
+again for each pair of shards and scores the pair at once. That of SCAN and CAMP runs the towers once, then scores each
+caption by itself against all images of a shard.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from typing import Any, Optional
 
 import numpy as np
 import torch
@@ -17,54 +18,50 @@ from torch import Tensor
 from ..evaluation.exact_scores import chunks
 from ..evaluation.pairwise_scores import PairScorer, score_pairs
 from ..models.backbones import WordEmbedding
+from ..models.similarities import CrossModalMessagePassing, StackedCrossAttention
 from ..registry import MODELS, TASK_UTILS
 from ..structures import NeckOutput, TextFeatures
+from .report import comparison
+from .timing import in_turns, spread
 
+CONFIG = 'configs/comparison/scan_t2i_rsicd.py'
 WORDS = tuple(f'word{i}' for i in range(500))
 
 
-class Timing(NamedTuple):
-    """One comparison.
-
-    Attributes:
-        features_s: seconds of the towers, once over images and captions.
-        scores_s: seconds of `score_pairs`.
-        naive_s: seconds of the loops.
-        greatest_difference: between a score of the one and of the other.
-    """
-
-    features_s: float
-    scores_s: float
-    naive_s: float
-    greatest_difference: float
-
-    @property
-    def ratio(self) -> float:
-        """How many times longer the loops take."""
-        return self.naive_s / (self.features_s + self.scores_s)
+def runs_towers_again(model: Any) -> bool:
+    """Whether the loop that a model is compared with is AMFMN's, or else SCAN's."""
+    return not isinstance(model.similarity, (StackedCrossAttention, CrossModalMessagePassing))
 
 
 @torch.no_grad()
-def naive_scores(model: Any, images: Tensor, tokens: Tensor, shard: int) -> Tensor:
-    """The loops: towers for each pair of shards, then one caption at a time.
+def naive_scores(model: Any, images: Tensor, tokens: Tensor, shard: int, *, towers_again: bool) -> Tensor:
+    """The loops.
 
     Args:
         model: an `ImageTextRetriever` in eval mode.
         images: (N, 3, H, W) normalised.
         tokens: (M, T) int64.
         shard: images and captions of a shard; 128 in SCAN's code, 256 in AMFMN's.
+        towers_again: for each pair of shards, which is then scored at once; else the towers run once, shard by shard,
+            and each caption is scored by itself.
 
     Returns:
         (N, M) float32 on the CPU.
     """
     scores = torch.empty(len(images), len(tokens))
-    for rows in chunks(len(images), shard):
-        for cols in chunks(len(tokens), shard):
-            seen, texts = model.perceive(images[rows]), model.read(tokens[cols])
-            for i in range(cols.stop - cols.start):
+    rows, cols = list(chunks(len(images), shard)), list(chunks(len(tokens), shard))
+    if towers_again:
+        for row in rows:
+            for col in cols:
+                scores[row, col] = model.score(model.perceive(images[row]), model.read(tokens[col])).float().cpu()
+        return scores
+    perceived, read = [model.perceive(images[row]) for row in rows], [model.read(tokens[col]) for col in cols]
+    for row, seen in zip(rows, perceived):
+        for col, texts in zip(cols, read):
+            for i in range(col.stop - col.start):
                 length = max(1, int(texts.mask[i].sum()))
                 one = TextFeatures(texts.words[i, None, :length], texts.mask[i, None, :length], texts.pooled[i, None])
-                scores[rows, cols.start + i] = model.score(seen, one).squeeze(1).float().cpu()
+                scores[row, col.start + i] = model.score(seen, one).squeeze(1).float().cpu()
     return scores
 
 
@@ -87,35 +84,69 @@ def fast_scores(model: Any, images: Tensor, tokens: Tensor, batch: int) -> tuple
     return score_pairs(scorer, embed, regions, pooled, words, chunk_size=2048), features_s
 
 
-def compare_scoring(model: Any, images: Tensor, tokens: Tensor, *, shard: int = 128, batch: int = 64) -> Timing:
-    """Time both on the same inputs, one after the other, after a warm-up of both.
+def compare_scoring(
+    model: Any, images: Tensor, tokens: Tensor, *, repeats: int, shard: int = 128, batch: int = 64, device: str = 'cpu'
+) -> dict[str, Any]:
+    """Time both on the same inputs in turns, after a warm-up of both on two images and captions.
 
     Args:
         model: an `ImageTextRetriever`.
         images: (N, 3, H, W) normalised.
         tokens: (M, T) int64.
+        repeats: measurements of each side.
         shard: of the loops.
         batch: images or captions per call of a tower.
+        device: of all of them.
+
+    Returns:
+        a row of `report.comparison`. ``features_s``: seconds of our towers, in the median. ``greatest_difference``:
+        between a score of the one and of the other.
     """
     model.eval()
-    fast_scores(model, images[:2], tokens[:2], batch)
-    naive_scores(model, images[:2], tokens[:2], shard)
-    start = time.perf_counter()
-    fast, features_s = fast_scores(model, images, tokens, batch)
-    middle = time.perf_counter()
-    naive = naive_scores(model, images, tokens, shard)
-    end = time.perf_counter()
-    difference = float((fast - naive).abs().max())
-    return Timing(features_s, middle - start - features_s, end - middle, difference)
+    again = runs_towers_again(model)
+    features_s: list[float] = []
+    found: dict[str, Tensor] = {}
+
+    def ours(count: Optional[int] = None) -> None:
+        found['ours'], seconds = fast_scores(model, images[:count], tokens[:count], batch)
+        features_s.append(seconds)
+
+    def theirs(count: Optional[int] = None) -> None:
+        found['theirs'] = naive_scores(model, images[:count], tokens[:count], shard, towers_again=again)
+
+    ours(2)
+    theirs(2)
+    pairs = in_turns(ours, theirs, repeats=repeats, warm_up=0, device=device)
+    return comparison(
+        what=f'scores of {len(images)} x {len(tokens)}, {type(model.similarity).__name__}',
+        ours='towers once, pairs in tiles',
+        theirs='towers for each pair of shards' if again else 'towers once, captions one by one',
+        pairs=pairs,
+        goal=None,
+        details=dict(
+            features_s=spread(features_s[1:]).median,
+            greatest_difference=float((found['ours'] - found['theirs']).abs().max()),
+            towers_again=again,
+            shard=shard,
+        ),
+    )
 
 
-def time_scoring(
-    cfg: Config, *, images: int = 100, captions: int = 500, size: int = 256, shard: int = 128, device: str = 'cpu'
-) -> Timing:
+def score_noise(
+    cfg: Config,
+    *,
+    repeats: int,
+    images: int = 100,
+    captions: int = 500,
+    size: int = 256,
+    shard: int = 128,
+    device: str = 'cpu',
+) -> dict[str, Any]:
     """`compare_scoring` of the model of a config, on noise and made-up captions.
 
     Args:
         cfg: config of a retriever.
+        repeats: measurements of each side.
         images: N.
         captions: M.
         size: side of an image in pixels.
@@ -132,7 +163,7 @@ def time_scoring(
     tokenizer = next(step.tokenizer for step in steps if step.type == 'TokenizeCaptions')
     tokens = torch.from_numpy(TASK_UTILS.build(tokenizer)(texts)).to(device)
     pixels = torch.from_numpy(rng.standard_normal((images, 3, size, size), dtype=np.float32)).to(device)
-    return compare_scoring(model, pixels, tokens, shard=shard)
+    return compare_scoring(model, pixels, tokens, repeats=repeats, shard=shard, device=device)
 
 
 def _rows(parts: list[Tensor]) -> np.ndarray:

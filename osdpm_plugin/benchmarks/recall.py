@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from typing import Any, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 
 from ..errors import ConfigError
 from ..evaluation import ranks_from_embeddings, summarise
+from .added_memory import added_memory
 from .report import Goal, comparison
 from .timing import in_turns
 
@@ -98,23 +100,25 @@ def compare_recall(
     ours, theirs = our_recall(embeddings), loop_recall(embeddings)
     flops = 2 * count * CAPTIONS * count * width
     return comparison(
-        f'recall of {count} x {CAPTIONS * count}',
-        'exact ranks',
-        'NumPy loop',
-        pairs,
-        GOAL,
-        greatest_difference=max(abs(ours[name] - theirs[name]) for name in theirs),
-        flops=flops,
-        floor_s=None if rates is None else flops / rates['fp32_flops'],
+        what=f'recall of {count} x {CAPTIONS * count}',
+        ours='exact ranks',
+        theirs='NumPy loop',
+        pairs=pairs,
+        goal=GOAL,
+        details=dict(
+            greatest_difference=max(abs(ours[name] - theirs[name]) for name in theirs),
+            flops=flops,
+            floor_s=None if rates is None else flops / rates['fp32_flops'],
+        ),
     )
 
 
-def measure_memory(count: int, *, width: int = 512) -> dict[str, float]:
+def measure_memory(count: int, *, width: int = 512) -> dict[str, Any]:
     """Seconds and memory of our recall of ``count`` x 5 ``count`` in a process of its own.
 
     Returns:
-        dict: ``seconds``, ``before_bytes`` and ``peak_bytes`` of resident memory, ``matrix_bytes`` that the scores of
-        all pairs would take in float32.
+        dict: ``seconds``, ``added_bytes`` of resident memory at the most beside the embeddings (None where the system
+        does not say), ``matrix_bytes`` that the scores of all pairs would take in float32.
 
     Raises:
         ConfigError: the process fails; its last line is the reason.
@@ -128,19 +132,13 @@ def measure_memory(count: int, *, width: int = 512) -> dict[str, float]:
 
 
 def _measure_here(arguments: Sequence[str]) -> None:
-    import resource
-    import time
-
     count, width, threads = map(int, arguments)
     torch.set_num_threads(threads)
     embeddings = made_up_embeddings(count, width)
     our_recall(Embeddings(embeddings.images[:8], embeddings.texts[: 8 * CAPTIONS]))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     start = time.perf_counter()
-    numbers = our_recall(embeddings)
-    seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps(dict(seconds=seconds, before_bytes=before, peak_bytes=peak, Rsum=numbers['Rsum'])))
+    added = added_memory(lambda: our_recall(embeddings))
+    print(json.dumps(dict(seconds=time.perf_counter() - start, added_bytes=added)))
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Optional, Sequence
+from typing import Any, Literal, NamedTuple, Optional
 
 from ..errors import DataError
 from ..evaluation.files import write_json
@@ -26,7 +27,9 @@ class Goal(NamedTuple):
         return f'{"<=" if self.kind == "at most" else ">="} {self.value:g}'
 
 
-def comparison(what: str, ours: str, theirs: str, pairs: Pairs, goal: Optional[Goal], **details: Any) -> dict[str, Any]:
+def comparison(
+    *, what: str, ours: str, theirs: str, pairs: Pairs, goal: Optional[Goal], details: Mapping[str, Any]
+) -> dict[str, Any]:
     """One row: what was measured, in words, numbers and details.
 
     Args:
@@ -62,6 +65,20 @@ def merge(path: str, name: str, result: dict[str, Any]) -> None:
         DataError: there is a file that is no JSON object.
         ConfigError: it cannot be written.
     """
+    write_json(path, {**_content(path), name: result}, '--out')
+
+
+def probe(path: str) -> None:
+    """Find out before anything is measured whether `merge` will work; a file that is not there is made, empty.
+
+    Raises:
+        DataError: there is a file that is no JSON object.
+        ConfigError: it cannot be written.
+    """
+    write_json(path, _content(path), '--out')
+
+
+def _content(path: str) -> dict[str, Any]:
     content: Any = {}
     if Path(path).exists():
         try:
@@ -70,7 +87,7 @@ def merge(path: str, name: str, result: dict[str, Any]) -> None:
             raise DataError(f'{path} cannot be read as JSON ({error}); name another file with --out') from error
         if not isinstance(content, dict):
             raise DataError(f'{path} is no JSON object; name another file with --out')
-    write_json(path, {**content, name: result}, '--out')
+    return content
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

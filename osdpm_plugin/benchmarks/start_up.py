@@ -57,8 +57,7 @@ def small_training(cfg: Config, folder: Path, marker: Path) -> Config:
     cfg.work_dir = str(folder / 'work_dir')
     cfg.custom_imports.imports.append('osdpm_plugin.benchmarks.first_step_hook')
     cfg.custom_hooks.append(dict(type='FirstStepHook', marker=str(marker)))
-    object.__setattr__(cfg, '_format_python_code', False)
-    return cfg
+    return Config(cfg.to_dict(), format_python_code=False)
 
 
 def compare_start_up(cfg: Config, folder: Path, *, root: Path, repeats: int) -> dict[str, Any]:
@@ -77,18 +76,21 @@ def compare_start_up(cfg: Config, folder: Path, *, root: Path, repeats: int) -> 
     marker, config = folder / 'marker', folder / 'start_up.py'
     small_training(cfg, folder, marker).dump(str(config))
     ours = [sys.executable, str(root / 'tools' / 'train.py'), str(config)]
-    bare = str(
-        shutil.copy(Path(__file__).with_name('bare_training.py'), folder)
-    )  # beside none of this package's modules
-    theirs = [sys.executable, bare, str(folder), json.dumps(ARCHITECTURE), str(marker)]
+    # copied, so that it lies beside none of this package's modules
+    bare = Path(shutil.copy(Path(__file__).with_name('bare_training.py'), folder))
+    theirs = [sys.executable, str(bare), str(folder), json.dumps(ARCHITECTURE), str(marker)]
     seconds = [(first_step(ours, root, marker), first_step(theirs, root, marker)) for _ in range(repeats + 1)][1:]
     return comparison(
-        'start-up to the first step',
-        'tools/train.py',
-        'bare mmengine script',
-        Pairs(tuple(a for a, _ in seconds), tuple(b for _, b in seconds)),
-        GOAL,
-        slowest_imports=dict(ours=slowest_imports('osdpm_plugin', root), theirs=slowest_imports('open_clip', root)),
+        what='start-up to the first step',
+        ours='tools/train.py',
+        theirs='bare mmengine script',
+        pairs=Pairs(tuple(a for a, _ in seconds), tuple(b for _, b in seconds)),
+        goal=GOAL,
+        details=dict(
+            slowest_imports=dict(
+                ours=slowest_imports(root / 'tools' / 'train.py', root), theirs=slowest_imports(bare, root)
+            )
+        ),
     )
 
 
@@ -107,16 +109,22 @@ def first_step(command: list[str], root: Path, marker: Path) -> float:
     return float(marker.read_text(encoding='utf-8')) - start
 
 
-def slowest_imports(module: str, root: Path, *, top: int = 12) -> dict[str, float]:
-    """Seconds of the imports that take longest by themselves, summed over each top-level package.
+def slowest_imports(script: Path, root: Path, *, top: int = 12) -> dict[str, float]:
+    """Seconds of a script's imports that take longest by themselves, summed over each top-level package.
 
     Args:
-        module: that is imported in a fresh process.
+        script: that is read in a fresh process, without its ``__main__`` part.
         root: of the checkout.
         top: packages to keep.
+
+    Raises:
+        ConfigError: it cannot be read; its last line is the reason.
     """
-    command = [sys.executable, '-W', 'ignore', '-X', 'importtime', '-c', f'import {module}']
+    code = f'import runpy; runpy.run_path({str(script)!r}, run_name="imports")'
+    command = [sys.executable, '-W', 'ignore', '-X', 'importtime', '-c', code]
     done = subprocess.run(command, cwd=root, env=_environment(root), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ConfigError(f'the imports of {script} fail: {done.stderr.strip().splitlines()[-1]}')
     seconds: dict[str, float] = {}
     for line in done.stderr.splitlines():
         parts = line.removeprefix('import time:').split('|')

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from typing import Any, Callable
-from unittest import mock
+from typing import Any, Callable, Optional
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from .timing import synchronize
@@ -14,7 +15,7 @@ from .timing import synchronize
 # Bytes of memory traffic a parameter at the least: AdamW reads weight, gradient and two moments and writes three of
 # them, the backward pass writes the gradient; 4 bytes each.
 TRAFFIC = 8 * 4
-TOWERS = ('image_tower', 'text_tower', 'neck', 'text_neck', 'head')
+TOWERS = ('image_tower', 'text_tower', 'neck', 'text_neck')
 
 
 def flops_of(step: Callable[[], object]) -> int:
@@ -54,48 +55,87 @@ def most_time(step: Callable[[], object], device: str, *, top: int = 12) -> list
     ]
 
 
-def sections_of(model: Any, wrapper: Any, step: Callable[[], object], device: str) -> dict[str, float]:
-    """Seconds of one step in the parts of a retriever: towers (the text tower with captions and prompts), necks and
-    head forward, the backward pass, the update, and what is left.
+def peak_memory(
+    step: Callable[[], object], module: nn.Module, optimizer: torch.optim.Optimizer, device: str
+) -> Optional[int]:
+    """Most bytes on the GPU during a step, as if this model were alone on it; None on a CPU.
+
+    What the step adds to the memory in use, and the model's own weights, gradients and moments.
+
+    Args:
+        step: one step, not the first.
+        module: the model.
+        optimizer: of the model.
+        device: of the model.
+    """
+    if not device.startswith('cuda'):
+        return None
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before, own = torch.cuda.memory_allocated(device), held_bytes(module, optimizer)
+    step()
+    torch.cuda.synchronize(device)
+    return torch.cuda.max_memory_allocated(device) - before + own
+
+
+def held_bytes(module: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    """Bytes of parameters, buffers, gradients and of what the optimizer remembers."""
+    held = [*module.parameters(), *module.buffers()]
+    held += [p.grad for p in module.parameters() if p.grad is not None]
+    held += [value for state in optimizer.state.values() for value in state.values() if torch.is_tensor(value)]
+    return sum(tensor.numel() * tensor.element_size() for tensor in held)
+
+
+def sections_of(
+    model: Any, optimizer: torch.optim.Optimizer, step: Callable[[], object], device: str
+) -> dict[str, float]:
+    """Seconds of one step in the parts of a retriever: ``data_preprocessor``, the towers (the text tower with captions
+    and prompts) and necks forward, ``head`` (all else of the forward pass), ``backward`` (with the clipping of
+    gradients), ``update``, the ``rest``, and the ``whole``.
 
     Args:
         model: an `ImageTextRetriever`.
-        wrapper: its optimizer.
+        optimizer: its own.
         step: one step of them.
         device: of the model.
     """
     seconds: dict[str, float] = {}
+    since: dict[str, float] = {}
 
-    def timed(name: str, call: Callable) -> Callable:
-        def inner(*args: Any, **kwargs: Any) -> Any:
-            synchronize(device)
-            start = time.perf_counter()
-            try:
-                return call(*args, **kwargs)
-            finally:
-                synchronize(device)
-                seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
+    def now() -> float:
+        synchronize(device)
+        return time.perf_counter()
 
-        return inner
+    def begin(name: str) -> None:
+        since[name] = now()
 
-    with mock.patch.multiple(wrapper, backward=timed('backward', wrapper.backward), step=timed('update', wrapper.step)):
-        patches = [mock.patch.object(model.head, 'loss', timed('head', model.head.loss))]
-        patches += [
-            mock.patch.object(part, 'forward', timed(name, part.forward))
-            for name, part in model.named_children()
-            if name in TOWERS[:-1]
+    def end(name: str) -> None:
+        seconds[name] = seconds.get(name, 0.0) + now() - since[name]
+
+    def forward_is_over(*_: Any) -> None:
+        end('forward')
+        begin('backward')
+
+    def update_begins(*_: Any) -> None:
+        end('backward')
+        begin('update')
+
+    with contextlib.ExitStack() as stack:
+        handles = [
+            model.register_forward_pre_hook(lambda *_: begin('forward')),
+            model.register_forward_hook(forward_is_over),
+            optimizer.register_step_pre_hook(update_begins),
+            optimizer.register_step_post_hook(lambda *_: end('update')),
         ]
-        patches.append(
-            mock.patch.object(
-                model.data_preprocessor, 'forward', timed('preprocessor', model.data_preprocessor.forward)
-            )
-        )
-        for patch in patches:
-            patch.start()
-        try:
-            timed('whole', step)()
-        finally:
-            for patch in patches:
-                patch.stop()
-    seconds['rest'] = 2 * seconds['whole'] - sum(seconds.values())
-    return seconds
+        for name, part in model.named_children():
+            if name in (*TOWERS, 'data_preprocessor'):
+                handles.append(part.register_forward_pre_hook(lambda *_, name=name: begin(name)))
+                handles.append(part.register_forward_hook(lambda *_, name=name: end(name)))
+        for handle in handles:
+            stack.callback(handle.remove)
+        start = now()
+        step()
+        whole = now() - start
+    seconds['head'] = seconds.pop('forward') - sum(seconds.get(name, 0.0) for name in TOWERS)
+    seconds['rest'] = whole - sum(seconds.values())
+    return dict(seconds, whole=whole)

@@ -72,20 +72,36 @@ def in_turns(
     Raises:
         ConfigError: ``repeats`` is less than 1 or ``warm_up`` negative.
     """
+    return Pairs(*rounds((ours, theirs), repeats=repeats, warm_up=warm_up, device=device, clock=clock))
+
+
+def rounds(
+    calls: Sequence[Callable[[], object]],
+    *,
+    repeats: int,
+    warm_up: int = 1,
+    device: str = 'cpu',
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[tuple[float, ...]]:
+    """`in_turns` of any number of calls: A B C A B C ...
+
+    Returns:
+        seconds of each call, ``repeats`` of them; those of one round stand at one place.
+    """
     if repeats < 1 or warm_up < 0:
         raise ConfigError(f'repeats must be at least 1 and warm_up at least 0, got {repeats} and {warm_up}')
     for _ in range(warm_up):
-        ours()
-        theirs()
-    seconds: tuple[list[float], list[float]] = ([], [])
+        for call in calls:
+            call()
+    seconds: list[list[float]] = [[] for _ in calls]
     for _ in range(repeats):
-        for call, measured in zip((ours, theirs), seconds):
+        for call, measured in zip(calls, seconds):
             synchronize(device)
             start = clock()
             call()
             synchronize(device)
             measured.append(clock() - start)
-    return Pairs(tuple(seconds[0]), tuple(seconds[1]))
+    return [tuple(measured) for measured in seconds]
 
 
 def synchronize(device: str) -> None:

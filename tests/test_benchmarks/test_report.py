@@ -4,31 +4,36 @@ import json
 
 import pytest
 
+from osdpm_plugin.benchmarks import machine
 from osdpm_plugin.benchmarks.machine import describe, rates
-from osdpm_plugin.benchmarks.report import Goal, comparison, merge, table
+from osdpm_plugin.benchmarks.report import Goal, comparison, merge, probe, table
 from osdpm_plugin.benchmarks.step_profile import floor_seconds
 from osdpm_plugin.benchmarks.timing import Pairs
-from osdpm_plugin.errors import DataError
+from osdpm_plugin.errors import ConfigError, DataError
 
 PAIRS = Pairs(ours=(1.0, 2.0, 3.0), theirs=(2.0, 2.0, 2.0))
 
 
+def row(what, ours, theirs, pairs, goal, details=None):
+    return comparison(what=what, ours=ours, theirs=theirs, pairs=pairs, goal=goal, details=details or {})
+
+
 def test_ratios_follow_the_kind_of_goal():
     """Times 1/2, 2/2, 3/2; speeds 2/1, 2/2, 2/3."""
-    slow = comparison('step', 'ours', 'bare', PAIRS, Goal('at most', 1.1))
+    slow = row('step', 'ours', 'bare', PAIRS, Goal('at most', 1.1))
     assert slow['ratio'] == dict(of='times', min=0.5, median=1.0, max=1.5) and slow['met'] is True
     assert slow['goal'] == '<= 1.1'
-    fast = comparison('input', 'ours', 'others', PAIRS, Goal('at least', 1.5), workers=2)
+    fast = row('input', 'ours', 'others', PAIRS, Goal('at least', 1.5), dict(workers=2))
     assert fast['ratio'] == pytest.approx(dict(of='speeds', min=2 / 3, median=1.0, max=2.0)) and fast['met'] is False
     assert fast['workers'] == 2 and fast['seconds'] == dict(ours=[1.0, 2.0, 3.0], theirs=[2.0, 2.0, 2.0])
-    free = comparison('x', 'a', 'b', PAIRS, None)
+    free = row('x', 'a', 'b', PAIRS, None)
     assert free['goal'] is None and free['met'] is None and free['ratio']['of'] == 'speeds'
 
 
 def test_table():
     rows = [
-        comparison('step', 'ours', 'bare', PAIRS, Goal('at most', 1.1)),
-        comparison('input', 'p', 'q', Pairs((0.004,), (0.005,)), Goal('at least', 1.5)),
+        row('step', 'ours', 'bare', PAIRS, Goal('at most', 1.1)),
+        row('input', 'p', 'q', Pairs((0.004,), (0.005,)), Goal('at least', 1.5)),
     ]
     assert table(rows).splitlines()[2:] == [
         '| step | ours: 2.00 s | bare: 2.00 s | times | 0.50 | 1.00 | 1.50 | <= 1.1 | yes |',
@@ -46,13 +51,33 @@ def test_results_of_other_measures_stay(tmp_path):
     with pytest.raises(DataError, match='is no JSON object'):
         merge(str(path), 'step', {})
     path.write_text('{')
-    with pytest.raises(DataError, match='cannot be read as JSON'):
-        merge(str(path), 'step', {})
+    for call in (lambda: merge(str(path), 'step', {}), lambda: probe(str(path))):
+        with pytest.raises(DataError, match='cannot be read as JSON'):
+            call()
+
+
+def test_a_file_is_tried_before_anything_is_measured(tmp_path):
+    path = tmp_path / 'out' / 'benchmark.json'
+    probe(str(path))
+    assert json.loads(path.read_text()) == {}
+    path.write_text('{"step": 1}')
+    probe(str(path))
+    assert json.loads(path.read_text()) == dict(step=1)
+    with pytest.raises(ConfigError, match='--out'):
+        probe(str(path / 'below a file'))
 
 
 def test_machine():
     measured = rates('cpu', matrix=64, size=2**16)
     assert set(measured) == {'fp32_flops', 'bf16_flops', 'memory_bytes'} and min(measured.values()) > 0
+
+
+def test_a_rate_is_of_one_call_of_several(monkeypatch):
+    """Calls of 2 s each on a clock of the test, 20 of them between two looks at it."""
+    now = [0.0]
+    monkeypatch.setattr(machine, 'CALLS', dict(cpu=20))
+    monkeypatch.setattr(machine.time, 'perf_counter', lambda: now[0])
+    assert machine._best(lambda: now.__setitem__(0, now[0] + 2), 'cpu') == 2.0
 
 
 def test_description_is_json(monkeypatch):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from osdpm_plugin.benchmarks.timing import Pairs, in_turns, spread
+from osdpm_plugin.benchmarks.timing import Pairs, in_turns, rounds, spread
 from osdpm_plugin.errors import ConfigError
 
 
@@ -24,6 +24,15 @@ def test_both_sides_take_turns_and_only_they_are_timed():
     assert called == ['ours', 'theirs'] * 4
     assert pairs.time_ratio() == (0.5, 2.0, 2.0)
     assert pairs.speed_ratio() == (0.5, 0.5, 2.0)
+
+
+def test_rounds_of_three():
+    now, steps = [0.0], iter([9, 9, 9, 1, 2, 3, 4, 5, 6])
+
+    def call():
+        now[0] += next(steps)
+
+    assert rounds([call] * 3, repeats=2, clock=lambda: now[0]) == [(1, 4), (2, 5), (3, 6)]
 
 
 def test_spread():

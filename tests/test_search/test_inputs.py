@@ -212,6 +212,18 @@ def test_pipelines_that_cannot_serve(steps, words):
         ImagePipeline(steps=steps)
 
 
+def test_a_full_disk_is_no_fault_of_an_image(tmp_path, monkeypatch):
+    Image.new('RGB', (4, 4)).save(tmp_path / 'a.png')
+    pipeline = ImagePipeline(steps=[dict(type='LoadDecodedImage', folder=str(tmp_path / 'kept')), PACK])
+
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(np, 'save', full)
+    with pytest.raises(ConfigError, match='LoadDecodedImage: .*No space left on device'):
+        pipeline(str(tmp_path / 'a.png'))
+
+
 def test_options_of_the_pipeline():
     with pytest.raises(ConfigError, match="array_order must be 'bgr' or 'rgb', got 'gbr'"):
         ImagePipeline(steps=[dict(type='LoadImageFromFile')], array_order='gbr')
