@@ -1,9 +1,9 @@
 """Features of images and captions -> (N, M) scores of a similarity that needs the pair, block by block.
 
-The towers have run once; what is left is the similarity. Every call scores one tile of fixed shape: ``tile[0]`` images
-against ``tile[1]`` captions, all captions padded to the longest of the gallery, a last tile filled up with repetitions
-of its first row. So the bits of a score do not depend on ``chunk_size``, which only says how many images wait on the
-device at a time.
+The towers have run once; what is left is the similarity. Every call scores one tile, ``tile[0]`` images against
+``tile[1]`` captions, a last tile filled up with repetitions of its first row. Captions come in the order of their
+lengths, and those of a tile are padded to its longest, so that little padding is scored. The bits of a score do not
+depend on ``chunk_size``, which only says how many images wait on the device at a time.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def score_pairs(
     """
     images, captions = len(image_embed), len(text_embed)
     rows, cols = scorer.tile
-    longest = max(1, max(len(words) for words in text_words))
+    order = np.argsort([len(words) for words in text_words], kind='stable')
     held = -(-chunk_size // rows) * rows
     scores = torch.empty(images, captions, dtype=torch.float32)
     progress = _Progress(-(-images // rows) * -(-captions // cols))
@@ -118,7 +118,8 @@ def score_pairs(
         embed = torch.from_numpy(image_embed[chunk]).to(scorer.device)
         regions = None if image_regions is None else torch.from_numpy(image_regions[chunk]).to(scorer.device)
         for texts in chunks(captions, cols):
-            features = _text_tile(text_embed[texts], text_words[texts], longest, cols, scorer.device)
+            taken = order[texts]
+            features = _text_tile(text_embed[taken], [text_words[i] for i in taken], cols, scorer.device)
             for part in chunks(len(embed), rows):
                 tile = scorer.similarity(
                     NeckOutput(
@@ -135,20 +136,18 @@ def score_pairs(
                         'must score every image against every caption'
                     )
                 own = slice(chunk.start + part.start, chunk.start + part.stop)
-                scores[own, texts] = tile[: part.stop - part.start, : texts.stop - texts.start].float().cpu()
+                scores[own, torch.from_numpy(taken)] = tile[: part.stop - part.start, : len(taken)].float().cpu()
                 progress.update()
     progress.end()
     return scores
 
 
-def _text_tile(
-    embed: np.ndarray, words: Sequence[np.ndarray], longest: int, captions: int, device: torch.device
-) -> TextFeatures:
-    """At most ``captions`` captions -> exactly so many, padded to ``longest`` words."""
+def _text_tile(embed: np.ndarray, words: Sequence[np.ndarray], captions: int, device: torch.device) -> TextFeatures:
+    """At most ``captions`` captions -> exactly so many, padded to the longest of them."""
     lengths = torch.tensor([len(w) for w in words])
-    stem = torch.zeros(longest, words[0].shape[1])  # sets the length of all others
+    stem = torch.zeros(1, words[0].shape[1])  # one word at least
     padded = pad_sequence([stem, *map(torch.from_numpy, words)], batch_first=True)[1:]  # (m, T, D)
-    mask = torch.arange(longest) < lengths[:, None]
+    mask = torch.arange(padded.shape[1]) < lengths[:, None]
     return TextFeatures(
         words=_filled(padded.to(device), captions),
         mask=_filled(mask.to(device), captions),
