@@ -3,6 +3,7 @@
 - ``timing``: two functions -> seconds of each in turns (A B A B ...), and the spread of their ratio, pair by pair;
 - ``machine``: the machine in words, and the rates that floors are computed from;
 - ``report``: comparisons -> JSON and a Markdown table, with the goal of each and whether it is met;
+- ``last_words``: why a process that was measured has failed;
 - ``training_step``: fine-tuning a CLIP model, against open_clip's model and loss alone; ``step_profile`` says where
   the time goes, ``bare_loop`` is the other side;
 - ``input_pipeline``: JPEG files -> batches, against mmpretrain's and torchvision's pipelines; ``photos`` draws them;

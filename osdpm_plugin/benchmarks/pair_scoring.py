@@ -19,7 +19,8 @@ from ..evaluation.exact_scores import chunks
 from ..evaluation.pairwise_scores import PairScorer, score_pairs
 from ..models.backbones import WordEmbedding
 from ..models.similarities import CrossModalMessagePassing, StackedCrossAttention
-from ..registry import MODELS, TASK_UTILS
+from ..registry import MODELS
+from ..search.image_pipeline import build_tokenizer, test_steps
 from ..structures import NeckOutput, TextFeatures
 from .report import comparison
 from .timing import in_turns, spread
@@ -159,9 +160,7 @@ def score_noise(
             module.set_vocabulary(WORDS)
     rng = np.random.default_rng(0)
     texts = [' '.join(rng.choice(WORDS, rng.integers(5, 21))) for _ in range(captions)]
-    steps = cfg.test_dataloader.dataset.pipeline
-    tokenizer = next(step.tokenizer for step in steps if step.type == 'TokenizeCaptions')
-    tokens = torch.from_numpy(TASK_UTILS.build(tokenizer)(texts)).to(device)
+    tokens = torch.from_numpy(build_tokenizer(test_steps(cfg))(texts)).to(device)
     pixels = torch.from_numpy(rng.standard_normal((images, 3, size, size), dtype=np.float32)).to(device)
     return compare_scoring(model, pixels, tokens, repeats=repeats, shard=shard, device=device)
 

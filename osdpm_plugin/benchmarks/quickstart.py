@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from .last_words import last_words
 
 WALL_TIME = re.compile(r'^wall time: (\d+) s$', re.MULTILINE)
 
@@ -31,6 +32,5 @@ def time_quickstart(root: Path, work_dir: Path) -> dict[str, Any]:
     done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
     found = WALL_TIME.search(done.stdout)
     if done.returncode or found is None:
-        lines = (done.stderr or done.stdout).strip().splitlines() or ['no message']
-        raise ConfigError(f'tools/quickstart.sh ended with code {done.returncode}: {lines[-1]}')
+        raise ConfigError(f'tools/quickstart.sh ended with code {done.returncode}: {last_words(done)}')
     return dict(what='quickstart', seconds=int(found[1]))

@@ -14,6 +14,7 @@ import torch
 from ..errors import ConfigError
 from ..evaluation import ranks_from_embeddings, summarise
 from .added_memory import added_memory
+from .last_words import last_words
 from .report import Goal, comparison
 from .timing import in_turns
 
@@ -126,7 +127,7 @@ def measure_memory(count: int, *, width: int = 512) -> dict[str, Any]:
     command = [sys.executable, '-m', __name__, str(count), str(width), str(torch.get_num_threads())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ConfigError(f'recall of {count} images failed: {(done.stderr.strip().splitlines() or ["no reason"])[-1]}')
+        raise ConfigError(f'recall of {count} images failed: {last_words(done)}')
     found = json.loads(done.stdout.strip().splitlines()[-1])
     return dict(found, matrix_bytes=4 * CAPTIONS * count**2)
 

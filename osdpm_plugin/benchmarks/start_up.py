@@ -18,6 +18,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..errors import ConfigError
+from .last_words import last_words
 from .photos import write_photos
 from .report import Goal, comparison
 from .timing import Pairs
@@ -104,8 +105,7 @@ def first_step(command: list[str], root: Path, marker: Path) -> float:
     start = time.time()
     done = subprocess.run(command, cwd=root, env=_environment(root), capture_output=True, text=True, check=False)
     if not marker.exists():
-        lines = done.stderr.strip().splitlines() or ['no message']
-        raise ConfigError(f'{" ".join(command[:3])} ended before its first iteration: {lines[-1]}')
+        raise ConfigError(f'{" ".join(command[:3])} ended before its first iteration: {last_words(done)}')
     return float(marker.read_text(encoding='utf-8')) - start
 
 
@@ -124,7 +124,7 @@ def slowest_imports(script: Path, root: Path, *, top: int = 12) -> dict[str, flo
     command = [sys.executable, '-W', 'ignore', '-X', 'importtime', '-c', code]
     done = subprocess.run(command, cwd=root, env=_environment(root), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ConfigError(f'the imports of {script} fail: {done.stderr.strip().splitlines()[-1]}')
+        raise ConfigError(f'the imports of {script} fail: {last_words(done)}')
     seconds: dict[str, float] = {}
     for line in done.stderr.splitlines():
         parts = line.removeprefix('import time:').split('|')

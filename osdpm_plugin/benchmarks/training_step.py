@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from ..datasets.caption_text import caption_key
 from ..errors import ConfigError
-from ..registry import MODELS, TASK_UTILS
+from ..registry import MODELS
+from ..search.image_pipeline import build_tokenizer
 from ..structures import RetrievalDataSample
 from .bare_loop import PRECISIONS, BareLoop
 from .report import Goal, comparison
@@ -150,9 +151,7 @@ def build_sides(cfg: Config, *, batch_size: int, precision: str, device: str) ->
         raise ConfigError(f'a batch of {batch_size} has nothing to contrast; set --batch-size to at least 2')
     model: Any = training_model(cfg, device)
     wrapper = optim_wrapper_of(cfg, model, precision)
-    steps = cfg.train_dataloader.dataset.pipeline
-    tokenizer = TASK_UTILS.build(next(step.tokenizer for step in steps if step.type == 'TokenizeCaptions'))
-    batch = made_up_batch(model, tokenizer, batch_size, device)
+    batch = made_up_batch(model, build_tokenizer(cfg.train_dataloader.dataset.pipeline), batch_size, device)
     with torch.no_grad():
         read = model.text_tower(batch.tokens).words.shape[1]
     settings = dict(

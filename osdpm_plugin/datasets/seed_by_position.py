@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 
 from ..errors import ConfigError
 from ..registry import DATASETS
+from .wrappers import found_in, parts_of
 
 
 @DATASETS.register_module()
@@ -59,19 +60,9 @@ class SeedByPosition(Dataset):
         return self.dataset[index]
 
 
-def parts_of(dataset: Any) -> list[Any]:
-    """What a wrapper of mmengine's kind holds; nothing for a data set that is none."""
-    parts = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    return [part for part in parts if part is not None]
-
-
 def seedable(dataset: Any) -> Iterator[Any]:
     """The data sets with a `seed_epoch`, inside wrappers too."""
-    if hasattr(dataset, 'seed_epoch'):
-        yield dataset
-        return
-    for part in parts_of(dataset):
-        yield from seedable(part)
+    return found_in(dataset, lambda part: hasattr(part, 'seed_epoch'))
 
 
 def repeats_alike(dataset: Any) -> bool:

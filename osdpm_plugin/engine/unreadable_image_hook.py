@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 
 from ..datasets.transforms.unreadable_image import LOADERS, UnreadableImage, describe_failed
+from ..datasets.wrappers import found_in
 from ..errors import ConfigError, DataError
 from ..registry import HOOKS
 
@@ -102,9 +103,4 @@ def _watched(dataset: Any) -> Iterator[tuple[Any, UnreadableImage]]:
 
 def _parts(dataset: Any) -> Iterator[Any]:
     """The data sets with a pipeline, inside wrappers too."""
-    if hasattr(getattr(dataset, 'pipeline', None), 'transforms'):
-        yield dataset
-        return
-    for part in getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]:
-        if part is not None:
-            yield from _parts(part)
+    return found_in(dataset, lambda part: hasattr(getattr(part, 'pipeline', None), 'transforms'))

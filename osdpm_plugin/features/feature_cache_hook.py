@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from mmengine.hooks import Hook
 
-from ..datasets.seed_by_position import parts_of
+from ..datasets.wrappers import found_in
 from ..errors import DataError
 from ..registry import HOOKS
 from ..utils.unwrap import unwrapped
@@ -39,7 +38,7 @@ class FeatureCacheHook(Hook):
     def _check(self, runner: Any, datasets: list[Any]) -> None:
         model = unwrapped(runner.model)
         manifests: list[dict] = []
-        for part in (part for dataset in datasets for part in _cached_parts(dataset)):
+        for part in (part for dataset in datasets for part in found_in(dataset, _is_cached)):
             part.with_words = getattr(model.text_neck, 'reads_words', True)
             if part.store.manifest not in manifests:  # hashing towers takes seconds
                 manifests.append(part.store.manifest)
@@ -73,10 +72,5 @@ class FeatureCacheHook(Hook):
             )
 
 
-def _cached_parts(dataset: Any) -> Iterator[CachedFeatureDataset]:
-    """The data sets of cached features, inside wrappers too."""
-    if isinstance(dataset, CachedFeatureDataset):
-        yield dataset
-        return
-    for part in parts_of(dataset):
-        yield from _cached_parts(part)
+def _is_cached(dataset: Any) -> bool:
+    return isinstance(dataset, CachedFeatureDataset)

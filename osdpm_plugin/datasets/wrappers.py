@@ -1,0 +1,21 @@
+"""Data sets inside wrappers of mmengine's kind, such as ConcatDataset and RepeatDataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Callable
+
+
+def parts_of(dataset: Any) -> list[Any]:
+    """What a wrapper of mmengine's kind holds; nothing for a data set that is none."""
+    parts = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    return [part for part in parts if part is not None]
+
+
+def found_in(dataset: Any, wanted: Callable[[Any], bool]) -> Iterator[Any]:
+    """The outermost data sets that are wanted: this one, or those inside it."""
+    if wanted(dataset):
+        yield dataset
+        return
+    for part in parts_of(dataset):
+        yield from found_in(part, wanted)
