@@ -203,11 +203,14 @@ def _describe(error: Exception) -> str:
 def run_tool(main: Callable[[], Optional[int]]) -> NoReturn:
     """Run a command; an error of the user's input ends it with one sentence on stderr and exit code 2.
 
-    Processes of a launcher leave their group first, which Python's exit does not do for them.
+    Processes of a launcher leave their group first, which Python's exit does not do for them. After an error they end
+    at once: another process may be gone, for which NCCL's end would wait, and threads that still work for the group
+    would abort Python's exit.
     """
     try:
         code = main()
-        _leave_group()
+        if _in_group():
+            dist.destroy_process_group()
         sys.exit(code)
     except Exception as error:
         explained = explain(error)
@@ -216,14 +219,19 @@ def run_tool(main: Callable[[], Optional[int]]) -> NoReturn:
         # a data loader's worker wraps the sentence in its traceback
         sentence = str(explained).strip().splitlines()[-1].split(f'{type(explained).__name__}: ', 1)[-1]
         print(f'error: {sentence}', file=sys.stderr)
-        _leave_group(waiting='nccl')
+        if _in_group():
+            _end_at_once(2)
         sys.exit(2)
 
 
-def _leave_group(waiting: str = '') -> None:
-    """End this process's part in torch.distributed, unless it is a group of the backend ``waiting``.
+def _in_group() -> bool:
+    """Whether this process is part of torch.distributed."""
+    return dist.is_available() and dist.is_initialized()
 
-    NCCL's end waits for all processes, which after a fault of one may wait for that one; there the exit ends both.
-    """
-    if dist.is_available() and dist.is_initialized() and dist.get_backend() != waiting:
-        dist.destroy_process_group()
+
+def _end_at_once(code: int) -> NoReturn:
+    """End this process without Python's clean-up, once all that was said is written."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -75,10 +75,16 @@ def test_two_at_work_in_one_folder(tmp_path):
     run_commands([('two', iter([script(tmp_path, '', 'other.py')]))])
 
 
+def run_as_from_a_terminal(command):
+    """With Python's own handler of Ctrl-C: a shell's background jobs, these tests among them, ignore the signal."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    run_commands([('job', iter([command]))])
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_what_runs(tmp_path, number):
     child = script(tmp_path, 'import os, time; print(os.getpid()); time.sleep(600)')
-    process = multiprocessing.get_context('fork').Process(target=run_commands, args=([('job', iter([child]))],))
+    process = multiprocessing.get_context('fork').Process(target=run_as_from_a_terminal, args=(child,))
     process.start()
     deadline = time.monotonic() + 60
     while not (child.log.is_file() and child.log.read_text().strip()) and time.monotonic() < deadline:
