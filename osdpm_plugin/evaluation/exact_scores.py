@@ -25,6 +25,7 @@ from ..errors import MetricError
 
 GRID_BITS = 26
 FLOAT32_EXPONENT = 127
+ROWS = 512  # written in fixed point at a time: intermediate values stay in the processor's cache
 
 
 class FixedPoint(NamedTuple):
@@ -52,7 +53,11 @@ def to_fixed_point(rows: Tensor) -> FixedPoint:
     Args:
         rows: (R, D) finite, any floating dtype.
     """
-    rows = rows.detach().to(torch.float64)
+    parts = [_to_fixed_point(part.to(torch.float64)) for part in rows.detach().split(ROWS)]
+    return FixedPoint(torch.cat([part.digits for part in parts]), torch.cat([part.exponent for part in parts]))
+
+
+def _to_fixed_point(rows: Tensor) -> FixedPoint:
     peak = rows.abs().amax(dim=1)
     peak_exponent = torch.frexp(peak)[1].to(torch.int64)  # peak < 2**peak_exponent
     bits = (62 - rows.shape[1].bit_length()) // 2

@@ -232,10 +232,10 @@ def _count(
     for rows in chunks(images, chunk_size):
         for cols in chunks(captions, chunk_size):
             scores = block(rows, cols)
-            image_above[rows] += (scores > best[rows, None]).sum(dim=1)
-            image_reach[rows] += (scores >= best[rows, None]).sum(dim=1)
-            text_above[cols] += (scores > own_scores[cols]).sum(dim=0)
-            text_reach[cols] += (scores >= own_scores[cols]).sum(dim=0)
+            image_above[rows] += (scores > best[rows, None]).sum(dim=1, dtype=torch.int32)
+            image_reach[rows] += (scores >= best[rows, None]).sum(dim=1, dtype=torch.int32)
+            text_above[cols] += (scores > own_scores[cols]).sum(dim=0, dtype=torch.int32)
+            text_reach[cols] += (scores >= own_scores[cols]).sum(dim=0, dtype=torch.int32)
     i2t = QueryRanks(image_above.cpu(), (image_reach - image_above).cpu(), positives)
     t2i = QueryRanks(text_above.cpu(), (text_reach - text_above).cpu(), torch.ones(captions, dtype=torch.int64))
     return RetrievalRanks(i2t, t2i)
