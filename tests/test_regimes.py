@@ -108,7 +108,7 @@ def test_weights_and_hooks(config):
         assert file == 'openai' or architecture in file
     hooks = [hook.type for hook in cfg.custom_hooks]
     assert ('EMAHook' in hooks) == (regime == 'finetune')
-    assert hooks[:3] == ['CheckpointCompatibilityHook', 'EpochSeedHook', 'ObjectFrequencyHook']
+    assert hooks[:4] == ['CheckpointCompatibilityHook', 'EpochSeedHook', 'FiniteLossHook', 'ObjectFrequencyHook']
     assert cfg.auto_scale_lr.base_batch_size == cfg.train_dataloader.batch_size
     source = {'rsitmd': ('RSITMD', 'data/RSITMD'), 'rsicd': ('RSICD', 'data/RSICD')}[config[:-3].rsplit('_', 1)[-1]]
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):

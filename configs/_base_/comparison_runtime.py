@@ -6,6 +6,7 @@ default_hooks = dict(checkpoint=dict(interval=5))
 custom_hooks = [
     dict(type='CheckpointCompatibilityHook'),
     dict(type='EpochSeedHook'),
+    dict(type='FiniteLossHook'),
     dict(type='VocabularyHook'),
     dict(type='PairwiseScoringHook'),
 ]

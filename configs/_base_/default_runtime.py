@@ -10,7 +10,12 @@ default_hooks = dict(
     checkpoint=dict(type='SafeCheckpointHook', interval=1, max_keep_ckpts=1, save_best='retrieval/mR', rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
-custom_hooks = [dict(type='CheckpointCompatibilityHook'), dict(type='EpochSeedHook'), dict(type='ObjectFrequencyHook')]
+custom_hooks = [
+    dict(type='CheckpointCompatibilityHook'),
+    dict(type='EpochSeedHook'),
+    dict(type='FiniteLossHook'),
+    dict(type='ObjectFrequencyHook'),
+]
 
 env_cfg = dict(
     cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl')

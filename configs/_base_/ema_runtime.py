@@ -3,8 +3,6 @@
 _base_ = 'default_runtime.py'
 
 custom_hooks = [
-    dict(type='CheckpointCompatibilityHook'),
-    dict(type='EpochSeedHook'),
-    dict(type='ObjectFrequencyHook'),
+    *_base_.custom_hooks,
     dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.01),  # ours: RSICD val
 ]

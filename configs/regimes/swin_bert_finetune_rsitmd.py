@@ -10,8 +10,6 @@ optim_wrapper = dict(
     paramwise_cfg=dict(layer_decay=0.9),  # ours: not tuned; on top of a tenth of lr for the towers
 )
 custom_hooks = [
-    dict(type='CheckpointCompatibilityHook'),
-    dict(type='EpochSeedHook'),
-    dict(type='ObjectFrequencyHook'),
+    *_base_.custom_hooks,
     dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.01),  # ours: not tuned; about 100 iterations
 ]

@@ -194,7 +194,7 @@ class CaptionRetrievalDataset(BaseDataset):
         chosen = [r for r in records if r.split in wanted]
         if not chosen:
             counts = Counter(r.split for r in records)
-            have = ', '.join(f'{name} ({n} images)' for name, n in sorted(counts.items()) if name)
+            have = ', '.join(f'{name!r} ({n} images)' for name, n in sorted(counts.items()) if name)
             remedy = f'it has {have}' if have else 'it names no splits: set split=None'
             raise DataError(f'annotation file {self.ann_file} has no image in split {self.split!r}; {remedy}')
         return chosen

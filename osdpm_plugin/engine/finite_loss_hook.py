@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import wraps
 from typing import Any, Literal, Optional, Sequence
 
 import mmengine.dist as dist
@@ -11,6 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from ..errors import ConfigError, OSDPMError
 from ..registry import HOOKS
@@ -49,14 +51,17 @@ class FiniteLossHook(Hook):
         self.max_skips = max_skips
         self._batch: Any = None
         self._buffers: list[tuple[Tensor, Tensor]] = []
+        self._unguarded: dict[str, Any] = {}  # what the optimizer wrapper itself holds under the names replaced
 
     def before_train(self, runner: Any) -> None:
         """Stand before the optimizer wrapper's `update_params` and `step`."""
         wrapper = runner.optim_wrapper
         if not isinstance(wrapper, OptimWrapper):
             raise ConfigError('FiniteLossHook guards one optimizer; leave it out with a constructor of several')
+        self._unguarded = {name: vars(wrapper).get(name) for name in ('update_params', 'step')}
         update, step = wrapper.update_params, wrapper.step
 
+        @wraps(update)
         def guarded_update(
             loss: Tensor, step_kwargs: Optional[dict] = None, zero_kwargs: Optional[dict] = None
         ) -> None:
@@ -67,6 +72,7 @@ class FiniteLossHook(Hook):
             wrapper._inner_count += 1  # as its backward does
             wrapper.zero_grad()
 
+        @wraps(step)  # with the mark of the scheduler that counts steps
         def guarded_step(**kwargs: Any) -> None:
             if hasattr(wrapper, 'loss_scaler') or _on_all(_finite_gradients(wrapper.optimizer)):
                 step(**kwargs)
@@ -83,8 +89,11 @@ class FiniteLossHook(Hook):
 
     def after_train(self, runner: Any) -> None:
         """Give the optimizer wrapper back as it was, and say how many batches were left out."""
-        for name in ('update_params', 'step'):
-            vars(runner.optim_wrapper).pop(name, None)
+        for name, own in self._unguarded.items():
+            if own is None:
+                delattr(runner.optim_wrapper, name)
+            else:
+                setattr(runner.optim_wrapper, name, own)
         skipped = runner.message_hub.get_info(COUNT, 0)
         if skipped:
             _warn(f'{skipped} batches were left out of this training, since their loss or gradient was not finite')
@@ -117,8 +126,11 @@ class FiniteLossHook(Hook):
 
 
 def _finite_gradients(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether all norms are finite, those of this process's parts where weights are shared out: one pass, no copy."""
     gradients = [p.grad for group in optimizer.param_groups for p in group['params'] if p.grad is not None]
-    return not gradients or bool(torch.stack([gradient.isfinite().all() for gradient in gradients]).all())
+    parts = [gradient.to_local() if isinstance(gradient, DTensor) else gradient for gradient in gradients]
+    norms = [torch.linalg.vector_norm(part, dtype=torch.float32) for part in parts]
+    return not norms or bool(torch.stack(norms).isfinite().all())
 
 
 def _on_all(good: bool) -> bool:

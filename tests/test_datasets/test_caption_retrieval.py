@@ -59,7 +59,13 @@ def test_absent_data_set_says_where_to_get_it(tmp_path):
 
 def test_absent_split(tmp_path):
     write_dataset(tmp_path, 'RSICD', train=2, val=1, test=0)
-    with pytest.raises(DataError, match=r"no image in split 'test'; it has train \(2 images\), val \(1 images\)"):
+    with pytest.raises(DataError, match=r"no image in split 'test'; it has 'train' \(2 images\), 'val' \(1 images\)"):
+        build('RSICD', tmp_path, 'test')
+    path = tmp_path / 'dataset_rsicd.json'
+    path.write_text(path.read_text().replace('"val"', '"va\\nl"'))
+    with pytest.raises(
+        DataError, match=r"no image in split 'test'; it has 'train' \(2 images\), 'va\\nl' \(1 images\)$"
+    ):
         build('RSICD', tmp_path, 'test')
 
 

@@ -20,6 +20,7 @@ from torch.utils.data import Dataset
 from osdpm_plugin.engine import FiniteLossHook
 from osdpm_plugin.errors import ConfigError, OSDPMError
 from tests.distributed import run_distributed
+from tests.short_runs import run_here, weights_of, write_config
 
 BATCH, ITEMS = 2, 12
 _names = itertools.count()
@@ -239,3 +240,17 @@ def test_two_processes_decide_alike(tmp_path):
 def test_bad_arguments(arguments, message):
     with pytest.raises(ConfigError, match=message):
         FiniteLossHook(**arguments)
+
+
+def test_shipped_configs_are_guarded(tmp_path):
+    """A learning rate that ruins the weights in the first step: the third of three epochs of two iterations fails, or
+    one before it, and the checkpoints that are there hold numbers.
+    """
+    config = write_config(tmp_path, **{'train_cfg.max_epochs': 3, 'train_cfg.val_interval': 100})
+    outcome = run_here('train', config, '--work-dir', tmp_path / 'run', optim_wrapper__optimizer__lr='1e38')
+    assert outcome.code == 2
+    assert re.search(
+        r'^error: iteration \d of epoch \d: the loss is \S+, batch of image ids', outcome.err, re.MULTILINE
+    )
+    for path in (tmp_path / 'run').glob('*.pth'):
+        assert all(w.isfinite().all() for w in weights_of(path).values() if w.is_floating_point()), path

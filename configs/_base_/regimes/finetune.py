@@ -14,8 +14,6 @@ optim_wrapper = dict(
     ),
 )
 custom_hooks = [
-    dict(type='CheckpointCompatibilityHook'),
-    dict(type='EpochSeedHook'),
-    dict(type='ObjectFrequencyHook'),
+    *_base_.custom_hooks,
     dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.01),  # ours: not tuned; about 100 iterations
 ]
