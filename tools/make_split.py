@@ -17,8 +17,9 @@ from typing import Optional
 from osdpm_plugin.datasets.annotation_tables import read_annotations
 from osdpm_plugin.datasets.precomp_captions import read_precomp
 from osdpm_plugin.datasets.split_conventions import CONVENTIONS, apply_convention
-from osdpm_plugin.datasets.split_manifest import make_manifest, write_manifest
+from osdpm_plugin.datasets.split_manifest import make_manifest
 from osdpm_plugin.errors import OSDPMError
+from osdpm_plugin.utils.result_files import write_json
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -55,7 +56,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             source=str(args.ann_file),
         )
         manifest = make_manifest(records, convention=args.convention, seed=args.seed)
-        write_manifest(args.out, manifest)
+        write_json(args.out, manifest, '--out')
     except OSDPMError as error:
         print(f'make_split: {error}', file=sys.stderr)
         return 2

@@ -7,7 +7,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Optional
 from osdpm_plugin.datasets.annotations import read_karpathy_json
 from osdpm_plugin.datasets.lexicon import Lexicon, format_statistics, object_statistics
 from osdpm_plugin.errors import DataError, OSDPMError
+from osdpm_plugin.utils.result_files import write_json
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     records = read_karpathy_json(args.ann_file, blank_captions='drop')
     captions = [record.captions for record in records if record.split == args.split]
     if not captions:
-        splits = ', '.join(sorted({record.split for record in records}))
+        splits = ', '.join(sorted({repr(record.split) for record in records}))
         raise DataError(
             f'annotation file {args.ann_file} has no image in the split {args.split!r}; choose --split from {splits}'
         )
@@ -46,13 +46,7 @@ def run(args: argparse.Namespace) -> None:
     print(format_statistics(statistics, top=args.top))
     if args.json is not None:
         source = dict(ann_file=str(args.ann_file), split=args.split, lexicon_digest=lexicon.digest)
-        try:
-            args.json.write_text(json.dumps({**source, **statistics.as_dict()}, indent=2) + '\n', encoding='utf-8')
-        except OSError as error:
-            raise DataError(
-                f'--json: {args.json} cannot be written ({error.strerror}); choose a file in an existing, '
-                'writable folder'
-            ) from error
+        write_json(args.json, {**source, **statistics.as_dict()}, '--json')
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

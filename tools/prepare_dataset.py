@@ -11,17 +11,15 @@ something is wrong with the set (the report says what), 2 the input cannot be us
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from osdpm_plugin.engine.atomic_backend import AtomicLocalBackend
 from osdpm_plugin.engine.launch import run_tool
 from osdpm_plugin.errors import DataError
-from osdpm_plugin.preparing import PUBLISHED, PublishedSet, Report, download, prepare, verify
-from osdpm_plugin.preparing.files import one_sentence
+from osdpm_plugin.preparing import PUBLISHED, PublishedSet, download, prepare, verify
+from osdpm_plugin.utils.result_files import write_json
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -63,16 +61,6 @@ def fetch(published: PublishedSet, root: Path) -> list[Path]:
     ]
 
 
-def write_report(report: Report, path: Path) -> None:
-    """Write the report as JSON.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    with one_sentence(path):
-        AtomicLocalBackend().put_text(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + '\n', path)
-
-
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Return the exit code: 0 complete, 1 not complete, 130 interrupted."""
     args = parse_args(argv)
@@ -89,7 +77,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if not report.complete and (report.ann_sha256 is None or len(report.missing) == report.images):
         print(published.how_to_get(args.root))
     if args.json is not None:
-        write_report(report, args.json)
+        write_json(args.json, report.as_dict(), '--json')
     return 0 if report.complete else 1
 
 

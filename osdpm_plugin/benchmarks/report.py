@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Optional
 
 from ..errors import DataError
-from ..evaluation.files import write_json
+from ..utils.result_files import write_json
 from .timing import Pairs, Spread
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any, Sequence
@@ -32,18 +31,6 @@ def make_manifest(records: Sequence[ImageRecord], *, convention: str, seed: int)
         sha256={split: hash_of_files(names) for split, names in files.items()},
         files=files,
     )
-
-
-def write_manifest(path: Path, manifest: dict[str, Any]) -> None:
-    """Write a manifest as JSON.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    try:
-        Path(path).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
-    except OSError as error:
-        raise DataError(f'{path} cannot be written ({error.strerror}); choose an existing, writable folder') from error
 
 
 def read_manifest(path: Path) -> dict[str, list[str]]:

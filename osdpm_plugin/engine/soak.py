@@ -10,8 +10,8 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from ..errors import ConfigError, DataError
-from ..evaluation.files import write_atomically
 from ..registry import HOOKS
+from ..utils.result_files import write_atomically
 from .launch import build_runner
 from .memory_slope import Slope, memory_slope, resident_memory
 

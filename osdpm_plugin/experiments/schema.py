@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from ..errors import DataError
-from ..evaluation.files import write_json
 from ..evaluation.recall import TIE_POLICIES
+from ..utils.result_files import write_json
 
 SCHEMA_VERSION = 1
 SHA256 = re.compile('[0-9a-f]{64}')

@@ -24,7 +24,7 @@ from typing import NamedTuple, Optional
 from ..engine.checkpoint import torch_load
 from ..engine.launch import add_common_arguments, load_config
 from ..errors import ConfigError, DataError, OSDPMError
-from ..evaluation.files import write_json
+from ..utils.result_files import write_json
 from .processes import Command, run_commands
 from .provenance import config_sha256
 from .queries import read_queries

@@ -528,9 +528,9 @@ def test_tool_prints_and_writes(tool, ann_file, tmp_path, capsys):
     ('make', 'message'),
     [
         (lambda tmp, ann: [str(tmp / 'none.json')], 'does not exist'),
-        (lambda tmp, ann: [str(ann), '--split', 'val'], 'choose --split from test, train'),
+        (lambda tmp, ann: [str(ann), '--split', 'val'], "choose --split from 'test', 'train'"),
         (lambda tmp, ann: [str(ann), '--lexicon', str(tmp / 'none.json')], 'lexicon file'),
-        (lambda tmp, ann: [str(ann), '--json', str(tmp / 'no_folder' / 'out.json')], 'cannot be written'),
+        (lambda tmp, ann: [str(ann), '--json', str(ann / 'out.json')], 'cannot be written'),
     ],
 )
 def test_tool_bad_input(tool, ann_file, tmp_path, capsys, make, message):

@@ -9,7 +9,7 @@ import pytest
 
 from osdpm_plugin.datasets.annotations import ImageRecord
 from osdpm_plugin.datasets.split_conventions import CONVENTIONS, apply_convention, lowest_hashes, train_size
-from osdpm_plugin.datasets.split_manifest import make_manifest, read_manifest, write_manifest
+from osdpm_plugin.datasets.split_manifest import make_manifest, read_manifest
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.registry import DATASETS
 from tests.generated_data import write_dataset, write_precomp
@@ -120,7 +120,7 @@ def test_make_split_reads_precomp_and_says_what_is_wrong(tmp_path, make_split, c
     assert make_split([str(tmp_path), '--convention', 'galr', '--out', str(out)]) == 0
     assert json.loads(out.read_text())['sizes'] == dict(test=2, train=8, val=2)
     assert make_split([str(tmp_path / 'none.json'), '--out', str(out)]) == 2
-    assert make_split([str(tmp_path), '--out', str(tmp_path / 'no' / 'such' / 'folder')]) == 2
+    assert make_split([str(tmp_path), '--out', str(out / 'below_a_file')]) == 2
     errors = capsys.readouterr().err.strip().split('\n')
     assert len(errors) == 2 and 'none.json does not exist' in errors[0] and 'cannot be written' in errors[1]
     for arguments in (['--seed', '-1'], ['--val-fraction', '1'], ['--convention', 'gac']):
@@ -171,7 +171,7 @@ def test_a_manifest_of_another_set(tmp_path):
 
     def write(filenames):
         records = [ImageRecord(i, n, 'train', ('a',), (i,)) for i, n in enumerate(filenames)]
-        write_manifest(path, make_manifest(records, convention='official', seed=0))
+        path.write_text(json.dumps(make_manifest(records, convention='official', seed=0)))
 
     write([*files, 'new.jpg'])
     with pytest.raises(DataError, match='lists 1 files that annotation file .* does not have, first new.jpg; it was'):

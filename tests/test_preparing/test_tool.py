@@ -57,7 +57,7 @@ def test_bad_input(tmp_path, monkeypatch, capsys, archive):
     for arguments, sentence in (
         (('ucm', '--root', tmp_path / 'data', '--from', tmp_path / 'nowhere'), 'does not exist'),
         (('ucm', '--root', tmp_path / 'data', '--download'), 'no file of UCM-Captions has an address'),
-        (('rsicd', '--root', tmp_path / 'data', '--from', archive, '--json', tmp_path), 'cannot be read or written'),
+        (('rsicd', '--root', tmp_path / 'data', '--from', archive, '--json', tmp_path), 'cannot be written'),
     ):
         assert run(monkeypatch, *arguments) == 2
         error = capsys.readouterr().err.strip().splitlines()[-1]

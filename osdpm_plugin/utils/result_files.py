@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Callable, Union
 
 from ..errors import ConfigError
-from ..utils.atomic_file import atomic_file
+from .atomic_file import atomic_file
 
 
 def write_atomically(path: str, write: Callable[[BinaryIO], object], key: str) -> None:
@@ -40,10 +40,10 @@ def write_text(path: Union[str, Path], text: str, key: str) -> None:
 
 
 def write_json(path: Union[str, Path], content: Any, key: str) -> None:
-    """`write_atomically` of JSON.
+    """`write_atomically` of JSON in UTF-8.
 
     Raises:
         ConfigError: the operating system refused.
         ValueError: a number is not finite.
     """
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + '\n', key)
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + '\n', key)
