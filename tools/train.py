@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from mmengine.runner import find_latest_checkpoint
+
 from osdpm_plugin.engine.check_data import check_data
 from osdpm_plugin.engine.launch import add_common_arguments, build_runner, load_config, run_tool, use_amp
 from osdpm_plugin.errors import ConfigError
@@ -31,8 +33,9 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args)
     if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        cfg.resume = args.resume != 'auto' or find_latest_checkpoint(cfg.work_dir) is not None
+        if cfg.resume:
+            cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.amp:
         use_amp(cfg)
     if args.auto_scale_lr:

@@ -13,6 +13,9 @@ from ..datasets import CaptionRetrievalDataset
 from ..errors import ConfigError, DataError
 from ..registry import DATASETS
 
+# Where each launcher says how many processes there are.
+SIZES = dict(pytorch='WORLD_SIZE', slurm='SLURM_NTASKS', mpi='OMPI_COMM_WORLD_SIZE')
+
 
 def check_data(cfg: Config, *loaders: str) -> None:
     """Read the annotation files of some data loaders; images are decoded later, when the loaders are built.
@@ -68,7 +71,7 @@ def _check_ids(name: str, parts: list[CaptionRetrievalDataset]) -> None:
 
 def _check_batches(name: str, loader: Mapping[str, Any], images: int, launcher: str) -> None:
     """A loader that drops its only batch would train nothing."""
-    processes = 1 if launcher == 'none' else int(os.environ.get('WORLD_SIZE', 1))
+    processes = int(os.environ.get(SIZES[launcher], 1)) if launcher in SIZES else 1
     share = -(-images // processes)
     batch_size = loader.get('batch_size', 1)
     if loader.get('drop_last', False) and share < batch_size:

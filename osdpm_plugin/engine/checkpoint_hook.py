@@ -50,6 +50,7 @@ class SafeCheckpointHook(CheckpointHook):
     backend_args: Optional[dict]
     file_backend: Any
     _saved: Optional[str] = None  # newest complete checkpoint of this run
+    _meta: Optional[dict] = None  # epoch and iteration of the checkpoint that is being saved
 
     def before_train(self, runner: Runner) -> None:
         """See `CheckpointHook`; chooses the atomic backend for local folders."""
@@ -66,6 +67,11 @@ class SafeCheckpointHook(CheckpointHook):
         runner.message_hub.update_info(VALIDATED, _position(runner))
         super().after_val_epoch(runner, metrics)
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Put the epoch and iteration right: FlexibleRunner counts one more in what is saved after a validation."""
+        if self._meta is not None:
+            checkpoint['meta'].update(self._meta)
+
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         """Save, then remove what ``max_keep_ckpts`` makes obsolete (the original: the other way round)."""
         outdated = None
@@ -78,7 +84,7 @@ class SafeCheckpointHook(CheckpointHook):
         self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
 
-        with self._explain(self.last_ckpt):
+        with self._explain(self.last_ckpt), self._counted(meta):
             runner.save_checkpoint(
                 self.out_dir,
                 filename,
@@ -104,7 +110,7 @@ class SafeCheckpointHook(CheckpointHook):
         backend = self.file_backend
         self.file_backend = deferred = _DeferredRemoval(backend)
         try:
-            with self._explain('the best checkpoint'):
+            with self._explain('the best checkpoint'), self._counted(dict(epoch=runner.epoch, iter=runner.iter)):
                 super()._save_best_checkpoint(runner, metrics)
         finally:
             self.file_backend = backend
@@ -112,6 +118,16 @@ class SafeCheckpointHook(CheckpointHook):
         for path in deferred.obsolete:
             if path not in best:
                 _remove(backend, path)
+
+    @contextmanager
+    def _counted(self, meta: dict) -> Iterator[None]:
+        """What is saved meanwhile has the epoch and iteration of ``meta``; FlexibleRunner changes that dict, too."""
+        before = self._meta
+        self._meta = before or dict(meta)
+        try:
+            yield
+        finally:
+            self._meta = before
 
     @contextmanager
     def _explain(self, path: object) -> Iterator[None]:

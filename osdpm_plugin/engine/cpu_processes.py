@@ -18,13 +18,15 @@ def distribute_on_cpu(cfg: Config) -> None:
     mmengine's own start asks for a GPU on every process.
 
     Args:
-        cfg: of a run with the launcher ``pytorch`` or ``slurm``; ``model_wrapper_cfg`` is set where it is not.
+        cfg: of a run with a launcher; ``model_wrapper_cfg`` is set where it is not.
 
     Raises:
-        ConfigError: a variable of Slurm is missing.
+        ConfigError: a variable of Slurm or MPI is missing.
     """
     if cfg.launcher == 'slurm':
         _read_slurm()
+    elif cfg.launcher == 'mpi':
+        _read_mpi()
     if not dist.is_initialized():
         seconds = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout')  # mmengine's key, in seconds
         dist.init_process_group('gloo', timeout=None if seconds is None else timedelta(seconds=seconds))
@@ -53,3 +55,13 @@ def _read_slurm() -> None:
     if 'MASTER_ADDR' not in os.environ:
         nodes = ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']]
         os.environ['MASTER_ADDR'] = subprocess.run(nodes, check=True, capture_output=True, text=True).stdout.split()[0]
+
+
+def _read_mpi() -> None:
+    """Say in torch's variables what Open MPI says in its own; MASTER_ADDR and MASTER_PORT may be set beforehand."""
+    missing = [name for name in ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE') if name not in os.environ]
+    if missing:
+        raise ConfigError(f'--launcher mpi: {missing[0]} is not set; start with mpirun')
+    os.environ.update(RANK=os.environ['OMPI_COMM_WORLD_RANK'], WORLD_SIZE=os.environ['OMPI_COMM_WORLD_SIZE'])
+    os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
+    os.environ.setdefault('MASTER_PORT', '29500')

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Callable, Optional, Sequence
 
+import mmengine
 import torch
 import torch.distributed as dist
 from mmengine._strategy import DDPStrategy
 from mmengine.device import get_device
+from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.registry import STRATEGIES
+from mmengine.runner import save_checkpoint as write_checkpoint
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
@@ -34,8 +39,9 @@ class FullyShardStrategy(DDPStrategy):
     averaged, as DDP does.
 
     Checkpoints hold the whole weights under their usual names, so that tools/test.py and every other tool read them;
-    ``--resume`` needs this strategy again, with any number of processes. Not for moving averages (EMAHook) and not for
-    float16; bfloat16 goes by `AutocastOptimWrapper`.
+    ``--resume`` needs this strategy again, with any number of processes. Not for moving averages (EMAHook), not for
+    float16 (bfloat16 goes by `AutocastOptimWrapper`), and not for ``grad_cache_chunk``. A similarity of pairs is kept
+    whole, like the scalars, since evaluation calls it by itself.
 
     Args:
         blocks: modules whose children are gathered one at a time, e.g. ``image_tower.visual.transformer.resblocks``;
@@ -49,7 +55,7 @@ class FullyShardStrategy(DDPStrategy):
         auto_scale_lr: set by the runner.
 
     Raises:
-        ConfigError: the model has no module of a name in ``blocks`` (on use).
+        ConfigError: the model has no module of a name in ``blocks``, or has a ``grad_cache_chunk`` (on use).
     """
 
     def __init__(
@@ -72,9 +78,13 @@ class FullyShardStrategy(DDPStrategy):
         )
         self.blocks = tuple(blocks)
         self.reshard_after_forward = reshard_after_forward
-        self._whole: dict[str, dict] = {}  # of a save, on the main process
 
     def _wrap_model(self, model: nn.Module) -> nn.Module:
+        if getattr(model, 'grad_cache_chunk', None) is not None:
+            raise ConfigError(
+                'strategy: FullyShardStrategy does not go with model.grad_cache_chunk, by which processes would gather '
+                'weights differently often; leave one of the two out'
+            )
         model = self.convert_model(model.to(get_device()))
         for value in (*model.parameters(), *model.buffers()):
             dist.broadcast(value.data, 0)
@@ -87,11 +97,13 @@ class FullyShardStrategy(DDPStrategy):
                 raise ConfigError(f'strategy: blocks names {name!r}, which the model does not have') from error
             for part in parts:
                 fully_shard(part, **options)
-        scalars = {p for p in model.parameters() if p.ndim == 0}
-        fully_shard(model, ignored_params=scalars, **options)
-        for scalar in scalars:
-            if scalar.requires_grad:
-                scalar.register_post_accumulate_grad_hook(_average_gradient)
+        similarity = getattr(model, 'similarity', None)
+        kept_whole = [p for p in model.parameters() if p.ndim == 0]
+        kept_whole += [p for p in similarity.parameters() if p.ndim] if isinstance(similarity, nn.Module) else []
+        fully_shard(model, ignored_params=set(kept_whole), **options)
+        for param in kept_whole:
+            if param.requires_grad:
+                param.register_post_accumulate_grad_hook(_average_gradient)
         return model
 
     def build_optim_wrapper(self, optim_wrapper: Any, model: Optional[nn.Module] = None) -> Any:
@@ -125,27 +137,23 @@ class FullyShardStrategy(DDPStrategy):
             callback: called with the checkpoint before it is written.
         """
         options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-        self._whole['model'] = get_model_state_dict(self.model, options=options)
+        checkpoint: dict[str, Any] = dict(state_dict=get_model_state_dict(self.model, options=options))
         if save_optimizer:
-            self._whole['optimizer'] = get_optimizer_state_dict(
+            checkpoint['optimizer'] = get_optimizer_state_dict(
                 self.model, self.optim_wrapper.optimizer, options=options
             )
-        super().save_checkpoint(
-            filename,
-            save_optimizer=save_optimizer,
-            save_param_scheduler=save_param_scheduler,
-            extra_ckpt=extra_ckpt,
-            callback=callback,
-        )
-        self._whole.clear()
-
-    def model_state_dict(self) -> dict:
-        """The whole weights, while they are saved."""
-        return self._whole['model']
-
-    def optim_state_dict(self) -> dict:
-        """The whole states of the optimizer by names of parameters, while they are saved."""
-        return self._whole['optimizer']
+        if not is_main_process():
+            return
+        if save_param_scheduler:
+            checkpoint['param_schedulers'] = self.scheduler_state_dict()
+        extra = dict(extra_ckpt or {})
+        now = time.strftime('%Y%m%d_%H%M%S', time.localtime())
+        extra['meta'] = dict(extra.get('meta') or {}, seed=self.seed, time=now, mmengine=mmengine.__version__)
+        checkpoint.update(extra)
+        if callback is not None:
+            callback(checkpoint)
+        local = type(get_file_backend(filename)) is LocalBackend
+        write_checkpoint(checkpoint, filename, backend_args=dict(backend='atomic_local') if local else None)
 
     def load_model_state_dict(self, state_dict: dict, *, strict: bool = False, revise_keys: Any = ()) -> None:
         """Share out whole weights.
@@ -163,7 +171,7 @@ class FullyShardStrategy(DDPStrategy):
         """Share out whole states of the optimizer.
 
         Args:
-            state_dict: of `optim_state_dict`, on every process.
+            state_dict: as `save_checkpoint` saved them, on every process.
 
         Raises:
             ConfigError: it was saved without this strategy.
@@ -199,6 +207,6 @@ def clip_grad_norm(params: Sequence[nn.Parameter], max_norm: float, norm_type: f
     return total
 
 
-def _average_gradient(scalar: nn.Parameter) -> None:
-    dist.all_reduce(scalar.grad)
-    scalar.grad.div_(dist.get_world_size())
+def _average_gradient(param: nn.Parameter) -> None:
+    dist.all_reduce(param.grad)
+    param.grad.div_(dist.get_world_size())

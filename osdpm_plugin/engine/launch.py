@@ -89,7 +89,8 @@ def load_config(args: argparse.Namespace) -> Config:
     """
     if not Path(args.config).is_file():
         raise ConfigError(f'config file {args.config} does not exist; check the path')
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    local_rank = os.environ.get(LAUNCHERS['mpi'][0]) if args.launcher == 'mpi' else None
+    os.environ.setdefault('LOCAL_RANK', local_rank or str(args.local_rank))
     if args.launcher != 'none' and LAUNCHERS[args.launcher][0] not in os.environ:
         variable, command = LAUNCHERS[args.launcher]
         raise ConfigError(f'--launcher {args.launcher}: {variable} is not set; start with {command}')
@@ -168,7 +169,9 @@ def build_runner(cfg: Config) -> Runner:
             on test.
     """
     warning = check_selection(cfg)
-    if cfg.get('launcher', 'none') in ('pytorch', 'slurm') and not torch.cuda.is_available():
+    if cfg.get('launcher', 'none') == 'none':
+        _leave_out_sharding(cfg)
+    elif not torch.cuda.is_available():
         distribute_on_cpu(cfg)
     try:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
@@ -177,6 +180,14 @@ def build_runner(cfg: Config) -> Runner:
         return runner
     except (TypeError, KeyError) as error:
         raise explain(error) from error
+
+
+def _leave_out_sharding(cfg: Config) -> None:
+    """One process has nothing to share its weights with."""
+    if (cfg.get('strategy') or {}).get('type') == 'FullyShardStrategy':
+        for key in ('runner_type', 'strategy'):
+            cfg.pop(key, None)
+        print_log('one process: FullyShardStrategy is left out', logger='current', level=logging.WARNING)
 
 
 def explain(error: Exception) -> Exception:

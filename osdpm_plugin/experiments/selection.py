@@ -21,8 +21,8 @@ ON_TEST = 'select_on_test = True: the best checkpoint is chosen on the TEST spli
 def check_selection(cfg: Config) -> Optional[str]:
     """Refuse a config that saves the best checkpoint by the split it is tested on.
 
-    Two data sets are the same if annotation file and split are; a split None holds all others. Data sets of other
-    packages, which name no split, are not compared.
+    Two data sets are the same if annotation file and split are; a split None holds all others, ``trainval`` train and
+    val. Data sets of other packages, which name no split, are not compared.
 
     Returns:
         A warning to print where the config switched that on, else None.
@@ -85,7 +85,7 @@ def _shared(cfg: Config) -> list[tuple[str, str]]:
     return [
         (path, str(split))
         for path, split in test
-        if any(path == other and (split == part or None in (split, part)) for other, part in val)
+        if any(os.path.realpath(path) == os.path.realpath(other) and _overlap(split, part) for other, part in val)
     ]
 
 
@@ -107,3 +107,11 @@ def _leaves(dataset: Any) -> Iterator[tuple[str, Optional[str]]]:
             kind = DATASETS.get(kind) if isinstance(kind, str) else kind
             ann_file = getattr(getattr(kind, 'FACTS', None), 'ann_file', '')
         yield os.path.normpath(os.path.join(str(dataset.get('data_root', '')), str(ann_file))), dataset['split']
+
+
+def _overlap(split: Optional[str], other: Optional[str]) -> bool:
+    """Whether two splits of one file share images."""
+    if split is None or other is None:
+        return True
+    parts, others = ({'train', 'val'} if name == 'trainval' else {name} for name in (split, other))
+    return bool(parts & others)

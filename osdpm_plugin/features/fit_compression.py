@@ -34,7 +34,7 @@ def fit_compression(cfg: Config, *, num_images: int, batch_size: int) -> str:
         the file.
 
     Raises:
-        ConfigError: the image tower is another, or names no file.
+        ConfigError: the image tower is another, or names no file, or the preprocessor states no pixel statistics.
     """
     tower_cfg = cfg.model.image_tower
     file = (tower_cfg.get('init_cfg') or {}).get('checkpoint')
@@ -43,12 +43,18 @@ def fit_compression(cfg: Config, *, num_images: int, batch_size: int) -> str:
             f'model.image_tower is {tower_cfg.type} with the file {file}; fitting needs a CompressedTower with '
             "init_cfg=dict(type='Pretrained', checkpoint=FILE)"
         )
+    preprocessor: Any = MODELS.build(cfg.model.get('data_preprocessor') or dict(type='RetrievalDataPreprocessor'))
+    if not preprocessor.has_statistics:
+        raise ConfigError(
+            'model.data_preprocessor states no mean and std; set those of the weights that the tower is initialised '
+            'from, e.g. mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)'
+        )
     tower: Any = MODELS.build(dict(tower_cfg, init_cfg=None))
     assert isinstance(tower, CompressedTower)
     tower.init_weights()
     device = torch.device(get_device())
     tower.to(device)
-    preprocessor = MODELS.build(cfg.model.data_preprocessor).to(device)
+    preprocessor.to(device)
     pipeline = cfg.val_dataloader.dataset.pipeline
     dataset = DATASETS.build(dict(cfg.train_dataloader.dataset, pipeline=pipeline))
     seed = cfg.get('randomness', {}).get('seed') or 0

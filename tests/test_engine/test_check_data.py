@@ -57,14 +57,28 @@ def test_one_id_of_two_images(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'times, processes, batch_size, largest',
-    [(1, 1, 4, 4), (1, 1, 5, 4), (2, 1, 8, 8), (2, 1, 9, 8), (2, 3, 3, 3), (2, 3, 4, 3)],
+    'times, launcher, batch_size, largest',
+    [
+        (1, 'none', 4, 4),
+        (1, 'none', 5, 4),
+        (2, 'none', 8, 8),
+        (2, 'none', 9, 8),
+        (2, 'pytorch', 3, 3),
+        (2, 'pytorch', 4, 3),
+        (2, 'slurm', 4, 3),
+        (2, 'mpi', 4, 3),
+    ],
 )
-def test_drop_last_that_leaves_nothing(tmp_path, monkeypatch, times, processes, batch_size, largest):
+def test_drop_last_that_leaves_nothing(tmp_path, monkeypatch, times, launcher, batch_size, largest):
     """4 images, ``times`` times; of 8 images on 3 processes each has 3, with one of them twice."""
-    monkeypatch.setenv('WORLD_SIZE', str(processes))
     write_dataset(tmp_path, 'RSITMD', train=4, val=2, test=2)
-    cfg = loaders(tmp_path, launcher='none' if processes == 1 else 'pytorch')
+    processes = 1 if launcher == 'none' else 3
+    variables = dict(pytorch='WORLD_SIZE', slurm='SLURM_NTASKS', mpi='OMPI_COMM_WORLD_SIZE')
+    for name in variables.values():
+        monkeypatch.delenv(name, raising=False)
+    if launcher != 'none':
+        monkeypatch.setenv(variables[launcher], str(processes))
+    cfg = loaders(tmp_path, launcher=launcher)
     inner = cfg.train_dataloader.dataset
     whole = inner if times == 1 else dict(type='RepeatDataset', times=times, dataset=inner)
     whole = dict(type='SeedByPosition', dataset=whole) if processes == 3 else whole

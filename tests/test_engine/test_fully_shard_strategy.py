@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import socket
+from unittest import mock
 
 import pytest
 import torch
 
-from osdpm_plugin.engine.fully_shard_strategy import clip_grad_norm
+from osdpm_plugin.engine import load_from_local
+from osdpm_plugin.engine.fully_shard_strategy import FullyShardStrategy, clip_grad_norm
+from osdpm_plugin.errors import ConfigError
+from tests.distributed import run_distributed
 from tests.short_runs import finish, losses_of, run_here, start, weights_of, write_config
 
 OPTIONS = {
@@ -17,7 +23,6 @@ OPTIONS = {
     'train_dataloader.batch_size': 2,
     'train_cfg.val_interval': 2,
     'train_cfg.max_epochs': 2,
-    'default_hooks.checkpoint.save_best': None,
     'default_hooks.checkpoint.max_keep_ckpts': -1,
 }
 SHARDED = (
@@ -51,6 +56,9 @@ def test_same_training_as_ddp(tmp_path):
     for rank in (0, 1):
         for i, step in want[0].items():
             assert got[rank][i] == pytest.approx(step, rel=1e-4), (rank, i)
+    for path in (tmp_path / 'sharded' / 'epoch_2.pth', *(tmp_path / 'sharded').glob('best_*.pth')):
+        meta = load_from_local(str(path))['meta']
+        assert (meta['epoch'], meta['iter']) == (2, 4), path
     weights, others = weights_of(tmp_path / 'sharded' / 'epoch_2.pth'), weights_of(tmp_path / 'ddp' / 'epoch_2.pth')
     assert weights.keys() == others.keys()
     for name, value in weights.items():
@@ -63,6 +71,66 @@ def test_same_training_as_ddp(tmp_path):
         assert resumed[0][i] == pytest.approx(got[0][i], rel=1e-5)
     outcome = run_here('test', config, tmp_path / 'sharded' / 'epoch_2.pth', '--work-dir', tmp_path / 'test')
     assert outcome.code == 0 and 'median rank' in outcome.out, outcome.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which('bash') is None, reason='needs bash')
+@pytest.mark.skipif(torch.cuda.is_available(), reason='there both processes would ask for a GPU of their own')
+def test_a_similarity_of_pairs_is_kept_whole(tmp_path):
+    """Two iterations and a validation, which calls the similarity by itself; the same losses as with DDP."""
+    config = write_config(
+        tmp_path,
+        'configs/comparison/camp_triplet_rsicd.py',
+        sizes=dict(train=8, val=2, test=2),
+        **{'train_dataloader.batch_size': 2, 'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 1},
+    )
+    want = launch(config, tmp_path / 'ddp')
+    got = launch(config, tmp_path / 'sharded', '--cfg-options', *SHARDED[:2])
+    for i, step in want[0].items():
+        assert got[0][i] == pytest.approx(step, rel=1e-4), i
+    weights, others = weights_of(tmp_path / 'sharded' / 'epoch_1.pth'), weights_of(tmp_path / 'ddp' / 'epoch_1.pth')
+    torch.testing.assert_close(weights, others, rtol=1e-3, atol=1e-5)
+
+
+def save_and_fail(folder):
+    """A checkpoint, then a full disk while it is written again -> what it holds after each."""
+    path = os.path.join(folder, 'epoch_1.pth')
+    strategy = FullyShardStrategy(work_dir=folder)
+    strategy._set_randomness(seed=0)
+    strategy.prepare(torch.nn.Linear(2, 1), optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)))
+    strategy.save_checkpoint(path, extra_ckpt=dict(meta=dict(epoch=1)), save_param_scheduler=False)
+    before = load_from_local(path)
+    full_disk = mock.patch('osdpm_plugin.utils.atomic_file.os.fsync', side_effect=OSError(errno.ENOSPC, 'full'))
+    with full_disk, pytest.raises(OSError, match='full'):
+        strategy.save_checkpoint(path, extra_ckpt=dict(meta=dict(epoch=9)), save_param_scheduler=False)
+    after = load_from_local(path)
+    shapes = {name: tuple(value.shape) for name, value in after['state_dict'].items()}
+    return before['meta']['epoch'], after['meta']['epoch'], shapes, 'optimizer' in after, os.listdir(folder)
+
+
+def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path):
+    shapes = {'weight': (1, 2), 'bias': (1,)}
+    before, after, found, optimizer, files = run_distributed(save_and_fail, 1, str(tmp_path))[0]
+    assert (before, after, found, optimizer) == (1, 1, shapes, True)
+    assert [name for name in files if '.pth' in name] == ['epoch_1.pth']
+
+
+def refuse(chunk):
+    model = torch.nn.Linear(2, 1)
+    model.grad_cache_chunk = chunk
+    FullyShardStrategy().prepare(model)
+
+
+def test_chunks_of_gradients_are_refused():
+    with pytest.raises(ConfigError, match='does not go with model.grad_cache_chunk'):
+        run_distributed(refuse, 1, 4)
+
+
+def test_one_process_leaves_it_out(tmp_path):
+    config = write_config(tmp_path, **{'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 9})
+    options = dict(runner_type='FlexibleRunner', strategy__type='FullyShardStrategy')
+    outcome = run_here('train', config, '--work-dir', tmp_path / 'run', **options)
+    assert outcome.code == 0 and 'one process: FullyShardStrategy is left out' in outcome.out, outcome.err
 
 
 def test_clipping_by_hand():

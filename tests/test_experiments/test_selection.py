@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from mmengine.config import Config
 
@@ -33,6 +35,7 @@ def config(val=None, test=None, save_best='retrieval/mR', **extra):
     [
         dict(),
         dict(data_root='data/./x/'),
+        dict(data_root=os.path.abspath('data/x')),
         dict(ann_file='dataset_RSITMD.json'),
         dict(type='CaptionRetrievalDataset', ann_file='dataset_RSITMD.json'),
         dict(split=None),
@@ -62,6 +65,18 @@ def test_refused_in_wrappers():
 def test_allowed(val):
     assert check_selection(config(val)) is None
     assert check_selection(config(val, select_on_test=True)) is None  # nothing to switch on
+
+
+def test_trainval_holds_val():
+    """Both ways, and only of train and val."""
+    for val, test, shared in (('trainval', 'val', True), ('train', 'trainval', True), ('trainval', 'test', False)):
+        cfg = config(dict(split=val))
+        cfg.test_dataloader.dataset.split = test
+        if shared:
+            with pytest.raises(ConfigError, match=f"split '{test}' of data/x"):
+                check_selection(cfg)
+        else:
+            assert check_selection(cfg) is None
 
 
 def test_bad_switch_and_no_validation():

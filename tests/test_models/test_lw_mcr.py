@@ -322,6 +322,19 @@ def test_a_teacher_of_another_size_and_tokenizer(tmp_path):
     assert all(v.isfinite() for v in out.values())
 
 
+def test_a_teacher_of_several_views_sees_the_one_that_the_student_sees(tmp_path):
+    cfg = tiny.osdpm_cfg()
+    files = write_teacher(tmp_path, dict(cfg, test_views=4), tiny.TOKENIZER, 32, tiny.build())
+    samples = words.batch(range(4), captions_each=2)['data_samples']
+    pixels = torch.randint(0, 256, (4, 3, 32, 32)).float()
+    teacher = Teacher(**files, device=torch.device('cpu'))
+    seen = teacher(pixels, samples)
+    assert len(seen.image) == 4 and seen.scores.shape == (4, 8)
+    features = teacher._look(pixels)
+    torch.testing.assert_close(teacher(features, samples).image, seen.image)
+    torch.testing.assert_close(teacher(pixels[:1], samples[:1]).image, seen.image[:1], rtol=0, atol=1e-5)
+
+
 def test_losses_are_those_of_the_head_and_of_the_teacher(teacher_files):
     student = a_student(teacher_files).eval()
     data = student.data_preprocessor(words.batch(range(4), captions_each=2))

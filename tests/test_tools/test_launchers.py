@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 
 import pytest
 import torch
@@ -99,6 +100,23 @@ def test_slurm(config, tmp_path):
     done = finish(start(*command, GPUS='2', PATH=path, MASTER_PORT=free_port()))
     assert done.code == 0, done.err
     assert_trained(tmp_path / 'run', 2, 2)
+
+
+@pytest.mark.slow
+def test_mpi(config, tmp_path):
+    """Two processes with the variables that mpirun sets."""
+    port = free_port()
+    ranks = [
+        start(
+            sys.executable, 'tools/train.py', config, '--work-dir', tmp_path, '--launcher', 'mpi',
+            OMPI_COMM_WORLD_RANK=str(rank), OMPI_COMM_WORLD_LOCAL_RANK=str(rank), OMPI_COMM_WORLD_SIZE='2',
+            MASTER_PORT=port,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    for done in [finish(rank) for rank in ranks]:
+        assert done.code == 0, done.err
+    assert_trained(tmp_path, 2, 2)
 
 
 def test_slurm_without_srun_is_one_sentence(config, tmp_path, monkeypatch):

@@ -95,6 +95,15 @@ def test_resume_without_a_checkpoint_starts_anew(trained, tmp_path):
     assert losses_of(tmp_path) == losses_of(run)
 
 
+def test_resume_without_a_checkpoint_starts_from_load_from(trained, tmp_path):
+    config, run, _ = trained
+    options = dict(load_from=str(run / 'epoch_2.pth'), train_cfg__max_epochs=1)
+    for name, arguments in (('resumed', ['--resume']), ('plain', [])):
+        assert run_here('train', config, '--work-dir', tmp_path / name, *arguments, **options).code == 0
+    assert losses_of(tmp_path / 'resumed') == losses_of(tmp_path / 'plain')
+    assert losses_of(tmp_path / 'resumed')[0] != losses_of(run)[0]
+
+
 def test_options(trained, tmp_path):
     """--auto-scale-lr: 4 of 256 images; --no-validate: no metric, no best checkpoint; --cfg-options."""
     config, run, outcome = trained

@@ -23,6 +23,9 @@ class GRUTextTower(BaseModule):
 
     Padding, which stands on the right, is never read: a caption has the same features however far it is padded.
 
+    On a GPU the network runs in float32 under autocast too: what cuDNN's autocast makes of a recurrent network is
+    float16, whatever dtype was asked for, and bfloat16 trains without a scaled loss.
+
     Args:
         vocab_size: rows of the word embedding, see `WordEmbedding`.
         word_channels: width of the word embedding.
@@ -88,7 +91,8 @@ class GRUTextTower(BaseModule):
         mask = tokens != PADDING_ID
         lengths = mask.sum(dim=1).clamp(min=1)  # a packed sequence needs a step
         packed = pack_padded_sequence(self.embedding(tokens), lengths.cpu(), batch_first=True, enforce_sorted=False)
-        states, last = self.gru(packed)
+        with torch.autocast('cuda', enabled=False):
+            states, last = self.gru(packed)
         states, _ = pad_packed_sequence(states, batch_first=True, total_length=tokens.shape[1])
         words = self._merge(states.unflatten(-1, (self.directions, -1))) * mask[..., None]  # (M, T, C)
         if self.pooling == 'mean':

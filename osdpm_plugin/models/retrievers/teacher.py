@@ -22,7 +22,7 @@ class Teacher:
     """Raw images and the texts of captions -> what a trained retriever makes of them.
 
     It keeps its own statistics, image size and tokenizer, those of its config's test pipeline, so that student and
-    teacher need have nothing in common. It is no module: it has no place in a state dict, in an optimizer or in DDP.
+    teacher need have nothing in common. It sees what the student sees, one view of an image. It is no module: it has no place in a state dict, in an optimizer or in DDP.
 
     Args:
         config: config file of the teacher.
@@ -47,7 +47,7 @@ class Teacher:
             )
         self.tokenizer = TASK_UTILS.build(steps['TokenizeCaptions']['tokenizer'])
         self.image_size = _edge(steps.get('Resize', {}).get('scale'))
-        self.model: ImageTextRetriever = MODELS.build(dict(cfg.model, head=None))
+        self.model: ImageTextRetriever = MODELS.build(dict(cfg.model, head=None, test_views=1))
         _load(self.model, checkpoint, config)
         self.model.to(device).eval().requires_grad_(False)
         self.device = device
