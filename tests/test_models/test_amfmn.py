@@ -170,7 +170,7 @@ def naive_guided(similarity, v, t):
     if similarity.fusion == 'soft':
         return similarity.image_gate(v).sigmoid() * t
     if similarity.fusion == 'fusion':
-        both = torch.cat([v, t])
+        both = torch.cat([v / v.norm(), t / t.norm()])
         return similarity.pair_gate(both).sigmoid() * similarity.pair_value(both)
     return (similarity.image_key(v) * similarity.text_key(t)).sigmoid() * t
 
@@ -200,10 +200,16 @@ def test_soft_by_hand():
 
 
 @pytest.mark.parametrize('fusion', FUSIONS)
-def test_the_score_depends_on_the_length_of_the_image_vector(fusion):
-    """Hence the neck must not normalise."""
+def test_what_depends_on_the_lengths_of_the_vectors(fusion):
+    """A gate is no cosine, hence the neck must not normalise; only ``fusion`` is about directions alone."""
     similarity, (image, text) = a_similarity(fusion), sides()
-    assert (score(similarity, 3 * image, text) - score(similarity, image, text)).abs().max() > 1e-3
+    before = score(similarity, image, text)
+    of_image, of_text = score(similarity, 3 * image, text), score(similarity, image, 3 * text)
+    assert (torch.allclose(of_image, before), torch.allclose(of_text, before)) == {
+        'soft': (False, True),
+        'fusion': (True, True),
+        'sim': (False, False),
+    }[fusion]
 
 
 @pytest.mark.parametrize('fusion', FUSIONS)

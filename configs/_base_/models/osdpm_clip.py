@@ -14,5 +14,6 @@ model = dict(
         type='OSFCMHead',
         tokenizer=dict(type='OpenCLIPTokenizer', model='ViT-B-32'),
         alignment=dict(type='ContrastiveLoss', temperature=0.01),  # where CLIP's own training ended
+        temperature=0.01,  # ours: not tuned; CLIP's cosines with prompts differ by hundredths
     ),
 )

@@ -30,7 +30,10 @@ class VisualGuidedSimilarity(BaseModule):
     All pairs at once. A linear layer of [v, t] is a layer of v plus a layer of t, each done once for an image or a
     caption; ``soft`` needs two matrix products and no value for a pair but the score, the others (B, M, D) values.
 
-    Departure: the released code also builds a gate between two vectors that it never calls; it is left out here.
+    Departures: ``fusion`` brings v and t to length 1 before it joins them. As they come, one may be many times longer
+    than the other (18 times, after an epoch with a frozen image tower and GRU words), and [v, t] then hardly depends on
+    the shorter. In ``sim`` the released code multiplies the gate with B t where t stands here. It also builds a gate
+    between two vectors that it never calls; it is left out here.
 
     Args:
         channels: D of both embeddings, which must not be normalised.
@@ -87,6 +90,7 @@ class VisualGuidedSimilarity(BaseModule):
         """(B, D) and (M, D) -> each caption as each image re-weights it, (B, M, D)."""
         if self.fusion == 'sim':
             return (self.image_key(image)[:, None] * self.text_key(text)).sigmoid() * text
+        image, text = F.normalize(image, dim=1, eps=_SMALLEST_NORM), F.normalize(text, dim=1, eps=_SMALLEST_NORM)
         return _of_both(self.pair_gate, image, text).sigmoid() * _of_both(self.pair_value, image, text)
 
 
