@@ -1,5 +1,7 @@
 """Cut train and val by a convention of the field and write the file lists down, with hashes.
 
+All images of a file that names no splits are cut; such a file has no test.
+
 Example:
     python tools/make_split.py data/RSITMD/dataset_RSITMD.json --convention pir --seed 0 --out rsitmd_pir_seed0.json
 
@@ -62,6 +64,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return 2
     for split, size in manifest['sizes'].items():
         print(f'{split or "(no split)"}: {size} images, sha256 {manifest["sha256"][split]}')
+    if 'test' not in manifest['sizes']:
+        print('test: none; name the test images in the split column of the annotation file')
     return 0
 
 

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from osdpm_plugin.datasets.annotations import read_karpathy_json
+from osdpm_plugin.datasets.annotation_tables import read_annotations
 from osdpm_plugin.datasets.lexicon import Lexicon, format_statistics, object_statistics
+from osdpm_plugin.datasets.precomp_captions import read_precomp
 from osdpm_plugin.errors import DataError, OSDPMError
 from osdpm_plugin.utils.result_files import write_json
 
@@ -21,8 +22,12 @@ from osdpm_plugin.utils.result_files import write_json
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """Command line -> options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('ann_file', type=Path, help='annotation file in the Karpathy layout')
-    parser.add_argument('--split', default='train', help='split to count; priors must be counted on train (default)')
+    parser.add_argument('ann_file', type=Path, help='annotation file of any known layout, or a *_precomp folder')
+    parser.add_argument(
+        '--split',
+        default='train',
+        help="split to count; priors must be counted on train (default); '' counts a file without splits",
+    )
     parser.add_argument('--lexicon', type=Path, help='lexicon file (JSON); default: the shipped lexicon')
     parser.add_argument('--top', type=int, default=30, help='rows of each table (default: 30)')
     parser.add_argument('--json', type=Path, metavar='OUT', help='also write all numbers to this file')
@@ -35,7 +40,8 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 def run(args: argparse.Namespace) -> None:
     """Count, print, and write the numbers if asked for."""
     lexicon = Lexicon.default() if args.lexicon is None else Lexicon.from_file(args.lexicon)
-    records = read_karpathy_json(args.ann_file, blank_captions='drop')
+    read = read_precomp if args.ann_file.is_dir() else read_annotations
+    records = read(args.ann_file, blank_captions='drop')
     captions = [record.captions for record in records if record.split == args.split]
     if not captions:
         splits = ', '.join(sorted({repr(record.split) for record in records}))

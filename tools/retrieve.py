@@ -6,12 +6,13 @@ Examples:
     python tools/retrieve.py --image query.png --images photos --config configs/osdpm_ucm.py --checkpoint best.pth
 
 prints rank, score and path of the best images, and draws them. Embeddings of images are kept, by model and by content
-of the file, so that only the first question to a folder takes time.
+of the file: the first question to a folder embeds its images, later ones read the files alone to see what has changed.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from osdpm_plugin.engine.launch import Overrides, load_config, run_tool
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.search import RetrievalInferencer, Skipped, default_cache_dir, find_config
 from osdpm_plugin.search.inputs import as_texts
+from osdpm_plugin.search.searcher import Task
 from osdpm_plugin.visualization import check_png
 
 NAMED = 3  # unreadable images that are named
@@ -74,6 +76,8 @@ def describe_skipped(skipped: Sequence[Skipped], total: int) -> str:
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Search, print and draw."""
     args = parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors='backslashreplace')  # what its encoding lacks, as on standard error
     args.config = str(find_config(args.config))
     args.launcher, args.local_rank = 'none', 0
     if args.topk < 1:
@@ -82,10 +86,12 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         as_texts(args.texts)
     if not Path(args.images).expanduser().is_dir():
         raise ConfigError(f'--images {args.images} is no folder; name one with images')
-    cfg = load_config(args)
-    out = args.out or str(Path(cfg.work_dir, 'retrieval.png'))
-    check_png(out)
+    queries = args.texts or args.image
+    task: Task = 'text_to_image' if args.texts else 'image_to_image'
     with redirect_stdout(sys.stderr):  # standard output is for answers
+        cfg = load_config(args)
+        out = args.out or str(Path(cfg.work_dir, 'retrieval.png'))
+        check_png(out)
         inferencer = RetrievalInferencer(
             cfg,
             args.checkpoint,
@@ -93,18 +99,17 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             cache=None if args.no_cache else args.cache or default_cache_dir(),
             unreadable=args.unreadable,
         )
-    queries = args.texts or args.image
-    ask, task = (
-        (inferencer.text_to_image, 'text_to_image') if args.texts else (inferencer.image_to_image, 'image_to_image')
-    )
-    gallery = inferencer.index(args.images, batch_size=args.batch_size)
-    answers = ask(queries, gallery, topk=args.topk, batch_size=args.batch_size)
+        searcher = inferencer.searcher
+        searcher.check_queries(task, queries, batch_size=args.batch_size)
+        gallery = inferencer.index(args.images, batch_size=args.batch_size)
+        answers = searcher.search(task, queries, gallery, args.topk, args.batch_size)
     for query, matches in zip(queries, answers):
         print(printable(query))
         for match in matches:
             print(f'{match.rank:4d}  {match.score:7.4f}  {printable(match.answer)}')
     title = f'{len(gallery.images)} images of {printable(args.images)}, searched by {Path(args.config).stem}'
-    inferencer.visualize(queries, answers, task=task, out_file=out, title=title)
+    with redirect_stdout(sys.stderr):
+        inferencer.visualize(queries, answers, task=task, out_file=out, title=title)
     if gallery.skipped:
         print(describe_skipped(gallery.skipped, len(gallery.images) + len(gallery.skipped)), file=sys.stderr)
     print(f'Gallery: {out}')

@@ -8,6 +8,7 @@ from typing import Optional
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 
+from osdpm_plugin.engine.awaited_checkpoint import awaiting_checkpoint
 from osdpm_plugin.engine.check_data import check_data
 from osdpm_plugin.engine.launch import add_common_arguments, build_runner, load_config, run_tool
 from osdpm_plugin.errors import ConfigError
@@ -43,7 +44,8 @@ def main() -> None:
     elif args.out:
         raise ConfigError('--out needs ImageTextRecall as test_evaluator of the config; leave it out')
     check_data(cfg, 'test_dataloader')
-    runner = build_runner(cfg)
+    with awaiting_checkpoint(cfg):
+        runner = build_runner(cfg)
     metrics = runner.test() if recall is None else record.run(runner)
     if recall is not None and is_main_process():
         print(recall_table(metrics, prefix=recall.get('prefix') or 'retrieval'))

@@ -37,7 +37,7 @@ model = dict(
 )
 
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadRemoteSensingImage'),
     dict(type='mmpretrain.RandomResizedCrop', scale=image_size, crop_ratio_range=(0.5, 1.0), interpolation='bicubic'),
     dict(type='RandomFlip', prob=[0.25, 0.25], direction=['horizontal', 'vertical']),
     dict(type='RandomRotate90'),
@@ -47,7 +47,7 @@ train_pipeline = [
     dict(type='PackRetrievalInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadRemoteSensingImage'),
     dict(type='Resize', scale=(image_size, image_size), interpolation='bicubic'),
     dict(type='TokenizeCaptions', tokenizer=tokenizer),
     dict(type='PackRetrievalInputs'),

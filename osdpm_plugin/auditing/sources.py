@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-from mmengine.logging import MMLogger
+from mmengine.logging import MMLogger, print_log
 
 from ..datasets import CaptionDataset, CaptionRetrievalDataset, PrecompCaptions, ProceduralScenes
 from ..datasets.annotations import ImageRecord, name_some
@@ -72,7 +72,8 @@ def read_sets(
 ) -> list[AuditSet]:
     """Read data sets as their classes do, without looking at images.
 
-    Splits are those of the file; where it has train but no val, a tenth of train is val, as in `CaptionDataset`.
+    Splits are those of the file; where it has train but no val, a tenth of train is val, as in `CaptionDataset`. A
+    train too small to be cut stays whole.
 
     Args:
         specs: ``TYPE:ROOT`` with the name of a data set class and a folder or annotation file, or the path of a folder
@@ -189,12 +190,16 @@ def _only_table(folder: Path) -> str:
 def _split(
     records: list[ImageRecord], source: str, manifest: Optional[str], convention: str, seed: int
 ) -> list[ImageRecord]:
-    """Records with the splits that the data set class gives them."""
+    """Records with the splits that the data set class gives them; the file's own where they are too small to cut."""
     if manifest is not None:
         return apply_manifest(records, Path(manifest), source=source)
     if 'train' not in {record.split for record in records}:
         return records
-    return apply_convention(records, convention=convention, seed=seed, source=source)
+    try:
+        return apply_convention(records, convention=convention, seed=seed, source=source)
+    except DataError as error:
+        print_log(f'{error}; audited as the file has them', logger='current', level=logging.WARNING)
+        return records
 
 
 def _in_order(splits: set[str]) -> list[str]:

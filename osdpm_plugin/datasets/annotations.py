@@ -13,6 +13,8 @@ from ..errors import DataError
 
 BlankCaptions = Literal['raise', 'drop']
 
+VAL_SPELLINGS = ('validation', 'valid', 'dev')
+
 
 class ImageRecord(NamedTuple):
     """One image of an annotation file.
@@ -20,7 +22,7 @@ class ImageRecord(NamedTuple):
     Attributes:
         image_id: position of the image in the file, so that it is unique across splits.
         filename: as in the file, relative to the folder of images.
-        split: as in the file, e.g. ``train``; empty where the file knows no splits.
+        split: as `usual_split_names` calls it, e.g. ``train``; empty where the file knows no splits.
         captions: raw texts, stripped.
         caption_ids: running number of each caption in the order of images, blank ones included.
     """
@@ -113,7 +115,7 @@ def nwpu_records(content: Any, path: Path, *, blank_captions: BlankCaptions = 'r
 
 
 def build_records(
-    path: Path, entries: Iterable[Entry], *, blank_captions: BlankCaptions = 'raise', drop_empty: bool = False
+    path: Path, entries: Iterable[Entry], *, blank_captions: BlankCaptions = 'raise'
 ) -> list[ImageRecord]:
     """Number images and captions, and check what every layout must fulfil.
 
@@ -121,12 +123,11 @@ def build_records(
         path: the file, for messages.
         entries: one for each image, in the order of the file.
         blank_captions: what a caption without any word means: ``raise`` an error, or ``drop`` the caption and log how
-            many there were.
-        drop_empty: an image that is left without captions is dropped and counted in a warning instead of an error.
+            many there were; an image whose captions are all blank goes too, and a warning names it.
 
     Raises:
         DataError: no image, a file name that is empty, leads out of the folder or comes twice, a blank caption, an
-            image without captions.
+            image that lists no captions at all.
     """
     records: list[ImageRecord] = []
     blank: list[str] = []
@@ -144,6 +145,10 @@ def build_records(
                 'text; write the file again as UTF-8'
             )
         texts = [caption.strip() for caption in entry.captions]
+        if not texts:
+            raise DataError(
+                f'annotation file {path}: image {entry.filename!r} has no caption; remove the image or describe it'
+            )
         kept = [(next_caption_id + i, text) for i, text in enumerate(texts) if has_word(text)]
         next_caption_id += len(texts)
         if len(kept) < len(texts):
@@ -154,10 +159,6 @@ def build_records(
                 )
             blank += [entry.filename] * (len(texts) - len(kept))
         if not kept:
-            if not drop_empty:
-                raise DataError(
-                    f'annotation file {path}: image {entry.filename!r} has no caption; remove the image or describe it'
-                )
             empty.append(entry.filename)
             continue
         caption_ids, captions = zip(*kept)
@@ -174,11 +175,33 @@ def build_records(
         )
     if empty:
         print_log(
-            f'{path}: left out {len(empty)} images of {len(seen)} that have no caption: {name_some(empty)}',
+            f'{path}: left out {len(empty)} images of {len(seen)} that have no caption: {name_some(empty, most=10)}',
             logger='current',
             level=logging.WARNING,
         )
-    return records
+    return _with_usual_splits(records, path)
+
+
+def usual_split_names(names: Iterable[str]) -> dict[str, str]:
+    """Splits as a file names them -> as they are called here.
+
+    Any case of train, val and test is that; where none of them is val, the only one of `VAL_SPELLINGS` (any case) is.
+    All others keep their name.
+    """
+    usual = {name: name.lower() if name.lower() in ('train', 'val', 'test') else name for name in names}
+    vals = [name for name in usual if name.lower() in VAL_SPELLINGS]
+    if len(vals) == 1 and 'val' not in usual.values():
+        usual[vals[0]] = 'val'
+    return usual
+
+
+def _with_usual_splits(records: list[ImageRecord], path: Path) -> list[ImageRecord]:
+    usual = usual_split_names(dict.fromkeys(record.split for record in records))
+    renamed = [f'{name!r} is {other}' for name, other in usual.items() if name != other]
+    if not renamed:
+        return records
+    print_log(f'{path}: the split {", ".join(renamed)}', logger='current')
+    return [record._replace(split=usual[record.split]) for record in records]
 
 
 def load_json(path: Path) -> Any:

@@ -28,7 +28,9 @@ def choose_bands(image: np.ndarray, bands: Optional[Sequence[int]]) -> np.ndarra
     if bands is None:
         if count == 2:
             raise DataError('it has 2 bands; say which are red, green and blue, e.g. bands=(0, 1, 0)')
-        bands = (0, 0, 0) if count == 1 else (0, 1, 2)
+        if count >= 3:
+            return image[..., :3]  # no copy
+        bands = (0, 0, 0)
     if max(bands) >= count:
         raise DataError(f'it has {count} bands, numbered from 0, so bands={tuple(bands)} cannot be taken')
     return image[..., list(bands)]
@@ -40,7 +42,8 @@ def to_uint8(image: np.ndarray, stretch: Stretch) -> np.ndarray:
     8-bit images were made to be looked at and are returned as they are. Others are stretched band by band:
 
     - ``minmax``: the smallest value becomes 0, the largest 255;
-    - ``percentile``: the same with the 2nd and 98th percentile; values beyond are clipped;
+    - ``percentile``: the same with the 2nd and 98th percentile; values beyond are clipped; a band where the two are
+      equal, as for small bright objects on empty ground, is stretched by ``minmax``;
     - ``none``: for uint16 alone: the upper 8 bits, so that images stay comparable with one another.
 
     A band of one value becomes 0, and so do values that are not finite, which take no part in the limits.
@@ -62,7 +65,10 @@ def to_uint8(image: np.ndarray, stretch: Stretch) -> np.ndarray:
         finite = np.isfinite(values)
         if not finite.any():
             continue
-        low, high = np.percentile(values[finite], (0, 100) if stretch == 'minmax' else PERCENTILES)
+        extremes = values[finite].min(), values[finite].max()
+        low, high = extremes if stretch == 'minmax' else np.percentile(values[finite], PERCENTILES)
+        if low == high:
+            low, high = extremes
         if high > low:
             scaled = (np.where(finite, values, low).clip(low, high) - low) / (high - low)
             out[..., band] = np.floor(scaled * 255 + 0.5)

@@ -24,8 +24,9 @@ class CaptionDataset(CaptionRetrievalDataset):
     Args:
         data_root: folder of the data.
         ann_file: annotation file relative to ``data_root``.
-        split: a split that the file names; None takes every image. A file that names train but no val gives up
-            ``val_fraction`` of train as val when one of the two is asked for.
+        split: a split that the file names, see `CaptionRetrievalDataset`; None takes every image. A file that names
+            train and no other split but test gives up ``val_fraction`` of train as val when one of the two is asked
+            for.
         image_dir: folder that file names are relative to, itself relative to ``data_root``; ``data_root`` when None.
         pipeline: see `CaptionRetrievalDataset`, likewise the other arguments.
         test_mode: see ``pipeline``.

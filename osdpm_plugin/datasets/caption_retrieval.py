@@ -15,12 +15,15 @@ from mmengine.logging import print_log
 
 from ..errors import ConfigError, DataError
 from ..registry import DATASETS
-from .annotations import BlankCaptions, ImageRecord, read_karpathy_json
+from .annotations import BlankCaptions, ImageRecord, read_karpathy_json, usual_split_names
 from .exclude_list import leave_out
 from .facts import Facts
 from .image_check import ImageCheck, check_images
-from .split_conventions import CONVENTIONS, SplitConvention, apply_convention
+from .region_files import check_one_image_each
+from .split_conventions import CONVENTIONS, SplitConvention, apply_convention, lacks_val
 from .split_manifest import apply_manifest
+from .transforms import LoadRegions
+from .transforms.mmcv_loader import loader_of
 
 
 @DATASETS.register_module()
@@ -38,7 +41,8 @@ class CaptionRetrievalDataset(BaseDataset):
 
     Args:
         data_root: folder of the set.
-        split: a split named in the annotation file; ``trainval`` joins both; None takes every image.
+        split: a split named in the annotation file; ``trainval`` joins both; None takes every image. A file's
+            ``validation``, ``valid`` or ``dev``, or another case of train, val and test, is taken for those.
         pipeline: configs of transforms.
         ann_file: annotation file relative to ``data_root``; the set's official name when None.
         image_dir: folder of images relative to ``data_root``; the set's official name when None.
@@ -47,8 +51,9 @@ class CaptionRetrievalDataset(BaseDataset):
             `split_conventions`.
         split_seed: seed of a cut.
         split_manifest: a file of ``tools/make_split.py``, or the name of a shipped one, that says the splits instead.
-        val_fraction: share of ``train`` that becomes ``val`` where the official file has none (RSITMD). The cut is a
-            function of file names and ``split_seed``.
+        val_fraction: share of ``train`` that becomes ``val`` where the official file names only train and test
+            (RSITMD), when train or val is asked for. The cut is a function of file names and ``split_seed``, and
+            is logged.
         exclude_list: JSON file with names of images to leave out of the split.
         blank_captions: ``raise`` an error for a caption without words, or ``drop`` it; the set's own rule when None.
         check: how images are checked at start-up: ``decode`` every one, ``exists``, or ``none``.
@@ -157,6 +162,8 @@ class CaptionRetrievalDataset(BaseDataset):
                 f'{self.ann_file} and {folder} exist, or point data_root at it'
             )
         records = self.read_records()
+        if any(isinstance(transform, LoadRegions) for transform in self.pipeline.transforms):
+            check_one_image_each(record.filename for record in records)
         chosen = self._choose(records)
         if self.exclude_list is not None:
             chosen = leave_out(chosen, Path(self.exclude_list), known=records, source=self.ann_file)
@@ -171,14 +178,18 @@ class CaptionRetrievalDataset(BaseDataset):
             )
             for r in chosen
         ]
-        check_images([item['img_path'] for item in items], self.check)
+        check_images([item['img_path'] for item in items], self.check, load=loader_of(self.pipeline.transforms))
         return items
 
     def _choose(self, records: Sequence[ImageRecord]) -> list[ImageRecord]:
         """The records of ``self.split``."""
         if self.split_manifest is not None:
             records = apply_manifest(records, Path(self.split_manifest), source=self.ann_file)
-        elif self.split_convention != 'official' or self._lacks_val(records):
+        split = self.split
+        if split is not None and all(r.split != split for r in records):
+            split = usual_split_names([split])[split]
+        cut = self.split_convention != 'official' or (split in ('train', 'val') and lacks_val(records))
+        if cut and self.split_manifest is None:
             records = apply_convention(
                 records,
                 convention=self.split_convention,
@@ -186,29 +197,28 @@ class CaptionRetrievalDataset(BaseDataset):
                 val_fraction=self.val_fraction,
                 source=self.ann_file,
             )
-        else:
-            self._compare_with_published(records)
-        if self.split is None:
+        elif self.split_manifest is None:
+            self._compare_with_published(records, split)
+        if split is None:
             return list(records)
-        wanted = {'train', 'val'} if self.split == 'trainval' else {self.split}
+        wanted = {'train', 'val'} if split == 'trainval' else {split}
         chosen = [r for r in records if r.split in wanted]
         if not chosen:
             counts = Counter(r.split for r in records)
             have = ', '.join(f'{name!r} ({n} images)' for name, n in sorted(counts.items()) if name)
-            remedy = f'it has {have}' if have else 'it names no splits: set split=None'
+            remedy = (
+                f'it has {have}'
+                if have
+                else 'it names no splits: set split=None, or split_manifest to a file of tools/make_split.py'
+            )
             raise DataError(f'annotation file {self.ann_file} has no image in split {self.split!r}; {remedy}')
         return chosen
 
-    def _lacks_val(self, records: Sequence[ImageRecord]) -> bool:
-        """Whether train must be cut for what is asked."""
-        have = {r.split for r in records}
-        return self.split in ('train', 'val') and 'val' not in have and ('train' in have or self.split == 'val')
-
-    def _compare_with_published(self, records: Sequence[ImageRecord]) -> None:
+    def _compare_with_published(self, records: Sequence[ImageRecord], asked: Optional[str]) -> None:
         """Warn where the file is not the published set: its results compare with no table."""
         counts = Counter(r.split for r in records)
         for split, published in self.FACTS.splits.items():
-            if split == self.split and 0 < counts[split] != published:
+            if split == asked and 0 < counts[split] != published:
                 print_log(
                     f'{self.ann_file}: split {split!r} has {counts[split]} images, {self.FACTS.name} has {published}; '
                     'results do not compare with published ones',

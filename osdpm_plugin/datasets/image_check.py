@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, Optional, Sequence
+from typing import Any, Literal, Optional, Sequence
 
-from PIL import Image
+from mmcv.transforms import LoadImageFromFile
+from PIL.JpegImagePlugin import JpegImageFile
 
 from ..errors import DataError
 from .annotations import name_some
-from .image_files import read_bands
-from .tiff_files import is_tiff, tiff_layout
+from .band_stretch import choose_bands, to_uint8
+from .image_files import check_jpeg_end, is_jpeg, read_bands
+from .transforms.load_remote_sensing_image import LoadRemoteSensingImage
+from .transforms.mmcv_loader import why_misread
 
 ImageCheck = Literal['decode', 'exists', 'none']
 
 
-def check_images(paths: Sequence[str], check: ImageCheck, *, num_threads: Optional[int] = None) -> None:
+def check_images(
+    paths: Sequence[str], check: ImageCheck, *, load: Optional[Any] = None, num_threads: Optional[int] = None
+) -> None:
     """Make sure before the first epoch that every image is there and whole.
 
     Args:
         paths: files to look at.
         check: ``decode`` reads every pixel (JPEG at 1/8 scale, which still reads the whole file), ``exists`` looks
             only for the names, ``none`` does nothing.
+        load: the transform that will load them, one of `LOADERS`, which must be able to; None asks only whether
+            `LoadRemoteSensingImage` can decode them.
         num_threads: decoding threads; the number of cores when None.
 
     Raises:
@@ -40,11 +48,12 @@ def check_images(paths: Sequence[str], check: ImageCheck, *, num_threads: Option
     if check == 'exists':
         return
     with ThreadPoolExecutor(num_threads or os.cpu_count()) as pool:
-        reasons = list(pool.map(_why_undecodable, paths))
+        reasons = list(pool.map(lambda path: _why_undecodable(path, load), paths))
     broken = [f'{path} ({reason})' for path, reason in zip(paths, reasons) if reason]
     if broken:
         raise DataError(
-            f'{len(broken)} of {len(paths)} images cannot be decoded, first {name_some(broken)}; replace these files'
+            f'{len(broken)} of {len(paths)} images cannot be decoded, first {name_some(broken)}; '
+            'replace these files, or do what the reason says'
         )
 
 
@@ -55,17 +64,23 @@ def _is_file(path: str) -> bool:
         return False
 
 
-def _why_undecodable(path: str) -> Optional[str]:
+def _why_undecodable(path: str, load: Optional[Any]) -> Optional[str]:
     try:
-        with open(path, 'rb') as file:
-            if is_tiff(file.read(4)):
-                content = Path(path).read_bytes()
-                if not tiff_layout(content).is_ordinary:
-                    read_bands(content)
-                    return None
-        with Image.open(path) as image:
-            image.draft('L', (max(1, image.width // 8), max(1, image.height // 8)))
-            image.load()
-    except Exception as error:  # Pillow's decoders raise many kinds: OSError, SyntaxError, struct.error, ValueError ...
-        return str(error) or type(error).__name__
+        content = Path(path).read_bytes()
+        if is_jpeg(content):
+            check_jpeg_end(content)
+            with JpegImageFile(io.BytesIO(content)) as image:
+                image.draft('L', (max(1, image.width // 8), max(1, image.height // 8)))
+                image.load()
+            return None
+        reason = why_misread(load, content)
+        if reason:
+            return reason
+        if isinstance(load, LoadImageFromFile):
+            return None if load(dict(img_path=path)) else 'the loader passes over it'
+        bands = read_bands(content)
+        if isinstance(load, LoadRemoteSensingImage):  # of a row, which shows whether the number and kind of bands fit
+            to_uint8(choose_bands(bands[:1], load.bands), load.stretch)
+    except Exception as error:  # decoders raise many kinds: OSError, SyntaxError, struct.error, ValueError ...
+        return ' '.join(str(error).split()) or type(error).__name__
     return None

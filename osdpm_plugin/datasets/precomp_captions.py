@@ -24,7 +24,7 @@ def read_precomp(folder: Path, *, blank_captions: BlankCaptions = 'drop') -> lis
     Args:
         folder: where the files lie.
         blank_captions: a blank line is a caption without words. ``drop`` drops them, and images that are left with
-            none, and logs both counts: RSICD's train file has 20, all the captions of four images. ``raise`` an error.
+            none, and logs both counts: RSITMD's train file has 20, all the captions of four images. ``raise`` an error.
 
     Raises:
         DataError: no such files, one of a pair is absent, the numbers of lines do not fit, or the five names of an
@@ -35,7 +35,7 @@ def read_precomp(folder: Path, *, blank_captions: BlankCaptions = 'drop') -> lis
     if not present:
         raise DataError(f'{folder} holds none of {", ".join(_pair(Path(), s)[0].name for s in SPLITS)}')
     entries = [entry for split in present for entry in _read_split(folder, split)]
-    return build_records(folder, entries, blank_captions=blank_captions, drop_empty=blank_captions == 'drop')
+    return build_records(folder, entries, blank_captions=blank_captions)
 
 
 def _pair(folder: Path, split: str) -> tuple[Path, Path]:
@@ -89,7 +89,7 @@ class PrecompCaptions(CaptionRetrievalDataset):
         home='https://github.com/xiaoyuan1996/AMFMN',
         captions_per_image=CAPTIONS_PER_IMAGE,
         notes=(
-            "RSICD's train_caps.txt has 20 blank lines: mountain_2378, railwaystation_3254, storagetanks_4367, "
+            "RSITMD's train_caps.txt has 20 blank lines: mountain_2378, railwaystation_3254, storagetanks_4367, "
             'viaduct_4635',
         ),
     )

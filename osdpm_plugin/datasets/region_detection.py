@@ -11,7 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import ConfigError, DataError
-from .region_files import RegionRecord, region_file, write_regions
+from ..utils.hashing import sha256_of
+from .region_files import RegionRecord, check_free, region_file, write_regions
 
 IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.webp')
 
@@ -84,21 +85,23 @@ def detect_regions(
 
     Raises:
         ConfigError: mmdet is not installed.
-        DataError: there are no images, or the detector gives what has no place in region files.
+        DataError: there are no images, the folder has region files of other images of the same names, or the detector
+            gives what has no place in region files.
     """
-    paths = find_images(images)
+    hashes = {path: sha256_of(path) for path in find_images(images)}
+    for path, image_sha256 in hashes.items():
+        check_free(region_file(out, path), image_sha256)
     detector = _mmdet()
     model = detector.init_detector(config, checkpoint, device=device)
     Path(out).mkdir(parents=True, exist_ok=True)
-    for path in tqdm(paths, desc='regions'):
+    for path, image_sha256 in tqdm(hashes.items(), desc='regions'):
         result = detector.inference_detector(model, str(path))
         found = {key: _as_array(result.pred_instances[key]) for key in ('bboxes', 'labels', 'scores')}
         record = to_record(found['bboxes'], found['labels'], found['scores'], tuple(result.ori_shape[:2]))
         count = min(int((record.scores >= min_score).sum()), num)
-        write_regions(
-            region_file(out, path), RegionRecord(record.boxes[:count], record.labels[:count], record.scores[:count])
-        )
-    return len(paths)
+        kept = RegionRecord(record.boxes[:count], record.labels[:count], record.scores[:count])
+        write_regions(region_file(out, path), kept, image_sha256=image_sha256)
+    return len(hashes)
 
 
 def _mmdet() -> Any:

@@ -5,7 +5,9 @@ Layout of ``<folder>/<name of the image file without its ending>.npz``:
 - ``boxes`` (R, 4) float: x1, y1, x2, y2 as shares of the image's width and height, 0 to 1;
 - ``labels`` (R,) int: classes of the detector, from 0;
 - ``scores`` (R,) float: confidence, 0 to 1;
-- ``features`` (R, F) float, optional: a vector for each box.
+- ``features`` (R, F) float, optional: a vector for each box;
+- ``image_sha256`` text, optional: hash of the image file, so that an image of the same name in another folder is told
+  apart before its regions replace these.
 
 Rows are in any order. R may be 0 and differs between images.
 """
@@ -13,7 +15,7 @@ Rows are in any order. R may be 0 and differs between images.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, Optional, Union
+from typing import Iterable, NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -41,14 +43,53 @@ def region_file(folder: Union[str, Path], img_path: Union[str, Path]) -> Path:
     return Path(folder, Path(img_path).stem + '.npz')
 
 
-def write_regions(path: Union[str, Path], record: RegionRecord) -> None:
+def check_one_image_each(filenames: Iterable[str]) -> None:
+    """Make sure that no two images of a set have the same region file.
+
+    Raises:
+        DataError: two names differ in folder or ending alone.
+    """
+    first: dict[str, str] = {}
+    for filename in filenames:
+        path = region_file('', filename)
+        other = first.setdefault(path.name, filename)
+        if other != filename:
+            raise DataError(f'images {other} and {filename} have the one region file {path}; rename one of them')
+
+
+def check_free(path: Union[str, Path], image_sha256: str) -> None:
+    """Make sure that a region file is not there, or is of this image as far as it says so.
+
+    Raises:
+        DataError: it is of another image.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            other = str(file['image_sha256']) if 'image_sha256' in file else image_sha256
+    except Exception:  # missing, or damaged in one of many ways: nothing to lose
+        return
+    if other != image_sha256:
+        raise DataError(
+            f'region file {path} was made from another image of that name; write to a folder of its own, or delete it '
+            'if the image has changed'
+        )
+
+
+def write_regions(path: Union[str, Path], record: RegionRecord, *, image_sha256: Optional[str] = None) -> None:
     """Write a file.
+
+    Args:
+        path: see `region_file`.
+        record: the regions.
+        image_sha256: hash of the image file; kept for `check_free`.
 
     Raises:
         DataError: the record breaks the layout, or the file cannot be written.
     """
     arrays = {name: array for name, array in record._asdict().items() if array is not None}
     _check(arrays, Path(path))
+    if image_sha256 is not None:
+        arrays['image_sha256'] = np.array(image_sha256)
     try:
         np.savez_compressed(path, **arrays)
     except OSError as error:

@@ -1,6 +1,7 @@
 """RSITMD: 4743 images of 256 px, 5 captions each; official split 4291 train / 452 test."""
 
 from ..registry import DATASETS
+from .annotations import BlankCaptions
 from .caption_retrieval import CaptionRetrievalDataset
 from .facts import Facts
 
@@ -11,6 +12,9 @@ class RSITMD(CaptionRetrievalDataset):
 
     The file has no val split: ``val_fraction`` of train is held out by a hash of the file name, unless
     ``split_convention`` says how to cut.
+
+    Files older than 28 October 2021 hold four training images whose captions are all blank. Blank captions are dropped
+    unless told otherwise, and these images with them; a warning names them.
 
     Source: Yuan et al., Exploring a Fine-Grained Multiscale Method for Cross-Modal Remote Sensing Image Retrieval,
         TGRS 2022.
@@ -31,6 +35,8 @@ class RSITMD(CaptionRetrievalDataset):
         notes=(
             'the paper says 32 classes, the file names have 33 prefixes',
             'images of RSICD come again: joint training needs de-duplication',
+            'files older than 28 October 2021 lack the captions of four training images',
         ),
     )
+    BLANK_CAPTIONS: BlankCaptions = 'drop'
     METAINFO = dict(dataset='RSITMD')

@@ -17,7 +17,7 @@ from PIL import Image, TiffImagePlugin
 from ..errors import DataError
 
 _MAGIC = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
-_RGB, _PALETTE, _YCBCR = 2, 3, 6
+_RGB, _PALETTE, _CMYK, _YCBCR = 2, 3, 5, 6
 
 
 class TiffLayout(NamedTuple):
@@ -81,7 +81,7 @@ def tiff_layout(content: bytes) -> TiffLayout:
 
 
 def read_tiff(content: bytes) -> np.ndarray:
-    """Bytes -> (H, W, C) in the order of the file; the first image of several.
+    """Bytes -> (H, W, C) in the order of the file; the first image of several. The inks of CMYK become RGB.
 
     Raises:
         DataError: it cannot be decoded, or takes a package that is not installed.
@@ -92,8 +92,12 @@ def read_tiff(content: bytes) -> np.ndarray:
         image = _opencv(content, cv2.IMREAD_COLOR if ordinary else cv2.IMREAD_UNCHANGED)
         if image.ndim == 2:
             return image[..., None]
-        return image[..., [2, 1, 0, *range(3, image.shape[2])]]
-    if layout.bits < 8 and layout.samples == 1:
+        return image[..., ::-1] if image.shape[2] == 3 else image[..., [2, 1, 0, 3]]
+    if layout.photometric == _CMYK and (layout.bits, layout.samples) != (8, 4):
+        raise DataError(
+            f'TIFF of printing inks of {layout.samples} bands of {layout.bits} bits cannot be read; save it as RGB'
+        )
+    if layout.photometric == _CMYK or layout.bits < 8 and layout.samples == 1:
         return _pillow(content)
     return _tifffile(content, layout)
 

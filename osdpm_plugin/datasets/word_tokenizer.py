@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,10 +14,16 @@ from .caption_text import normalise_caption
 
 PADDING_ID = 0
 
+_IDEOGRAPHS = r'\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff'
+_WORD = re.compile(rf'[{_IDEOGRAPHS}]|[^\s{_IDEOGRAPHS}]+')
+
 
 def split_caption(caption: str) -> list[str]:
-    """The words of a caption: lower-case, punctuation separates. Equal ``caption_keys`` mean equal words."""
-    return normalise_caption(caption).split()
+    """The words of a caption: lower-case, punctuation separates. Equal ``caption_keys`` mean equal words.
+
+    Each Chinese character and each kana is a word. Other scripts without spaces, such as Thai, are cut at spaces alone.
+    """
+    return _WORD.findall(normalise_caption(caption))
 
 
 def word_id(word: str) -> int:

@@ -17,6 +17,7 @@ from mmengine.evaluator import BaseMetric, Evaluator
 from ..errors import ConfigError, MetricError
 from ..evaluation import ImageTextRecall
 from ..evaluation.records import ImageRecord, gallery_of, merge_records, record_of
+from .awaited_checkpoint import awaiting_checkpoint
 from .launch import build_runner, explain
 
 SPLITS = ('test', 'val')
@@ -59,7 +60,9 @@ def embed_split(cfg: Config, checkpoint: str, split: str = 'test') -> EmbeddedSp
         DataError: the data set is missing or unusable.
         MetricError: the model's predictions are incomplete or not finite.
     """
-    runner = build_runner(_config_of(cfg, checkpoint, split))
+    cfg = _config_of(cfg, checkpoint, split)
+    with awaiting_checkpoint(cfg):
+        runner = build_runner(cfg)
     try:
         loop = runner.test_loop
         metrics = loop.evaluator.metrics

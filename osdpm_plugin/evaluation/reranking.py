@@ -67,26 +67,28 @@ def multivariate_rerank(
     scores: np.ndarray,
     *,
     num_candidates: int = 30,
-    forward_weight: float = 0.3,
+    significance_weight: float = 0.3,
     reverse_weight: float = 1.1,
     decay: float = 0.05,
 ) -> Pair:
     """Re-order the first candidates of each query by how they rank it in return, after GaLR.
 
-    The first K candidates c of query q get ``s + w_f exp(-decay rank(c | q)) + w_r exp(-decay rank(q | c))``, ranks
-    from 0, where s are the query's scores over those candidates, scaled to 0..1. All others follow in their old order.
+    The first K candidates c of query q get ``w_s s(q, c) / sum_q' s(q', c) + exp(-decay f) + w_r exp(-decay r)``. f is
+    c's rank for q, r its position among the K when they are sorted by the rank that q has for each of them; both count
+    from 1. All others follow in their old order. Scores must be positive where they matter, as in `dual_softmax`; a
+    candidate whose scores sum to 0 gets no share.
 
-    Interpretation: public are the parts (similarity, rank, reverse rank), K = 30, the weights 0.3 and 1.1 and
-    exp(-0.05 rank). Which weight belongs to which rank, that the parts are added, and the scaling of s are ours.
-    Candidates that score the same share the best rank of their group.
+    The rule and its numbers are those of the released code, for both directions. Ours are the order of the others, all
+    of which get 0 there, and ties, which are left to the sorting there: candidates that score the same share the best
+    rank of their group, and of those that rank q alike the better one for q stands first.
 
     Source: Yuan et al., Remote sensing cross-modal text-image retrieval based on global and local information, TGRS
-        2022.
+        2022, with its released code.
 
     Args:
         scores: (N, M) finite.
         num_candidates: K; candidates that tie with the K-th are re-ordered too.
-        forward_weight: w_f.
+        significance_weight: w_s, of the share of a candidate's scores that the query holds.
         reverse_weight: w_r.
         decay: of the rank terms.
 
@@ -96,7 +98,8 @@ def multivariate_rerank(
     """
     if isinstance(num_candidates, bool) or not isinstance(num_candidates, int) or num_candidates < 1:
         raise ConfigError(f'rerank.num_candidates={num_candidates!r} must be a positive int, e.g. 30')
-    for key, value in dict(forward_weight=forward_weight, reverse_weight=reverse_weight, decay=decay).items():
+    numbers = dict(significance_weight=significance_weight, reverse_weight=reverse_weight, decay=decay)
+    for key, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float('inf'):
             raise ConfigError(f'rerank.{key}={value!r} must be a number from 0')
     scores = _checked(scores)
@@ -104,11 +107,13 @@ def multivariate_rerank(
 
     def one_way(scores: np.ndarray, forward: np.ndarray, reverse: np.ndarray) -> np.ndarray:
         chosen = forward < num_candidates
-        low = np.where(chosen, scores, np.inf).min(axis=1, keepdims=True)
-        high = scores.max(axis=1, keepdims=True)
-        scaled = (scores - low) / np.where(high > low, high - low, 1.0)
-        better = scaled + forward_weight * np.exp(-decay * forward) + reverse_weight * np.exp(-decay * reverse)
-        return np.where(chosen, better, -1.0 - forward)  # the others below 0, in their old order
+        total = scores.sum(axis=0, keepdims=True)
+        share = np.divide(scores, total, out=np.zeros_like(scores), where=total != 0)
+        position = _ranks(np.where(chosen, -(reverse * scores.shape[1] + forward), -np.inf))
+        better = significance_weight * share + np.exp(-decay * (forward + 1))
+        better += reverse_weight * np.exp(-decay * (position + 1))
+        last = np.where(chosen, better, np.inf).min(axis=1, keepdims=True)
+        return np.where(chosen, better, last - forward)
 
     return _keep_ties(scores, one_way(scores, by_image, by_text), one_way(scores.T, by_text.T, by_image.T).T)
 

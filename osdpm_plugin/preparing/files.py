@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import shutil
 from pathlib import Path
 from typing import Iterator
 
 from ..errors import DataError
+from ..utils.walk import walk_folders
 
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.webp'})
 CHUNK = 1 << 20
@@ -38,15 +38,8 @@ def is_clutter(parts: tuple[str, ...]) -> bool:
 
 def walk_files(top: Path) -> Iterator[Path]:
     """All files below a folder in the order of their names; folders behind links are entered once."""
-    seen = set()
-    for folder, folders, names in os.walk(top, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders.sort()
-        for name in sorted(names):
+    for folder, _, names in walk_folders(top):
+        for name in names:
             path = Path(folder, name)
             if not is_clutter(path.relative_to(top).parts) and path.is_file():
                 yield path

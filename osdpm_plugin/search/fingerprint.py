@@ -30,10 +30,27 @@ def embedding_key(
     digest = hashlib.blake2b(digest_size=16)
     facts = dict(package=__version__, model=settings, steps=list(steps), precision=precision)
     digest.update(json.dumps(facts, sort_keys=True, default=repr).encode())
-    preprocessor = getattr(model, 'data_preprocessor', None)
-    statistics = {} if preprocessor is None else {f'statistics.{k}': v for k, v in preprocessor.named_buffers()}
-    digest.update(repr(getattr(preprocessor, 'channel_order', None)).encode())
-    for name, value in sorted({**model.state_dict(), **statistics}.items()):
+    digest.update(repr(getattr(getattr(model, 'data_preprocessor', None), 'channel_order', None)).encode())
+    for name, value in sorted(_values_of(model).items()):
         digest.update(f'{name} {getattr(value, "dtype", type(value))} {tuple(getattr(value, "shape", ()))}'.encode())
         digest.update(tensor_bytes(value) if isinstance(value, Tensor) else repr(value).encode())
     return digest.hexdigest()
+
+
+def weights_stamp(model: nn.Module) -> tuple:
+    """What changes at once when a weight, a buffer or the statistics are replaced or written to, for milliseconds.
+
+    It counts what PyTorch counts: ``load_state_dict``, the step of an optimizer, ``init_`` functions; not what is
+    written through ``.data``.
+    """
+    return tuple(
+        (name, value.data_ptr(), value._version) if isinstance(value, Tensor) else (name, repr(value))
+        for name, value in _values_of(model).items()
+    )
+
+
+def _values_of(model: nn.Module) -> dict[str, Any]:
+    """Name -> weight, buffer, or statistic of the preprocessor."""
+    preprocessor = getattr(model, 'data_preprocessor', None)
+    statistics = {} if preprocessor is None else {f'statistics.{k}': v for k, v in preprocessor.named_buffers()}
+    return {**model.state_dict(), **statistics}

@@ -8,20 +8,19 @@ from collections.abc import Mapping
 from typing import Any, Callable, Sequence, Union
 
 import numpy as np
-from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.fileio import get
 from PIL import Image
 
 from ..datasets.region_files import region_file
 from ..datasets.transforms import LoadRegions, LoadRemoteSensingImage, TokenizeCaptions
+from ..datasets.transforms.mmcv_loader import check_file, loader_of
 from ..errors import ConfigError, DataError
 from ..features.cached_dataset import CAPTION_TRANSFORMS
 from ..registry import TRANSFORMS
 from .inputs import ArrayOrder, ImageInput, label_of, pixels_of
 
 DIGEST_SIZE = 32
-_LOADERS = (LoadRemoteSensingImage, LoadImageFromFile)
 
 
 def test_steps(cfg: Config) -> list[dict]:
@@ -71,10 +70,9 @@ class ImagePipeline:
         self.array_order = array_order
         self.settings = [dict(step) for step in steps if step['type'] not in CAPTION_TRANSFORMS]
         transforms = [TRANSFORMS.build(dict(step)) for step in self.settings]
-        loaders = [t for t in transforms if isinstance(t, _LOADERS)]
-        if not loaders:
+        self._load: Any = loader_of(transforms)
+        if self._load is None:
             raise ConfigError('the test pipeline reads no image files; begin it with LoadRemoteSensingImage')
-        self._load: Any = loaders[0]
         self._rest = [t for t in transforms if t is not self._load]
         self._regions = [t for t in self._rest if isinstance(t, LoadRegions)]
 
@@ -133,6 +131,7 @@ class ImagePipeline:
             pixels = self._pixels(image)
             return dict(results, img=pixels, img_shape=pixels.shape[:2], ori_shape=pixels.shape[:2])
         try:
+            check_file(self._load, str(image))
             loaded = self._load(results)
         except (ConfigError, DataError, MemoryError):
             raise
@@ -148,7 +147,7 @@ class ImagePipeline:
             image,
             array_order=self.array_order,
             bands=self._load.bands if ours else None,
-            stretch=self._load.stretch if ours else 'none',
+            stretch=self._load.stretch if ours else 'percentile',
         )
 
     def _content(self, file: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Literal, NamedTuple, Optional, Sequence, TypeVar, Union
+from typing import Any, Callable, NamedTuple, Optional, Sequence, TypeVar, Union
 
 import numpy as np
 import torch
@@ -16,11 +16,11 @@ from ..evaluation.exact_scores import chunks
 from ..evaluation.ranking import check_finite
 from .cache import EmbeddingCache
 from .image_pipeline import ImagePipeline
-from .inputs import ImageInput, label_of
+from .inputs import ImageInput, Unreadable, label_of
 from .vectors import ImageVector
 
-Unreadable = Literal['raise', 'skip']
 KEEP_EVERY = 1024  # images after which new vectors are written to the cache
+HASHED_AT_ONCE = 4096  # images whose files wait for a thread
 MOST_THREADS = 8
 _Result = TypeVar('_Result')
 
@@ -104,7 +104,9 @@ class IndexBuilder:
             MetricError: embeddings are not finite.
         """
         with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
-            digests: list[Union[bytes, DataError]] = list(pool.map(self._or_error(self.pipeline.digest), images))
+            digests: list[Union[bytes, DataError]] = []
+            for part in chunks(len(images), HASHED_AT_ONCE):
+                digests += pool.map(self._or_error(self.pipeline.digest), images[part])
             first = {d: item for item, d in reversed(list(enumerate(digests))) if isinstance(d, bytes)}
             known = {} if self.cache is None else self.cache.read(first)
             missing = {d: images[first[d]] for d in dict.fromkeys(digests) if isinstance(d, bytes) and d not in known}

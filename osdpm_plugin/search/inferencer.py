@@ -14,14 +14,15 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import nn
 
+from ..engine.awaited_checkpoint import awaiting_checkpoint
 from ..engine.launch import explain
 from ..errors import CheckpointError, ConfigError
 from ..registry import INFERENCERS
 from ..visualization.page import check_png, save_figure
 from .encoder import Encoder
 from .image_pipeline import ImagePipeline, build_tokenizer, test_steps
-from .index import ImageIndex, Unreadable
-from .inputs import ArrayOrder, ImageInputs, Texts, as_images, as_texts, is_one
+from .index import ImageIndex
+from .inputs import ArrayOrder, ImageInputs, Texts, Unreadable, as_images, as_texts, is_one
 from .loading import check_device, check_weights
 from .picture import draw_matches
 from .query import Match
@@ -61,7 +62,7 @@ class RetrievalInferencer(BaseInferencer):
         scope: default scope of registries; None: the config's.
         show_progress: draw a bar on standard error while images are embedded.
         cache: folder that keeps embeddings of images, see `cache`; None: keep none.
-        unreadable: ``raise`` an error for an image of a gallery that cannot be read, or ``skip`` it.
+        unreadable: ``raise`` an error for an image or folder of a gallery that cannot be read, or ``skip`` it.
         array_order: order of the colours of arrays: ``bgr``, as in OpenCV, mmcv and the inferencers of OpenMMLab, or
             ``rgb``.
 
@@ -222,7 +223,8 @@ class RetrievalInferencer(BaseInferencer):
             title: first line of the picture.
 
         Raises:
-            ConfigError: the file cannot be written, or the picture would be too high.
+            ConfigError: the file cannot be written.
+            DataError: an image cannot be read.
         """
         if out_file is None:
             return None
@@ -268,7 +270,8 @@ class RetrievalInferencer(BaseInferencer):
 
     def _init_model(self, cfg: Any, weights: Optional[str], device: str = 'cpu') -> nn.Module:
         try:
-            return super()._init_model(cfg, weights, device)
+            with awaiting_checkpoint(cfg):
+                return super()._init_model(cfg, weights, device)
         except (TypeError, KeyError) as error:
             raise explain(error) from error
 

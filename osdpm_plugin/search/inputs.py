@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any, Literal, Optional, Sequence, Union
 
 import numpy as np
+from mmengine.logging import print_log
 from PIL import Image, ImageOps
 
 from ..datasets.band_stretch import Stretch, choose_bands, to_uint8
 from ..errors import ConfigError, DataError
+from ..utils.walk import walk_folders
 
 ImageInput = Union[str, os.PathLike, np.ndarray, Image.Image]
 ImageInputs = Union[ImageInput, Sequence[ImageInput]]
 Texts = Union[str, Sequence[str]]
 ArrayOrder = Literal['bgr', 'rgb']
+Unreadable = Literal['raise', 'skip']
 
-SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+SUFFIXES = (
+    *('.avif', '.bmp', '.gif', '.j2k', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg'),
+    *('.pbm', '.pgm', '.png', '.pnm', '.ppm', '.tif', '.tiff', '.webp'),
+)
 _DEEP_MODES = ('F', 'I')  # and 'I;16', 'I;16B' ...: more than 8 bits, which PIL's own conversion would clip
 
 
@@ -28,34 +35,60 @@ def is_one(images: Any) -> bool:
     return isinstance(images, Image.Image) or isinstance(images, np.ndarray) and images.ndim < 4
 
 
-def list_images(folder: Union[str, os.PathLike]) -> list[str]:
-    """Paths of the image files in a folder and below, sorted; hidden files and folders are passed over.
+def list_images(folder: Union[str, os.PathLike], *, unreadable: Unreadable = 'raise') -> list[str]:
+    """Paths of the image files in a folder and below, sorted.
+
+    Folders behind links are entered, each once. Hidden files and folders are passed over, and files whose names do not
+    end in one of `SUFFIXES`, whose number goes to the log.
+
+    Args:
+        folder: to search.
+        unreadable: ``raise`` an error for a folder below that cannot be read, or ``skip`` it with a warning.
 
     Raises:
-        DataError: the folder is missing or holds none.
+        DataError: the folder is missing, cannot be read or holds no images; or a folder below cannot be read.
     """
     root = os.path.expanduser(folder)
     if not os.path.isdir(root):
         raise DataError(f'folder {root} does not exist; name a folder with images')
-    found = []
-    for place, folders, files in os.walk(root):
+
+    def report(error: OSError) -> None:
+        sentence = f'folder {error.filename} cannot be read ({error.strerror}); make it readable, or move it away'
+        if unreadable == 'raise' or error.filename == root:
+            raise DataError(sentence) from error
+        print_log(sentence, logger='current', level=logging.WARNING)
+
+    found: list[str] = []
+    others: list[str] = []
+    for place, folders, names in walk_folders(root, onerror=report):
         folders[:] = [f for f in folders if not f.startswith('.')]
-        found += [os.path.join(place, f) for f in files if f.lower().endswith(SUFFIXES) and not f.startswith('.')]
+        for name in (n for n in names if not n.startswith('.')):
+            (found if name.lower().endswith(SUFFIXES) else others).append(os.path.join(place, name))
+    if others:
+        print_log(
+            f'{len(others)} of {len(found) + len(others)} files in {root} are passed over, since their names do not '
+            f'end as those of images, first {min(others)}',
+            logger='current',
+        )
     if not found:
         raise DataError(f'folder {root} holds no images ({" ".join(SUFFIXES)}); name a folder with images')
     return sorted(found)
 
 
-def as_images(images: ImageInputs) -> list[ImageInput]:
+def as_images(images: ImageInputs, *, unreadable: Unreadable = 'raise') -> list[ImageInput]:
     """One image, a folder, an array (N, H, W, C) or a list of images -> a list; paths are strings in it.
 
+    Args:
+        images: what a user gave.
+        unreadable: what to do about folders that cannot be read, see `list_images`.
+
     Raises:
-        DataError: there are none, a folder is missing or empty, or something is no image.
+        DataError: there are none, a folder is missing, unreadable or empty, or something is no image.
     """
     if is_one(images):
         images = [images]  # type: ignore[list-item]
     elif isinstance(images, (str, os.PathLike)):
-        return list(list_images(images))
+        return list(list_images(images, unreadable=unreadable))
     if not isinstance(images, (list, tuple, np.ndarray)):
         raise DataError(f'images must be paths, arrays or PIL images, got {type(images).__name__}; give a list')
     if not len(images):
@@ -94,6 +127,8 @@ def pixels_of(
     image: Union[np.ndarray, Image.Image], *, array_order: ArrayOrder, bands: Optional[Sequence[int]], stretch: Stretch
 ) -> np.ndarray:
     """An image in memory -> (H, W, 3) uint8, blue first, as the loader of a pipeline reads it from a file.
+
+    Colours of 16 bits are read from files and arrays alone: PIL cuts them to 8 bits.
 
     Args:
         image: PIL image; or (H, W), (H, W, C) of any real type. Three bands are colours, a fourth is left out, unless

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any, Callable, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from mmengine.logging import print_log
 
 from ..visualization.gallery import BODY, LEFT, MARGIN, MOST_LINES, SMALL, TILE_SIZE, TITLE, WIDTH
 from ..visualization.images import tile_of
-from ..visualization.page import GREY, LINE_HEIGHT, RULE, TILE, Page, text_width, wrap
+from ..visualization.page import GREY, LINE_HEIGHT, MAX_HEIGHT, RULE, TILE, Page, text_width, wrap
 from .query import Match
 
 GAP = 16  # pixels, between two images
@@ -28,7 +30,7 @@ def draw_matches(
     title: str,
     read: Callable[[Any], np.ndarray],
 ) -> Figure:
-    """Draw each query in a row of its own.
+    """Draw each query in a row of its own; those that do not fit below `MAX_HEIGHT` are left out with a warning.
 
     Args:
         queries: Q texts or images.
@@ -43,18 +45,26 @@ def draw_matches(
 
     Raises:
         DataError: an image cannot be read.
-        ConfigError: the picture would be too high.
     """
     page = Page(WIDTH)
     y = MARGIN - 6
     lines = wrap(title, width=WIDTH - 2 * MARGIN, size=TITLE, bold=True, most=2)
     y += page.lines(MARGIN, y, lines, size=TITLE, bold=True)
-    for query, matches in zip(queries, answers):
+    for drawn, (query, matches) in enumerate(zip(queries, answers)):
+        mark, top = page.mark(), y + 30
         page.rectangle(MARGIN, y + 14, WIDTH - 2 * MARGIN, 2, RULE)
-        y += 30
-        asked = _draw_image(page, MARGIN, y, query, read) if images_asked else _draw_text(page, y, query)
-        found = (_draw_images if images_found else _draw_texts)(page, y, matches[:MOST_DRAWN], read)
-        y += max(asked, found)
+        asked = _draw_image(page, MARGIN, top, query, read) if images_asked else _draw_text(page, top, query)
+        found = (_draw_images if images_found else _draw_texts)(page, top, matches[:MOST_DRAWN], read)
+        if top + max(asked, found) + MARGIN > MAX_HEIGHT:
+            page.back_to(mark)
+            print_log(
+                f'the picture shows the first {drawn} of {len(queries)} queries; with more it would be higher than '
+                f'{MAX_HEIGHT} pixels, so ask for fewer at a time to see them all',
+                logger='current',
+                level=logging.WARNING,
+            )
+            break
+        y = top + max(asked, found)
     return page.figure(y + MARGIN)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
 from typing import Any, Callable, Literal, Mapping, Optional, Sequence, Union
 
 import numpy as np
@@ -11,10 +10,10 @@ import numpy as np
 from ..errors import ConfigError
 from ..evaluation.exact_scores import chunks
 from .encoder import Encoder
-from .fingerprint import embedding_key
+from .fingerprint import embedding_key, weights_stamp
 from .image_pipeline import ImagePipeline
-from .index import ImageIndex, IndexBuilder, Unreadable, check_batch_size
-from .inputs import ImageInputs, Texts, as_images, as_texts
+from .index import ImageIndex, IndexBuilder, check_batch_size
+from .inputs import ImageInputs, Texts, Unreadable, as_images, as_texts
 from .query import Match, check_topk, rank_alike, rank_images, rank_texts
 from .vectors import TextVector
 
@@ -32,7 +31,7 @@ class Searcher:
         tokenizer: M texts -> (M, T) int64.
         settings: config of the model.
         cache: folder that keeps embeddings of images, or None.
-        unreadable: ``raise`` an error for an image of a gallery that cannot be read, or ``skip`` it.
+        unreadable: ``raise`` an error for an image or folder of a gallery that cannot be read, or ``skip`` it.
         show_progress: draw a bar on standard error while images are embedded.
     """
 
@@ -54,16 +53,20 @@ class Searcher:
         self.cache = cache
         self.unreadable = unreadable
         self.show_progress = show_progress
+        self._key = ''
+        self._stamp: Optional[tuple] = None  # of the weights that `_key` is of
 
-    @cached_property
+    @property
     def key(self) -> str:
-        """Of model, weights, transforms and precision; see `embedding_key`."""
-        return embedding_key(
-            self.encoder.model,
-            settings=self.settings,
-            steps=self.pipeline.settings,
-            precision=self.encoder.precision,
-        )
+        """Of model, weights, transforms and precision, see `embedding_key`; made anew once the weights have changed."""
+        precision = self.encoder.precision
+        stamp = (precision, weights_stamp(self.encoder.model))
+        if stamp != self._stamp:
+            self._key = embedding_key(
+                self.encoder.model, settings=self.settings, steps=self.pipeline.settings, precision=precision
+            )
+            self._stamp = stamp
+        return self._key
 
     def index(self, images: ImageInputs, *, batch_size: int, unreadable: Optional[Unreadable] = None) -> ImageIndex:
         """Embed images, or read their vectors from the cache.
@@ -78,16 +81,17 @@ class Searcher:
             DataError: there are no images, or one cannot be read; with ``skip``, none can.
             MetricError: embeddings are not finite.
         """
+        unreadable = unreadable or self.unreadable
         builder = IndexBuilder(
             pipeline=self.pipeline,
             encode=self.encoder.images,
             key=self.key,
             cache=self.cache,
             batch_size=batch_size,
-            unreadable=unreadable or self.unreadable,
+            unreadable=unreadable,
             show_progress=self.show_progress,
         )
-        return builder.build(as_images(images))
+        return builder.build(as_images(images, unreadable=unreadable))
 
     def embed_texts(self, texts: Texts, *, batch_size: int) -> list[TextVector]:
         """Vectors of texts; texts of equal tokens share one.
@@ -105,6 +109,26 @@ class Searcher:
         unique, place = np.unique(tokens, axis=0, return_inverse=True)
         vectors = [v for rows in chunks(len(unique), batch_size) for v in self.encoder.texts(unique[rows])]
         return [vectors[i] for i in place.reshape(-1)]
+
+    def check_queries(self, task: Task, queries: Any, *, batch_size: int) -> None:
+        """Find out what is wrong with queries before a gallery is embedded for them.
+
+        Args:
+            task: one of `TASKS`.
+            queries: texts or images.
+            batch_size: texts a step.
+
+        Raises:
+            ConfigError: a text is blank, or the model cannot compare images.
+            DataError: an image cannot be read.
+        """
+        if task == 'text_to_image':
+            self.embed_texts(queries, batch_size=batch_size)
+            return
+        if task == 'image_to_image':
+            self._check_comparable()
+        for image in as_images(queries):
+            self.pipeline(image)
 
     def search(self, task: Task, queries: Any, candidates: Any, topk: int, batch_size: int) -> list[list[Match]]:
         """Matches of each query.
@@ -134,14 +158,17 @@ class Searcher:
             vectors = self.embed_texts(texts, batch_size=batch_size)
             images = self.index(queries, batch_size=batch_size, unreadable='raise')
             return rank_texts(images, texts, vectors, self.encoder.scorer(len(texts)), topk)
+        self._check_comparable()
+        images = self.index(queries, batch_size=batch_size, unreadable='raise')
+        return rank_alike(images, self._gallery(candidates, batch_size), topk)
+
+    def _check_comparable(self) -> None:
         if not self.encoder.indexable:
             name = type(self.encoder.model.similarity).__name__
             raise ConfigError(
                 f'{name} scores pairs of image and text, so that it cannot compare two images; take a model with an '
                 'indexable similarity'
             )
-        images = self.index(queries, batch_size=batch_size, unreadable='raise')
-        return rank_alike(images, self._gallery(candidates, batch_size), topk)
 
     def _gallery(self, gallery: Gallery, batch_size: int) -> ImageIndex:
         if not isinstance(gallery, ImageIndex):

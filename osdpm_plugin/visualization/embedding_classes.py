@@ -6,8 +6,8 @@ import csv
 import json
 import re
 from collections import defaultdict
-from pathlib import Path
-from typing import Optional
+from pathlib import Path, PurePath
+from typing import Any, Iterable, Optional
 
 from ..datasets.lexicon import Lexicon
 from ..engine.embed import EmbeddedSplit
@@ -31,7 +31,7 @@ def labels_of(split: EmbeddedSplit, classes: str = PREFIX, *, lexicon: Optional[
 
     Raises:
         ConfigError: fewer than two classes are found.
-        DataError: the file is missing, has another layout, or lacks an image.
+        DataError: the file is missing, has another layout, lacks an image, or has one name for several.
     """
     if classes == PREFIX:
         labels = tuple(NUMBER.sub('', Path(path).stem) or None for path in split.image_paths)
@@ -49,17 +49,17 @@ def labels_of(split: EmbeddedSplit, classes: str = PREFIX, *, lexicon: Optional[
 
 
 def read_classes(path: str) -> dict[str, str]:
-    """Name of an image file -> class.
+    """Name of an image file, with as many of its folders as tell it apart -> class.
 
     Args:
         path: ``.json`` with one object ``{"airport_1.jpg": "airport", ...}``, or a CSV file with the two columns file
             name and class and no header.
 
     Raises:
-        DataError: the file is missing or has another layout.
+        DataError: the file is missing or has another layout, or a name has two classes.
     """
     try:
-        text = Path(path).read_text(encoding='utf-8')
+        text = Path(path).read_text(encoding='utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f'--classes {path} is neither {PREFIX!r} nor {OBJECTS!r} nor a UTF-8 file that can be read ({error}); '
@@ -67,7 +67,9 @@ def read_classes(path: str) -> dict[str, str]:
         ) from error
     if path.lower().endswith('.json'):
         try:
-            table = json.loads(text)
+            table = json.loads(text, object_pairs_hook=lambda pairs: _one_class_each(pairs, path))
+        except DataError:
+            raise
         except ValueError as error:
             raise DataError(f'--classes {path} is not JSON ({error}); correct it at that place') from error
         if not isinstance(table, dict) or not all(isinstance(name, str) and name for name in table.values()):
@@ -77,19 +79,48 @@ def read_classes(path: str) -> dict[str, str]:
     bad = next((i for i, row in enumerate(rows, start=1) if len(row) != 2 or not row[1].strip()), None)
     if bad is not None:
         raise DataError(f'--classes {path}: row {bad} is not a file name and a class; write airport_1.jpg,airport')
-    return {name.strip(): label.strip() for name, label in rows}
+    return _one_class_each(((name.strip(), label.strip()) for name, label in rows), path)
+
+
+def _one_class_each(rows: Iterable[tuple[str, Any]], path: str) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for name, label in rows:
+        name = PurePath(*_parts(name)).as_posix()
+        if table.setdefault(name, label) != label:
+            raise DataError(
+                f'--classes {path} says {table[name]} and {label} of {name}; keep one, or write the folders too'
+            )
+    return table
 
 
 def _from_file(split: EmbeddedSplit, path: str) -> Labels:
-    table = read_classes(path)
-    names = [Path(p).name for p in split.image_paths]
-    missing = [name for name in names if name not in table]
+    """The longest name of the file that ends an image's path says its class."""
+    table = {_parts(name): (name, label) for name, label in read_classes(path).items()}
+    owner: dict[str, str] = {}
+    labels: list[str] = []
+    missing: list[str] = []
+    for image in split.image_paths:
+        parts = _parts(image)
+        found = next((table[parts[i:]] for i in range(len(parts)) if parts[i:] in table), None)
+        if found is None:
+            missing.append(Path(image).name)
+            continue
+        name, label = found
+        if owner.setdefault(name, image) != image:
+            raise DataError(
+                f'--classes {path} has the one name {name} for {owner[name]} and {image}; write their folders before it'
+            )
+        labels.append(label)
     if missing:
         raise DataError(
-            f'--classes {path} has no class for {len(missing)} of {len(names)} images, the first is {missing[0]}; '
-            'add them'
+            f'--classes {path} has no class for {len(missing)} of {len(split.image_paths)} images, the first is '
+            f'{missing[0]}; add them'
         )
-    return tuple(table[name] for name in names)
+    return tuple(labels)
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return PurePath(name.replace('\\', '/')).parts
 
 
 def _objects(split: EmbeddedSplit, lexicon: Lexicon) -> Labels:

@@ -13,6 +13,7 @@ from mmengine.dataset import Compose, default_collate
 from mmengine.hooks import EMAHook
 from torch import Tensor
 
+from ..engine.awaited_checkpoint import awaiting_checkpoint
 from ..engine.launch import build_runner
 from ..errors import ConfigError, DataError, OSDPMError
 from ..models.necks import DAPN
@@ -80,7 +81,8 @@ class HeatmapModel:
         dataset = _pipeline_owner(cfg)
         self.read = reader_of(dataset)
         self.pipeline = Compose([dict(step) for step in dataset['pipeline']])
-        runner = build_runner(copy.deepcopy(cfg))
+        with awaiting_checkpoint(cfg):
+            runner = build_runner(copy.deepcopy(cfg))
         for hook in runner.hooks:
             if isinstance(hook, EMAHook):
                 hook.before_run(runner)  # makes what the checkpoint's averages are loaded into

@@ -69,6 +69,14 @@ class Page:
         self.background = background
         self._orders: list[Callable[[Figure, int], object]] = []
 
+    def mark(self) -> int:
+        """What `back_to` takes."""
+        return len(self._orders)
+
+    def back_to(self, mark: int) -> None:
+        """Forget what was ordered since `mark` was called."""
+        del self._orders[mark:]
+
     def rectangle(self, x: int, y: int, width: int, height: int, color: str) -> None:
         """Fill a rectangle; images and text lie above it."""
 

@@ -170,6 +170,15 @@ def test_own_tables_folders_and_precomp(tmp_path):
         read_sets(specs[:1])
 
 
+def test_a_set_too_small_to_cut_keeps_its_splits(tmp_path, capsys):
+    names = [f'{split}{i}' for split in ('train', 'test') for i in range(4)]
+    table = tmp_path / 'own.csv'
+    table.write_text('filename,caption,split\n' + ''.join(f'{name}.png,{name},{name[:-1]}\n' for name in names))
+    groups = read_sets([str(table)])[0].groups
+    assert [(group.name, len(group.records)) for group in groups] == [('own/train', 4), ('own/test', 4)]
+    assert 'its 4 train images cannot be cut by val_fraction=0.1' in capsys.readouterr().err
+
+
 def test_unreadable_images_are_named(planted, tmp_path, capsys):
     (tmp_path / 'planted' / 'images' / 'park.png').write_bytes(b'broken')
     report = report_of(tmp_path, planted)

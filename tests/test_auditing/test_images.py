@@ -2,6 +2,7 @@
 
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
@@ -54,6 +55,18 @@ def test_deep_grey_images_are_hashed(tmp_path):
     found = hashed(tmp_path, Image.fromarray(grey), deep)
     assert bits_between(*found.perceptual) <= near_duplicates.DEFAULT_MAX_DISTANCE
     assert found.pixels[0] != found.pixels[1]
+
+
+def test_a_jpeg_that_ends_early_has_no_hash(tmp_path, monkeypatch):
+    """OpenCV before 5 pads it with grey."""
+    for name in ('whole.jpg', 'half.jpg'):
+        picture(0).save(tmp_path / name)
+    content = (tmp_path / 'half.jpg').read_bytes()
+    (tmp_path / 'half.jpg').write_bytes(content[: len(content) // 2])
+    monkeypatch.setattr(cv2, 'imdecode', lambda content, flag: np.zeros((64, 64, 3), np.uint8))
+    found = hash_images([str(tmp_path / 'whole.jpg'), str(tmp_path / 'half.jpg')], progress=False)
+    assert found.positions.tolist() == [0]
+    assert found.unreadable == [(str(tmp_path / 'half.jpg'), 'the JPEG ends early')]
 
 
 def test_unreadable_images_are_listed(tmp_path):

@@ -91,7 +91,9 @@ def test_rows_of_the_input(tmp_path):
         for ours in ('train_pipeline', 'the same, decoded once')
         for theirs in ('mmpretrain', 'torchvision')
     ]
-    assert list(rows[0]['steps_ms'])[0] == 'LoadImageFromFile' and list(rows[2]['steps_ms'])[0] == 'LoadDecodedImage'
+    assert (
+        list(rows[0]['steps_ms'])[0] == 'LoadRemoteSensingImage' and list(rows[2]['steps_ms'])[0] == 'LoadDecodedImage'
+    )
     assert rows[0]['captions_remembered'] == pytest.approx([0.2, 0.36])
     assert all(row['goal'] == '>= 1.5' and min(row['images_per_second'].values()) > 0 for row in rows)
 

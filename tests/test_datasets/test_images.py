@@ -13,6 +13,7 @@ from osdpm_plugin.datasets.band_stretch import choose_bands, to_uint8
 from osdpm_plugin.datasets.image_check import check_images
 from osdpm_plugin.datasets.image_files import read_bands
 from osdpm_plugin.datasets.tiff_files import read_tiff, tiff_layout
+from osdpm_plugin.datasets.transforms.mmcv_loader import check_file, why_misread
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.registry import TRANSFORMS
 from tests.generated_data import tiff_bytes
@@ -43,6 +44,15 @@ def test_percentile_by_hand():
     assert [out[i] for i in (0, 2, 3, 50, 97, 98, 100)] == [0, 0, 3, 128, 252, 255, 255]
     with_outlier = np.append(image, [[[65535]]], axis=1)
     assert to_uint8(with_outlier, 'percentile')[0, 50, 0] > 120 and to_uint8(with_outlier, 'minmax')[0, 50, 0] == 0
+
+
+def test_percentile_of_small_objects_on_empty_ground():
+    """198 of 200 values are 7, and so both percentiles: the two others are not lost."""
+    image = np.full((10, 20, 1), 7, np.uint16)
+    image[0, :2, 0] = 107, 207
+    out = to_uint8(image, 'percentile')
+    assert out[0, :3, 0].tolist() == [128, 255, 0]
+    np.testing.assert_array_equal(out, to_uint8(image, 'minmax'))
 
 
 def test_no_stretch_keeps_the_upper_bits():
@@ -128,6 +138,36 @@ def test_sixteen_bit_png(tmp_path):
     check_images([str(tmp_path / 'a.png')], 'decode')
 
 
+@pytest.mark.parametrize('bands', [1, 3, 4])
+def test_orientation_of_sixteen_bit_png(tmp_path, bands):
+    """As that of 8 bits; transparency is left out."""
+    image = random(bands, np.uint16, high=65535, size=(4, 6))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new('L', (1, 1)).save(tmp_path / 'tiny.png', exif=exif)
+    tiny = (tmp_path / 'tiny.png').read_bytes()
+    place = tiny.index(b'eXIf') - 4
+    chunk = tiny[place : place + 12 + int.from_bytes(tiny[place : place + 4], 'big')]
+    plain = cv2.imencode('.png', image if bands == 1 else image[..., [2, 1, 0, 3][:bands]])[1].tobytes()
+    eight = cv2.imencode('.png', np.zeros((4, 6, 3), np.uint8))[1].tobytes()
+    header = 33  # bytes of signature and header chunk
+    turned = read_bands(plain[:header] + chunk + plain[header:])
+    if read_bands(eight[:header] + chunk + eight[header:]).shape == (4, 6, 3):
+        pytest.skip('versions of OpenCV differ in whether a PNG file may be turned')
+    np.testing.assert_array_equal(turned, np.rot90(image[..., :3], -1))
+
+
+def test_inks_become_colours(tmp_path):
+    """CMYK, 0 is no ink: by Pillow's own conversion; 16 bits of ink are refused."""
+    colours = Image.fromarray(random(3))
+    colours.convert('CMYK').save(tmp_path / 'a.tif')
+    expected = np.asarray(colours)
+    assert np.abs(load(tmp_path / 'a.tif')['img'][..., ::-1].astype(int) - expected).max() <= 1
+    check_images([str(tmp_path / 'a.tif')], 'decode')
+    with pytest.raises(DataError, match='TIFF of printing inks of 4 bands of 16 bits cannot be read; save it as RGB'):
+        read_bands(tiff_bytes(random(4, np.uint16), photometric=5))
+
+
 @pytest.mark.parametrize(
     'options',
     [
@@ -150,7 +190,8 @@ def test_tiff_with_tifffile(tmp_path, monkeypatch, options, deflate):
     with monkeypatch.context() as without:
         without.setitem(sys.modules, 'tifffile', None)
         with pytest.raises(
-            DataError, match=r'a\.tif: TIFF of \d+ bands of \d+ bits is read by tifffile, .* pip install'
+            DataError,
+            match=r'a\.tif cannot be read \(TIFF of \d+ bands of \d+ bits is read by tifffile, .* pip install',
         ):
             load(tmp_path / 'a.tif')
         with pytest.raises(DataError, match='1 of 1 images cannot be decoded, first .*a.tif .*pip install tifffile'):
@@ -213,9 +254,96 @@ def test_damaged_files_are_found_at_start_up(tmp_path, name):
 @pytest.mark.parametrize('name', ['text.jpg', 'empty.png', 'tags.tif', 'a.tif', 'half.tiff', 'deep.tif'])
 def test_damaged_files_name_themselves_in_the_pipeline(tmp_path, name):
     (tmp_path / name).write_bytes(damaged()[name])
-    with pytest.raises(DataError, match=f'image .*{name}: ') as raised:
+    with pytest.raises(DataError, match=f'image .*{name} cannot be read ') as raised:
         load(tmp_path / name)
     assert '\n' not in str(raised.value)
+
+
+def jpeg_with_preview(pixels):
+    """A JPEG whose EXIF segment holds another whole JPEG."""
+    small, large = (io.BytesIO(), io.BytesIO())
+    Image.fromarray(pixels[:8, :8]).save(small, 'JPEG')
+    Image.fromarray(pixels).save(large, 'JPEG')
+    segment = b'Exif\0\0' + small.getvalue()
+    return b'\xff\xd8\xff\xe1' + (len(segment) + 2).to_bytes(2, 'big') + segment + large.getvalue()[2:]
+
+
+@pytest.mark.parametrize('share', [0.5, 0.999])
+def test_a_jpeg_must_end(share, monkeypatch):
+    """Whatever OpenCV makes of it; what follows the end, and the end of a preview, do not count."""
+    content = jpeg_with_preview(random(3, size=(64, 64)))
+    monkeypatch.setattr(cv2, 'imdecode', lambda content, flag: np.zeros((64, 64, 3), np.uint8))
+    for whole in (content, content + b'\0', content + b'\0\xff\xda and a film'):
+        assert read_bands(whole).shape == (64, 64, 3)
+    with pytest.raises(DataError, match='the JPEG ends early'):
+        read_bands(content[: int(share * len(content))])
+
+
+@pytest.mark.parametrize('loader', [None, 'LoadImageFromFile', 'LoadRemoteSensingImage'])
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+def test_large_images_are_no_bombs(tmp_path, monkeypatch, loader, suffix):
+    path = tmp_path / f'a{suffix}'
+    Image.fromarray(random(3, size=(64, 64))).save(path)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
+    check_images([str(path)], 'decode', load=loader and TRANSFORMS.build(dict(type=loader)))
+
+
+DEEP = dict(
+    twelve=(tiff_bytes(random(3, np.uint16, high=4000)), 'TIFF of 3 bands of 16 bits'),
+    signed=(tiff_bytes(random(3, np.int16)), 'TIFF of 3 bands of 16 bits'),
+    real=(tiff_bytes(random(1, np.float32)), 'TIFF of 1 bands of 32 bits'),
+    infrared=(tiff_bytes(random(4), extra=[2]), 'TIFF of 4 bands of 8 bits'),
+    many=(tiff_bytes(random(13, np.uint16), photometric=1), 'TIFF of 13 bands of 16 bits'),
+    png=(cv2.imencode('.png', random(3, np.uint16))[1].tobytes(), 'PNG of 16 bits'),
+)
+
+
+@pytest.mark.parametrize('name', DEEP)
+def test_deep_images_and_loader_of_mmcv(tmp_path, name):
+    """Which would show them black, or shuffled, without a word: refused at start-up and when they are loaded."""
+    content, what = DEEP[name]
+    (tmp_path / 'a.tif').write_bytes(content)
+    path = str(tmp_path / 'a.tif')
+    refused = rf"{what}, which LoadImageFromFile shows dark or wrong; write dict\(type='LoadRemoteSensingImage'\)"
+    for check in (lambda: check_images([path], 'decode', load=LoadImageFromFile()),
+                  lambda: check_file(LoadImageFromFile(), path)):  # fmt: skip
+        with pytest.raises(DataError, match=refused):
+            check()
+    assert why_misread(LoadImageFromFile(color_type='unchanged'), content) is None
+    assert why_misread(LoadImageFromFile(imdecode_backend='tifffile'), content) is None
+    assert why_misread(TRANSFORMS.build(LOAD), content) is None
+    if what.startswith('PNG') or pytest.importorskip('tifffile'):
+        check_images([path], 'decode', load=TRANSFORMS.build(LOAD))
+        assert load(path)['img'].max() == 255 or name == 'infrared'
+
+
+def test_ordinary_tiff_and_loader_of_mmcv(tmp_path):
+    """Colour, grey and bilevel of 8 bits at most are what they are."""
+    for image in (random(3), random(1)[..., 0], random(1)[..., 0] > 100):
+        Image.fromarray(image).save(tmp_path / 'a.tif')
+        check_images([str(tmp_path / 'a.tif')], 'decode', load=LoadImageFromFile())
+
+
+def test_start_up_asks_what_the_loader_can(tmp_path):
+    """Formats that Pillow alone reads, and bands that the file has not."""
+    Image.fromarray(random(3)).save(tmp_path / 'a.tga')
+    for options in (None, LOAD, dict(type='LoadImageFromFile')):
+        with pytest.raises(DataError, match='1 of 1 images cannot be decoded'):
+            check_images([str(tmp_path / 'a.tga')], 'decode', load=options and TRANSFORMS.build(options))
+    (tmp_path / 'a.tif').write_bytes(tiff_bytes(random(3)))
+    with pytest.raises(DataError, match=r'it has 3 bands, numbered from 0, so bands=\(3, 2, 1\) cannot be taken'):
+        check_images([str(tmp_path / 'a.tif')], 'decode', load=TRANSFORMS.build(dict(**LOAD, bands=(3, 2, 1))))
+
+
+def test_a_data_set_asks_its_own_loader(tmp_path):
+    from osdpm_plugin.registry import DATASETS
+
+    (tmp_path / 'a.tif').write_bytes(DEEP['twelve'][0])
+    (tmp_path / 'a.csv').write_text('filename,caption\na.tif,a park\n')
+    settings = dict(type='CaptionDataset', data_root=str(tmp_path), ann_file='a.csv')
+    assert len(DATASETS.build(dict(**settings, pipeline=[LOAD]))) == 1
+    with pytest.raises(DataError, match='which LoadImageFromFile shows dark or wrong'):
+        DATASETS.build(dict(**settings, pipeline=[dict(type='LoadImageFromFile')]))
 
 
 def test_absent_files(tmp_path):

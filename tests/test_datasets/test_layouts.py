@@ -189,7 +189,7 @@ def log(monkeypatch):
 
 
 def test_blank_lines_of_precomp(tmp_path, log):
-    """As in RSICD's train file: an image all of whose captions are blank goes, with a count; ids do not move."""
+    """As in RSITMD's train file: an image all of whose captions are blank goes, with a count; ids do not move."""
     write_precomp(tmp_path, train=3, test=0)
     lines = (tmp_path / 'train_caps.txt').read_text().split('\n')
     lines[5:10] = [''] * 4 + [' .']
@@ -207,7 +207,7 @@ def test_blank_lines_of_precomp(tmp_path, log):
 
 
 def test_blank_captions_of_json_sets(tmp_path, log):
-    """RSICD's own file has some, so RSICD drops them; other sets raise. An image left with none is an error in both."""
+    """RSICD's own file has some, so RSICD drops them; one that lists no captions at all is an error all the same."""
     annotation = write_dataset(tmp_path, 'RSICD', train=2, val=1, test=1)
     annotation['images'][0]['sentences'][2]['raw'] = ' .'
     (tmp_path / 'dataset_rsicd.json').write_text(json.dumps(annotation))
@@ -215,11 +215,29 @@ def test_blank_captions_of_json_sets(tmp_path, log):
     assert ('INFO', f'{tmp_path}/dataset_rsicd.json: dropped 1 blank captions of 20, of images scene_0.jpg') in log
     with pytest.raises(DataError, match="1 of the 5 captions of 'scene_0.jpg' are blank"):
         build('RSICD', tmp_path, split='train', blank_captions='raise')
-    for sentence in annotation['images'][1]['sentences']:
-        sentence['raw'] = ''
+    annotation['images'][1]['sentences'] = []
     (tmp_path / 'dataset_rsicd.json').write_text(json.dumps(annotation))
     with pytest.raises(DataError, match="image 'scene_1.jpg' has no caption"):
         build('RSICD', tmp_path, split='train')
+
+
+def test_rsitmd_of_before_28_october_2021(tmp_path, log):
+    """An image all of whose captions are blank goes, by name; the ids of the others are positions in the file."""
+    annotation = write_dataset(tmp_path, 'RSITMD', train=4, val=0, test=1)
+    for sentence in annotation['images'][1]['sentences']:
+        sentence['raw'] = ''
+    path = tmp_path / 'dataset_RSITMD.json'
+    path.write_text(json.dumps(annotation))
+    train = build('RSITMD', tmp_path, split='train', val_fraction=0.34)
+    val = build('RSITMD', tmp_path, split='val', val_fraction=0.34)
+    items = [data.get_data_info(i) for data in (train, val) for i in range(len(data))]
+    assert sorted(item['image_id'] for item in items) == [0, 2, 3]
+    assert {item['image_id']: item['caption_ids'][0] for item in items} == {0: 0, 2: 10, 3: 15}
+    assert build('RSITMD', tmp_path, split='test').get_data_info(0)['image_id'] == 4
+    assert ('WARNING', f'{path}: left out 1 images of 5 that have no caption: scene_1.tif') in log
+    assert [r.image_id for r in read_annotations(path, blank_captions='drop')] == [0, 2, 3, 4]
+    with pytest.raises(DataError, match=r"5 of the 5 captions of 'scene_1.tif' are blank; .*blank_captions='drop'"):
+        build('RSITMD', tmp_path, split='train', blank_captions='raise')
 
 
 def test_a_partial_set_is_announced(tmp_path, log):

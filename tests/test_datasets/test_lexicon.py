@@ -410,6 +410,8 @@ def test_from_file(tmp_path):
     assert lexicon.prompts('{}') == ['a dog', 'snow']
     assert "name='mine'" in repr(lexicon)
     assert lexicon.digest == Lexicon(**content).digest
+    path.write_bytes(b'\xef\xbb\xbf' + path.read_bytes())
+    assert Lexicon.from_file(path).digest == lexicon.digest
 
 
 @pytest.mark.parametrize(
@@ -522,6 +524,19 @@ def test_tool_prints_and_writes(tool, ann_file, tmp_path, capsys):
     lexicon.write_text('{"categories": {"gizmo": [], "bridge": []}}')
     assert tool.main([str(ann_file), '--split', 'test', '--lexicon', str(lexicon), '--top', '1']) == 0
     assert 'images with an object: 1 of 1 (100.00 %)' in capsys.readouterr().out
+
+
+def test_tool_counts_own_tables_and_precomp(tool, tmp_path, capsys):
+    table = tmp_path / 'own.csv'
+    table.write_text('filename,caption\na.jpg,a bridge\nb.jpg,nothing\n')
+    assert tool.main([str(table), '--split', '']) == 0
+    assert 'images with an object: 1 of 2' in capsys.readouterr().out
+    assert tool.main([str(table)]) == 2
+    assert "no image in the split 'train'; choose --split from ''" in capsys.readouterr().err
+    (tmp_path / 'train_caps.txt').write_text('a bridge\n' * 5)
+    (tmp_path / 'train_filename.txt').write_text('a.jpg\n' * 5)
+    assert tool.main([str(tmp_path)]) == 0
+    assert 'images with an object: 1 of 1' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

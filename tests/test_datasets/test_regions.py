@@ -16,7 +16,7 @@ from osdpm_plugin.datasets.region_files import RegionRecord, read_regions, regio
 from osdpm_plugin.datasets.transforms import LoadRegions, PackRetrievalInputs
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.models.retrievers.region_retriever import collate_regions
-from osdpm_plugin.registry import MODELS
+from osdpm_plugin.registry import DATASETS, MODELS
 from osdpm_plugin.structures import RetrievalDataSample
 from tests.shrunk_configs import ROOT
 from tests.test_models import words
@@ -249,6 +249,30 @@ def test_detection_writes_a_file_for_each_image(tmp_path, detector):
     few, many = read_regions(tmp_path / 'out' / 'a.npz'), read_regions(tmp_path / 'out' / 'b.npz')
     assert few.labels.tolist() == [1] and many.labels.tolist() == [4, 3, 2]
     assert few.boxes.tolist() == [[0, 0, 0.5, 1]] and many.scores.tolist() == pytest.approx([0.9, 0.675, 0.45])
+
+
+def test_regions_of_another_image_are_not_replaced(tmp_path, detector):
+    out = tmp_path / 'out'
+    first, second = write_images(tmp_path / 'first'), write_images(tmp_path / 'second')
+    detect_regions('c.py', 'c.pth', first, out, num=3)
+    Image.new('RGB', (30, 30)).save(second / 'b.png')
+    kept = (out / 'b.npz').read_bytes()
+    with pytest.raises(DataError, match='b.npz was made from another image of that name; write to a folder of its own'):
+        detect_regions('c.py', 'c.pth', second, out)
+    assert len(detector) == 2 and (out / 'b.npz').read_bytes() == kept
+    assert detect_regions('c.py', 'c.pth', first.rename(tmp_path / 'moved'), out, num=1) == 2
+    assert len(read_regions(out / 'b.npz').scores) == 1
+    write_regions(out / 'b.npz', a_record())  # as written by others, without the hash
+    (out / 'a.npz').write_text('damaged')
+    assert detect_regions('c.py', 'c.pth', second, out) == 2
+
+
+def test_a_data_set_has_a_region_file_for_each_image(tmp_path):
+    (tmp_path / 'own.csv').write_text('filename,caption,split\na/1.jpg,one,train\nb/1.jpg,two,test\n')
+    options = dict(type='CaptionDataset', data_root=str(tmp_path), ann_file='own.csv', split='test', check='none')
+    assert len(DATASETS.build(options)) == 1
+    with pytest.raises(DataError, match='images a/1.jpg and b/1.jpg have the one region file 1.npz; rename one'):
+        DATASETS.build(dict(options, pipeline=[dict(type='LoadRegions', folder='regions')]))
 
 
 @pytest.fixture

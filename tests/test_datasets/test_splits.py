@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from osdpm_plugin.datasets.annotations import ImageRecord
+from osdpm_plugin.datasets.annotations import ImageRecord, usual_split_names
 from osdpm_plugin.datasets.split_conventions import CONVENTIONS, apply_convention, lowest_hashes, train_size
 from osdpm_plugin.datasets.split_manifest import make_manifest, read_manifest
 from osdpm_plugin.errors import ConfigError, DataError
@@ -37,6 +37,7 @@ def names(data):
     [
         ('pir', dict(train=8734, val=1094, test=1093), 7862, 1966),
         ('pir', dict(train=4291, test=452), 3435, 856),
+        ('pir', dict(train=4287, test=452), 3431, 856),
         ('galr', dict(train=4291, test=452), 3432, 859),
         ('galr', dict(train=9828, test=1093), 7862, 1966),
         ('hvsa', dict(train=9828, test=1093), 8845, 983),
@@ -52,6 +53,88 @@ def test_sizes_of_the_field(convention, pool, train, val):
     assert sizes_of(cut) == dict(train=train, val=val, test=pool['test'])
     assert [r._replace(split='') for r in cut] == [r._replace(split='') for r in records]
     assert all(c.split == 'test' for c, r in zip(cut, records) if r.split == 'test')
+
+
+@pytest.mark.parametrize(
+    ('names_of_file', 'usual'),
+    [
+        ('train validation test', 'train val test'),
+        ('Train VALID', 'train val'),
+        ('train Val TEST', 'train val test'),
+        ('train val dev', 'train val dev'),
+        ('train Val validation', 'train val validation'),
+        ('train dev valid', 'train dev valid'),
+        ('train holdout', 'train holdout'),
+    ],
+)
+def test_spellings_of_splits(names_of_file, usual):
+    assert list(usual_split_names(names_of_file.split()).values()) == usual.split()
+
+
+def own_data(root, *splits, count=8, **options):
+    """``count`` images of each split in a table of own data."""
+    rows = [f'{split}_{i}.jpg,a park{f",{split}" if split else ""}' for split in splits for i in range(count)]
+    header = 'filename,caption,split' if splits != ('',) else 'filename,caption'
+    root.mkdir(exist_ok=True)
+    (root / 'own.csv').write_text('\n'.join([header, *rows]) + '\n')
+    return build('CaptionDataset', root, ann_file='own.csv', **options)
+
+
+@pytest.mark.parametrize('val', ['validation', 'valid', 'dev', 'Val', 'Validation'])
+def test_the_validation_images_of_a_file_are_val(tmp_path, val):
+    for asked in ('val', val):
+        assert names(own_data(tmp_path, 'train', val, 'test', split=asked)) == {f'{val}_{i}.jpg' for i in range(8)}
+    assert names(own_data(tmp_path, 'train', val, 'test', split='train')) == {f'train_{i}.jpg' for i in range(8)}
+    assert len(own_data(tmp_path, 'train', val, 'test', split='trainval')) == 16
+    assert len(own_data(tmp_path, 'train', val, split='val', split_convention='hvsa')) == 2  # 16 - 14
+
+
+def test_another_split_of_the_name_is_left_alone(tmp_path):
+    assert names(own_data(tmp_path, 'train', 'val', 'dev', split='dev')) == {f'dev_{i}.jpg' for i in range(8)}
+    assert len(own_data(tmp_path, 'train', 'holdout', split='train')) == 8
+    with pytest.raises(
+        DataError, match=r"no image in split 'val'; it has 'holdout' \(8 images\), 'train' \(8 images\)"
+    ):
+        own_data(tmp_path, 'train', 'holdout', split='val')
+
+
+def test_a_manifest_may_call_val_otherwise(tmp_path):
+    records = [ImageRecord(i, f'train_{i}.jpg', 'train' if i < 6 else 'validation', ('a',), (i,)) for i in range(8)]
+    path = tmp_path / 'manifest.json'
+    path.write_text(json.dumps(make_manifest(records, convention='official', seed=0)))
+    own = own_data(tmp_path, 'train', split='validation', split_manifest=str(path))
+    assert names(own) == {'train_6.jpg', 'train_7.jpg'}
+
+
+def test_a_cut_is_logged(tmp_path, monkeypatch):
+    log = []
+    target = 'osdpm_plugin.datasets.split_conventions.print_log'
+    monkeypatch.setattr(target, lambda message, logger: log.append(message))
+    for split in ('train', 'val'):
+        own_data(tmp_path, 'train', 'test', count=20, split=split)
+        how = 'has no val split: 2 of its 20 train images become val by val_fraction=0.1'
+        assert log.pop() == f'{tmp_path / "own.csv"} {how}'
+    own_data(tmp_path, 'train', 'test', split='test')
+    own_data(tmp_path, 'train', 'validation', split='train')
+    assert log == []
+
+
+def test_a_file_without_splits_is_cut_when_asked(tmp_path, make_split, capsys):
+    out = tmp_path / 'manifest.json'
+    for split in ('train', 'val'):
+        with pytest.raises(
+            DataError, match='it names no splits: set split=None, or split_manifest to a file of tools/'
+        ):
+            own_data(tmp_path, '', count=20, split=split)
+    for options, val in (([], 2), (['--val-fraction', '0.3'], 6), (['--convention', 'galr'], 4)):
+        assert make_split([str(tmp_path / 'own.csv'), '--out', str(out), *options]) == 0
+        assert json.loads(out.read_text())['sizes'] == dict(train=20 - val, val=val)
+        assert 'test: none; name the test images in the split column' in capsys.readouterr().out
+    by_manifest = own_data(tmp_path, '', count=20, split='val', split_manifest=str(out))
+    assert names(by_manifest) == names(own_data(tmp_path, '', count=20, split='val', split_convention='galr'))
+    own_data(tmp_path, '', count=1, split=None)
+    assert make_split([str(tmp_path / 'own.csv'), '--out', str(out)]) == 2
+    assert 'has no val split and its 1 split-less images cannot be cut' in capsys.readouterr().err
 
 
 def test_a_cut_by_hand():
@@ -73,7 +156,7 @@ def test_train_size_of_any_pool():
 
 @pytest.mark.parametrize('convention', CONVENTIONS)
 def test_too_small_to_cut(convention):
-    with pytest.raises(DataError, match='train images cannot be cut by'):
+    with pytest.raises(DataError, match='images cannot be cut by'):
         apply_convention(records_of(train=1, test=2), convention=convention, source='x')
 
 

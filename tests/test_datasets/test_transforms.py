@@ -164,6 +164,12 @@ def test_decoded_images_are_those_of_the_file(tmp_path):
     cv2.imwrite(str(path), second)
     os.utime(path, ns=(1, 1))
     np.testing.assert_array_equal(load(dict(img_path=str(path)))['img'], second)
+    cv2.imwrite(str(path), first.astype(np.uint16) * 12)
+    stretched = load(dict(img_path=str(path)))['img']
+    assert abs(stretched.mean() - first.mean()) < 10
+    swapped = TRANSFORMS.build(dict(type='LoadDecodedImage', folder=str(kept), bands=(2, 1, 0)))
+    for _ in range(2):
+        np.testing.assert_array_equal(swapped(dict(img_path=str(path)))['img'], stretched[..., ::-1])
     with pytest.raises(FileNotFoundError):
         load(dict(img_path=str(tmp_path / 'none.png')))
     with pytest.raises(ConfigError, match='cannot be made'):

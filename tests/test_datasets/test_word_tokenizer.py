@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from osdpm_plugin.datasets.caption_text import caption_key
+from osdpm_plugin.datasets.caption_text import caption_key, normalise_caption
 from osdpm_plugin.datasets.word_tokenizer import PADDING_ID, WordTokenizer, split_caption, word_id
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.registry import TASK_UTILS
@@ -36,7 +36,37 @@ def test_rows_by_hand():
     assert tokenizer.pad_token_id == 0 and WordTokenizer().context_length == 47
 
 
-@pytest.mark.parametrize('pair', [('A park.', 'a park'), ('near-by', 'near by'), ("it's", 'It s !')])
+def test_words_of_other_scripts():
+    assert split_caption('काला घर, काली') == ['काला', 'घर', 'काली']
+    assert split_caption('ที่ดิน สีเขียว') == ['ที่ดิน', 'สีเขียว']
+    assert split_caption('河边有ABC绿树。パーク 2') == [*'河边有', 'abc', *'绿树', *'パーク', '2']
+    assert np.count_nonzero(WordTokenizer()(['河流两侧有许多绿树', '一架飞机'])) == 9 + 4
+    assert WordTokenizer()(['机场'])[0, :2].tolist() == [word_id('机'), word_id('场')]
+
+
+@pytest.mark.parametrize('pair', [('काला घर', 'काली घर'), ('बाग', 'बग'), ('ที่ดิน', 'ทดน'), ('forêt', 'foret')])
+def test_vowel_signs_and_accents_tell_captions_apart(pair):
+    assert caption_key(pair[0]) != caption_key(pair[1])
+
+
+def test_normalised_text_by_hand():
+    """Letters, digits and the underscore of ASCII stay, all else separates; a mark without a letter is no word."""
+    ascii_text = ''.join(map(chr, range(128)))
+    assert normalise_caption(ascii_text) == '0123456789 abcdefghijklmnopqrstuvwxyz _ abcdefghijklmnopqrstuvwxyz'
+    assert normalise_caption('(fore\u0302t) \u0302 \u0915\u093e.\u0918') == 'for\u00eat \u0915\u093e \u0918'
+    assert normalise_caption('2 m² of ‘naïve’ parks – ½') == '2 m² of naïve parks ½'  # not NFKC
+
+
+@pytest.mark.parametrize(
+    'pair',
+    [
+        ('A park.', 'a park'),
+        ('near-by', 'near by'),
+        ("it's", 'It s !'),
+        ('FORE\u0302T', 'for\u00eat'),
+        ('\u2708\ufe0f a park', 'a park'),
+    ],
+)
 def test_equal_keys_mean_equal_tokens(pair):
     assert caption_key(pair[0]) == caption_key(pair[1])
     first, second = WordTokenizer()(pair)

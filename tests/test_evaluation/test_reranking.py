@@ -36,15 +36,49 @@ def test_a_hub_loses(method):
 
 
 def test_multivariate_by_hand():
-    """Two candidates for each image; the terms are written out for image 0."""
+    """Two candidates for each image; the terms are written out: share of the column or row, rank, reverse position."""
     scores = np.array([[0.9, 0.5, 0.1], [1.0, 0.2, 0.3]])
     i2t, t2i = multivariate_rerank(scores, num_candidates=2)
     d = math.exp(-0.05)
-    # image 0: caption 0 is 1st, it ranks the image 2nd; caption 1 is 2nd, it ranks the image 1st; caption 2 is left out
-    assert i2t[0].tolist() == pytest.approx([1 + 0.3 + 1.1 * d, 0 + 0.3 * d + 1.1, -1 - 2], abs=1e-12)
-    assert i2t[1].tolist() == pytest.approx([1 + 0.3 + 1.1, -1 - 2, 0 + 0.3 * d + 1.1], abs=1e-12)
-    # caption 0: image 1 is 1st and ranks it 1st; image 0 is 2nd and ranks it 1st
-    assert t2i[:, 0].tolist() == pytest.approx([0 + 0.3 * d + 1.1, 1 + 0.3 + 1.1], abs=1e-12)
+    # image 0: caption 0 is 1st and ranks it 2nd, caption 1 is 2nd and ranks it 1st: positions 2 and 1
+    second = 0.3 * 0.5 / 0.7 + d**2 + 1.1 * d
+    first = 0.3 * 0.9 / 1.9 + d + 1.1 * d**2
+    assert i2t[0].tolist() == pytest.approx([first, second, min(first, second) - 2], abs=1e-12)
+    # image 1: captions 0 and 2 rank it 1st, so the better one keeps position 1
+    last = 0.3 * 0.3 / 0.4 + d**2 + 1.1 * d**2
+    assert i2t[1].tolist() == pytest.approx([0.3 * 1.0 / 1.9 + d + 1.1 * d, last - 2, last], abs=1e-12)
+    # caption 0: image 1 is 1st, image 0 is 2nd, both rank it 1st; rows sum to 1.5 and 1.5
+    assert t2i[:, 0].tolist() == pytest.approx(
+        [0.3 * 0.9 / 1.5 + d**2 + 1.1 * d**2, 0.3 * 1.0 / 1.5 + d + 1.1 * d], abs=1e-12
+    )
+
+
+def multivariate_in_loops(scores, k):
+    """One direction of the rule, query by query, for scores without ties; candidates only."""
+    found = {}
+    for q, row in enumerate(scores):
+        candidates = sorted(range(len(row)), key=lambda c: -row[c])[:k]
+        seen_from = {c: sum(other > row[c] for other in scores[:, c]) for c in candidates}
+        in_return = sorted(candidates, key=seen_from.get)  # stable: equals stay in the order of the query
+        for rank, c in enumerate(candidates, start=1):
+            terms = (row[c] / sum(scores[:, c]), math.exp(-rank / 20), math.exp(-(in_return.index(c) + 1) / 20))
+            found[q, c] = 0.3 * terms[0] + terms[1] + 1.1 * terms[2]
+    return found
+
+
+@pytest.mark.parametrize('k', [3, 30])
+def test_multivariate_equals_loops(k):
+    scores = np.random.default_rng(3).uniform(0.1, 0.9, (40, 60))
+    i2t, t2i = multivariate_rerank(scores, num_candidates=k)
+    for result, one in ((i2t, scores), (t2i.T, scores.T)):
+        for (q, c), value in multivariate_in_loops(one, k).items():
+            assert result[q, c] == pytest.approx(value, abs=1e-12)
+
+
+def test_scores_that_sum_to_zero_have_no_share():
+    i2t, _ = multivariate_rerank(np.array([[0.5, 0.2], [-0.5, 0.6]]))
+    d = math.exp(-0.05)
+    assert i2t[0, 0] == pytest.approx(d + 1.1 * d, abs=1e-12)
 
 
 def test_candidates_beyond_k_keep_their_order():
@@ -53,7 +87,7 @@ def test_candidates_beyond_k_keep_their_order():
     before, after = np.argsort(-scores, axis=1), np.argsort(-i2t, axis=1)
     assert np.array_equal(before[:, 4:], after[:, 4:])
     assert np.array_equal(np.sort(before[:, :4]), np.sort(after[:, :4])) and not np.array_equal(before, after)
-    one, _ = multivariate_rerank(scores, num_candidates=20, forward_weight=0.0, reverse_weight=0.0)
+    one, _ = multivariate_rerank(scores, num_candidates=20, significance_weight=0.0, reverse_weight=0.0)
     assert np.array_equal(np.argsort(-one, axis=1), before)
 
 

@@ -13,6 +13,7 @@ from osdpm_plugin.errors import CheckpointError
 from osdpm_plugin.models.backbones import OpenCLIPImageTower, OpenCLIPTextTower, clip_pretrained
 from osdpm_plugin.models.backbones.clip_architecture import matching_models
 from osdpm_plugin.models.backbones.clip_checkpoint import _Inert, _read, read_clip_weights
+from osdpm_plugin.models.backbones.clip_pretrained import weights_follow
 
 from .clip_formats import (
     CONTEXT,
@@ -196,6 +197,39 @@ def test_pixels_from_a_config_beside_the_file(tmp_path):
     config.write_text('{')
     with pytest.raises(CheckpointError, match='open_clip_config.json'):
         image_tower(pretrained=path)
+
+
+def test_what_a_tag_decides_without_its_weights(no_download, monkeypatch):
+    name = 'tiny-test-model'
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, name, copy.deepcopy(VIT))
+    tags = dict(
+        first=dict(url='-', mean=(0.5, 0.25, 0.125), std=(1.0, 0.5, 0.25)), second=dict(url='-', quick_gelu=True)
+    )
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED, name, tags)
+    with weights_follow():
+        tower = OpenCLIPImageTower(model=name, pretrained='first')
+        OpenCLIPTextTower(model=name, pretrained='first')
+        assert (tower.pixel_mean, tower.pixel_std) == ([127.5, 63.75, 31.875], [255.0, 127.5, 63.75])
+        with pytest.raises(CheckpointError, match="'second' were trained with QuickGELU"):
+            OpenCLIPTextTower(model=name, pretrained='second')
+        with pytest.raises(CheckpointError, match="'third' is neither a file nor .* its tags are first, second"):
+            OpenCLIPTextTower(model=name, pretrained='third')
+    with pytest.raises(CheckpointError, match='could not be downloaded'):
+        OpenCLIPTextTower(model=name, pretrained='first')
+
+
+def test_pixels_of_a_file_that_is_gone(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(clip_pretrained, 'print_log', lambda text, **options: said.append(text))
+    with weights_follow():
+        tower = image_tower(pretrained=str(tmp_path / 'gone.bin'))
+        assert tower.pixel_mean == [255 * v for v in open_clip.OPENAI_DATASET_MEAN]
+        assert len(said) == 1 and 'gone.bin' in said[0] and 'open_clip_config.json' in said[0]
+        (tmp_path / 'open_clip_config.json').write_text(
+            json.dumps(dict(preprocess_cfg=dict(mean=[0.5] * 3, std=[0.25] * 3)))
+        )
+        tower = image_tower(pretrained=str(tmp_path / 'gone.bin'))
+    assert (tower.pixel_mean, tower.pixel_std, len(said)) == ([127.5] * 3, [63.75] * 3, 1)
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from PIL import Image
 
 from osdpm_plugin.errors import ConfigError, DataError
-from osdpm_plugin.search import RetrievalInferencer, default_cache_dir
+from osdpm_plugin.search import RetrievalInferencer, default_cache_dir, index
 from osdpm_plugin.search import cache as cache_module
 from osdpm_plugin.search.cache import SUFFIX, EmbeddingCache
 from osdpm_plugin.search.image_pipeline import ImagePipeline
@@ -116,10 +118,40 @@ def test_new_weights_never_read_old_vectors(saved, images, tmp_path):
     assert Counted(saved, cache, checkpoint=same).embed(images)[1] == 0, 'a file name is no weight'
 
 
+@pytest.mark.stack
+@pytest.mark.parametrize('way', ['load_state_dict', 'in place', 'another tensor', 'statistics'])
+def test_weights_that_change_under_a_live_inferencer(saved, images, tmp_path, way):
+    inferencer = Counted(saved, tmp_path / 'cache')
+    model, old = inferencer.model, inferencer.index(images)
+    key = inferencer.searcher.key
+    assert inferencer.searcher.key is key, 'hashed once'
+    weight = next(p for p in model.neck.parameters())
+    if way == 'load_state_dict':
+        other = torch.load(disturb(saved.checkpoint, tmp_path / 'other.pth'), weights_only=False)['state_dict']
+        model.load_state_dict(other)
+    elif way == 'in place':
+        with torch.no_grad():
+            weight.add_(1e-3)
+    elif way == 'another tensor':
+        weight.data = weight.data + 1e-3
+    else:
+        model.data_preprocessor.mean.add_(1.0)
+    vectors, count = inferencer.embed(images)
+    assert count == 6 and not np.array_equal(vectors, old.embedding)
+    with pytest.raises(ConfigError, match='the gallery was indexed by another model or pipeline; make it anew'):
+        inferencer.text_to_image('a ship', old)
+    if way == 'load_state_dict':
+        fresh = Counted(saved, None, checkpoint=tmp_path / 'other.pth')
+        np.testing.assert_array_equal(vectors, fresh.embed(images)[0])
+        assert inferencer.searcher.key == fresh.searcher.key
+
+
 CHANGES = {
     'size': lambda cfg: cfg.test_dataloader.dataset.pipeline[1].update(scale=(48, 48)),
     'interpolation': lambda cfg: cfg.test_dataloader.dataset.pipeline[1].update(interpolation='nearest'),
-    'loader': lambda cfg: cfg.test_dataloader.dataset.pipeline.__setitem__(0, dict(type='LoadRemoteSensingImage')),
+    'loader': lambda cfg: cfg.test_dataloader.dataset.pipeline.__setitem__(
+        0, dict(type='LoadRemoteSensingImage', stretch='none')
+    ),
     'statistics': lambda cfg: cfg.model.data_preprocessor.update(mean=(0.0, 0.0, 0.0)),
     'channel order': lambda cfg: cfg.model.data_preprocessor.update(channel_order='bgr'),
     'model': lambda cfg: cfg.model.neck.update(normalize=not cfg.model.neck.get('normalize', True)),
@@ -170,6 +202,23 @@ def test_a_damaged_file_is_made_again(saved, images, tmp_path, damage):
     assert count == 6 and not path.exists() and len(files_of(cache)) == 1
     np.testing.assert_array_equal(first, second)
     assert Counted(saved, cache).embed(images)[1] == 0
+
+
+@pytest.mark.stack
+def test_files_wait_for_threads_in_parts(saved, images, tmp_path, monkeypatch):
+    """A list of a million images does not become as many futures."""
+    want, parts = Counted(saved, None).index(images), []
+
+    class Pool(ThreadPoolExecutor):
+        def map(self, function, items):
+            parts.append(len(items))
+            return super().map(function, items)
+
+    monkeypatch.setattr(index, 'ThreadPoolExecutor', Pool)
+    monkeypatch.setattr(index, 'HASHED_AT_ONCE', 4)
+    got = Counted(saved, None).index(images, batch_size=3)
+    assert parts == [4, 2, 3, 3] and got.images == want.images
+    np.testing.assert_allclose(got.embedding, want.embedding, rtol=0, atol=1e-6)
 
 
 @pytest.mark.stack

@@ -1,11 +1,16 @@
 """Paths, folders, arrays, PIL images and texts -> lists; pixels in memory are those of the file."""
 
+import errno
+import os
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from osdpm_plugin.datasets.transforms import LoadRemoteSensingImage
 from osdpm_plugin.errors import ConfigError, DataError
+from osdpm_plugin.search import inputs
 from osdpm_plugin.search.image_pipeline import ImagePipeline, build_tokenizer, test_steps
 from osdpm_plugin.search.inputs import as_images, as_texts, is_one, list_images, pixels_of
 from tests.generated_data import tiff_bytes
@@ -103,10 +108,67 @@ def test_folders(tmp_path):
     assert list_images(tmp_path) == as_images(tmp_path) == as_images(str(tmp_path)) == want
     assert as_images(tmp_path / 'a.jpg') == as_images([tmp_path / 'a.jpg']) == want[:1]
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(DataError, match=r'folder .*empty holds no images \(\.bmp .* name a folder with images'):
+    with pytest.raises(DataError, match=r'folder .*empty holds no images \(\.avif .* name a folder with images'):
         as_images(tmp_path / 'empty')
     with pytest.raises(DataError, match='folder nowhere does not exist; name a folder with images'):
         list_images('nowhere')
+
+
+def test_links_are_followed_once(tmp_path):
+    photos, other = tmp_path / 'photos', tmp_path / 'other'
+    for folder in (photos, other / 'deep'):
+        folder.mkdir(parents=True)
+        (folder / 'a.png').touch()
+    (photos / 'link').symlink_to(other, target_is_directory=True)
+    (other / 'loop').symlink_to(photos, target_is_directory=True)
+    (photos / 'twice').symlink_to(other / 'deep', target_is_directory=True)
+    (photos / 'gone.png').symlink_to(tmp_path / 'nothing.png')  # named, so that it is found out to be unreadable
+    assert list_images(photos) == [str(photos / name) for name in ('a.png', 'gone.png', 'link/deep/a.png')]
+
+
+def test_folders_that_cannot_be_read(tmp_path, monkeypatch):
+    """Even by a user who may read everything."""
+    (tmp_path / 'below').mkdir()
+    (tmp_path / 'a.png').touch()
+    scandir, said, refused = os.scandir, [], {str(tmp_path / 'below')}
+
+    def refuse(path):
+        if path in refused:
+            raise PermissionError(errno.EACCES, 'Permission denied', path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    monkeypatch.setattr(inputs, 'print_log', lambda text, **options: said.append(text))
+    sentence = f'folder {tmp_path}/below cannot be read (Permission denied); make it readable, or move it away'
+    with pytest.raises(DataError, match=re.escape(sentence)):
+        as_images(tmp_path)
+    assert as_images(tmp_path, unreadable='skip') == [str(tmp_path / 'a.png')] and said == [sentence]
+    refused.add(str(tmp_path))
+    with pytest.raises(DataError, match=r'cannot be read \(Permission denied\)'):
+        as_images(tmp_path, unreadable='skip')
+
+
+def test_files_that_are_passed_over_are_counted(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(inputs, 'print_log', lambda text, **options: said.append(text))
+    for name in ('a.png', '.hidden'):
+        (tmp_path / name).touch()
+    list_images(tmp_path)
+    assert said == []
+    for name in ('z.txt', 'notes.md', 'b.JP2'):
+        (tmp_path / name).touch()
+    assert len(list_images(tmp_path)) == 2
+    assert len(said) == 1 and said[0].startswith(f'2 of 4 files in {tmp_path} are passed over, since their names')
+    assert said[0].endswith(f'first {tmp_path}/notes.md')
+
+
+@pytest.mark.parametrize('suffix', ['bmp', 'jfif', 'jp2', 'jpe', 'pgm', 'png', 'ppm', 'tif', 'webp'])
+def test_what_is_listed_can_be_decoded(tmp_path, suffix):
+    path = tmp_path / f'a.{suffix}'
+    image = Image.fromarray(PIXELS).convert('L' if suffix == 'pgm' else 'RGB')
+    image.save(path, format='JPEG' if suffix in ('jfif', 'jpe') else None)
+    assert list_images(tmp_path) == [str(path)]
+    assert LoadRemoteSensingImage()(dict(img_path=str(path)))['img'].shape == PIXELS.shape
 
 
 def test_one_or_many(tmp_path):
@@ -194,6 +256,30 @@ def test_unreadable_files(pipeline, path, tmp_path):
     for name, reason in (('none.png', 'No such file'), ('', 'Is a directory'), ('a\0b', 'null')):
         with pytest.raises(DataError, match=f'cannot be read .*{reason}'):
             pipeline.digest(f'{tmp_path}/{name}')
+
+
+@pytest.mark.parametrize('deep', [False, True])
+def test_what_the_loader_would_show_wrongly(tmp_path, deep):
+    """A JPEG that ends early, which OpenCV before 5 pads, and a 12-bit file, which mmcv's loader shows black."""
+    path = tmp_path / 'a.jpg'
+    if deep:
+        path.write_bytes(tiff_bytes(PIXELS.astype(np.uint16) * 12))
+    else:
+        Image.fromarray(PIXELS).save(path)
+        path.write_bytes(path.read_bytes()[:-2])
+    reason = 'TIFF of 3 bands of 16 bits, which LoadImageFromFile shows dark' if deep else 'the JPEG ends early'
+    with pytest.raises(DataError, match=rf'image .*a\.jpg cannot be read \({reason}'):
+        ImagePipeline(steps=[dict(type='LoadImageFromFile')]).read(str(path))
+    ours = ImagePipeline(steps=[dict(type='LoadRemoteSensingImage')])
+    if deep:
+        assert abs(ours.read(str(path)).mean() - PIXELS.mean()) < 5
+        return
+    with pytest.raises(DataError, match=r'a\.jpg cannot be read \(the JPEG ends early'):
+        ours.read(str(path))
+
+
+def test_deep_arrays_are_never_black(pipeline):
+    assert abs(pipeline.read(PIXELS[..., ::-1].astype(np.uint16) * 12).mean() - PIXELS.mean()) < 5
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 """The picture of an answer: what is where."""
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from osdpm_plugin.errors import ConfigError
-from osdpm_plugin.search import Match, draw_matches
+from osdpm_plugin.search import Match, draw_matches, picture
 from osdpm_plugin.search.picture import COLUMNS, MOST_DRAWN
 from osdpm_plugin.visualization.gallery import LEFT, MARGIN, TILE_SIZE, WIDTH
+from osdpm_plugin.visualization.page import MAX_HEIGHT
 
 
 def colour(number):
@@ -87,5 +86,22 @@ def test_long_answers():
     figure = draw_matches(['a'], [many], images_asked=False, images_found=True, title='t', read=image_of)
     assert str(MOST_DRAWN) in [text.get_text() for text in figure.texts]
     assert str(MOST_DRAWN + 1) not in [text.get_text() for text in figure.texts]
-    with pytest.raises(ConfigError, match='the picture would be .* pixels high'):
-        draw_matches(['a'] * 16, [many] * 16, images_asked=False, images_found=True, title='t', read=image_of)
+
+
+def test_queries_that_do_not_fit_are_left_out(monkeypatch):
+    said = []
+    monkeypatch.setattr(picture, 'print_log', lambda text, **options: said.append(text))
+    options = dict(images_asked=False, images_found=True, title='t', read=image_of)
+    one, two, three = (draw_matches(list('abc')[:n], [matches_of([7])] * n, **options).bbox.height for n in range(1, 4))
+    assert not said and three - two == two - one
+    for limit, drawn in ((three, 3), (three - 1, 2), (two - 1, 1)):
+        monkeypatch.setattr(picture, 'MAX_HEIGHT', limit)
+        figure = draw_matches(list('abc'), [matches_of([7])] * 3, **options)
+        assert figure.bbox.height == (one, two, three)[drawn - 1]
+        assert [t.get_text() for t in figure.texts if t.get_text() in list('abc')] == list('abc')[:drawn]
+    assert [text.split(';')[0] for text in said] == [
+        f'the picture shows the first {drawn} of 3 queries' for drawn in (2, 1)
+    ]
+    monkeypatch.undo()
+    figure = draw_matches(['a'] * 200, [matches_of([7])] * 200, **options)
+    assert MAX_HEIGHT - three < figure.bbox.height <= MAX_HEIGHT

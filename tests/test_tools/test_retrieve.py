@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import runpy
 import shutil
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from osdpm_plugin.search import RetrievalInferencer
+from osdpm_plugin.search import RetrievalInferencer, picture
 from tests.shrunk_configs import ROOT
 from tests.test_search.saved import disturb, save
 
@@ -86,6 +87,31 @@ def test_images(retrieve, tmp_path):
     assert code == 0 and (tmp_path / 'new' / 'a.png').is_file()
     assert out[0] == str(queries[0]) and rows_of(out[1:2]) == [(1, 1.0, '3.tif')]
     assert out[2] == str(queries[1]) and rows_of(out[3:4]) == [(1, 1.0, '5.tif')]
+
+
+def test_a_query_that_cannot_be_read_ends_it_before_the_gallery_is_embedded(retrieve, tmp_path):
+    good, bad = tmp_path / 'images' / '3.tif', tmp_path / 'bad.png'
+    bad.write_bytes(b'no image')
+    code, out, err = retrieve('--image', good, '--image', bad)
+    assert code == 2 and out == [] and err[-1].startswith(f'error: image {bad}')
+    assert not list((tmp_path / 'xdg').rglob('*.vectors'))
+
+
+def test_more_queries_than_a_picture_holds(retrieve, tmp_path, monkeypatch):
+    monkeypatch.setattr(picture, 'MAX_HEIGHT', 1000)
+    said = []
+    monkeypatch.setattr(picture, 'print_log', lambda text, **options: said.append(text))
+    code, out, _ = retrieve(*(f'{TEXT} {n}' for n in range(20)), topk=1)
+    assert code == 0 and len(out) == 20 * 2 + 1 and len(said) == 1 and 'of 20 queries' in said[0]
+    assert 700 < Image.open(tmp_path / 'run' / 'retrieval.png').size[1] <= 1000
+
+
+def test_output_of_another_encoding(retrieve, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(written, encoding='latin-1', write_through=True))
+    code, _, err = retrieve(f'{TEXT} 路 é', topk=1)
+    assert code == 0, err
+    assert written.getvalue().decode('latin-1').splitlines()[0] == f'{TEXT} \\u8def é'
 
 
 def test_images_that_cannot_be_read(retrieve, tmp_path):

@@ -234,7 +234,10 @@ OPTION_FAULTS = {
         dict(train_dataloader__dataset__split='trian'),
         ["no image in split 'trian'", "'train' (12 images)"],
     ),
-    'no such val split': (dict(val_dataloader__dataset__split='dev'), ["no image in split 'dev'", "'val' (6 images)"]),
+    'no such val split': (
+        dict(val_dataloader__dataset__split='holdout'),
+        ["no image in split 'holdout'", "'val' (6 images)"],
+    ),
     'wrong key': (dict(model__neck__chanels=3), ['DAPN', "'chanels'"]),
     'wrong key of a loader': (dict(val_dataloader__batchsize=3), ['DataLoader', "'batchsize'"]),
     'wrong key of a loop': (dict(train_cfg__max_epoch=3), ['EpochBasedTrainLoop', "'max_epoch'"]),

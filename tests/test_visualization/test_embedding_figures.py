@@ -171,6 +171,23 @@ def test_classes_from_a_file(tmp_path):
     (tmp_path / 'c.csv').write_text('30.png,a\n10.png, b\n\n20.png,"a, or c"\n')
     assert labels_of(by_hand(), str(tmp_path / 'c.json')) == ('a', 'b', 'a')
     assert labels_of(by_hand(), str(tmp_path / 'c.csv')) == ('a', 'b', 'a, or c')
+    for name in ('c.json', 'c.csv'):
+        (tmp_path / name).write_bytes(b'\xef\xbb\xbf' + (tmp_path / name).read_bytes())
+        assert labels_of(by_hand(), str(tmp_path / name))[:2] == ('a', 'b')
+
+
+def test_the_longest_name_of_a_class_file_counts(tmp_path):
+    path = tmp_path / 'c.csv'
+    split = by_hand(('d/airport/1.jpg', 'd/river/1.jpg', 'd/river/2.jpg'))
+    path.write_text('airport/1.jpg,a\n./river/1.jpg,b\nriver\\2.jpg,c\n2.jpg,c\n')
+    assert labels_of(split, str(path)) == ('a', 'b', 'c')
+    path.write_text('1.jpg,a\nriver/1.jpg,b\n2.jpg,c\n2.jpg,c\n')
+    assert labels_of(split, str(path)) == ('a', 'b', 'c')
+    path.write_text('1.jpg,a\n2.jpg,b\n')
+    with pytest.raises(
+        DataError, match='the one name 1.jpg for d/airport/1.jpg and d/river/1.jpg; write their folders'
+    ):
+        labels_of(split, str(path))
 
 
 @pytest.mark.parametrize(
@@ -180,6 +197,8 @@ def test_classes_from_a_file(tmp_path):
         ('c.json', '{"30.png": 3}', 'must hold one object of file names'),
         ('c.json', '["30.png"]', 'must hold one object of file names'),
         ('c.json', '{"30.png": "a"}', 'no class for 2 of 3 images, the first is 10.png'),
+        ('c.csv', '30.png,a\n10.png,b\n./30.png,b\n', 'says a and b of 30.png; keep one'),
+        ('c.json', '{"30.png": "a", "30.png": "b"}', 'says a and b of 30.png; keep one'),
         ('c.csv', '30.png,a\n10.png\n', 'row 2 is not a file name and a class'),
         ('gone.csv', None, "neither 'prefix' nor 'objects' nor a UTF-8 file"),
     ],

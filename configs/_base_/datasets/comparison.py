@@ -1,5 +1,8 @@
 """Pipelines and loaders of the comparison methods: Yuan et al. 2022 (AMFMN, arXiv 2204.09868) ran all of them on one
 setting, ResNet-18 at 256 px and whole words. A set's own file names its type and folder.
+
+Departure: training images are rotated by 0 to 90 degrees for every row, as in the released code of GaLR and HVSA; that
+of AMFMN calls ``RandomRotation(0, 90)``, which rotates by 0 degrees.
 """
 
 _base_ = 'loaders.py'
@@ -7,7 +10,7 @@ _base_ = 'loaders.py'
 tokenizer = dict(type='WordTokenizer', context_length=47)
 
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadRemoteSensingImage'),
     dict(type='Resize', scale=(278, 278)),
     dict(  # by 0 to 90 degrees, counter-clockwise, black outside
         type='mmpretrain.Rotate',
@@ -23,7 +26,7 @@ train_pipeline = [
     dict(type='PackRetrievalInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadRemoteSensingImage'),
     dict(type='Resize', scale=(256, 256)),
     dict(type='TokenizeCaptions', tokenizer=tokenizer),
     dict(type='PackRetrievalInputs'),

@@ -6,7 +6,7 @@ image_size = 64
 tokenizer = dict(type='OpenCLIPTokenizer', model='ViT-B-32', context_length=48)
 
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadRemoteSensingImage'),
     dict(type='mmpretrain.RandomResizedCrop', scale=image_size, crop_ratio_range=(0.8, 1.0)),  # ours: keep counts true
     dict(type='RandomFlip', prob=[0.25, 0.25], direction=['horizontal', 'vertical']),
     dict(type='RandomRotate90'),
@@ -16,7 +16,7 @@ train_pipeline = [
     dict(type='PackRetrievalInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadRemoteSensingImage'),
     dict(type='Resize', scale=(image_size, image_size), interpolation='area'),
     dict(type='TokenizeCaptions', tokenizer=tokenizer),
     dict(type='PackRetrievalInputs'),

@@ -1,4 +1,6 @@
-"""Adam at 1e-4, times 0.7 every 20 epochs, for 70 epochs: the released settings of AMFMN (Yuan et al. 2022).
+"""Adam at 1e-4, times 0.7 every 20 epochs, for 70 epochs: the released settings of AMFMN (Yuan et al. 2022) for RSICD.
+
+Its settings for RSITMD and those of GaLR have 2e-4, and those of GaLR for RSICD have 50 epochs. All rows have 70 here.
 
 An epoch of theirs visits every caption, five of each image; one of ours visits every image with one of its captions,
 drawn at random. So one of theirs is counted as five of ours, which makes the number of updates the same.

@@ -93,7 +93,7 @@ class Lexicon:
             DataError: the file is missing, is not JSON, has another layout, or the constructor refuses its content.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding='utf-8'), object_pairs_hook=_object_without_repeats)
+            content = json.loads(Path(path).read_text(encoding='utf-8-sig'), object_pairs_hook=_object_without_repeats)
         except FileNotFoundError:
             raise DataError(
                 f'lexicon file {path} does not exist; correct the path, or leave it out for the shipped lexicon'

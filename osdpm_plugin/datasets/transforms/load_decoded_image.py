@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Sequence
 
 import numpy as np
-from mmcv.transforms import LoadImageFromFile
 
 from ...errors import ConfigError
 from ...registry import TRANSFORMS
 from ...utils.atomic_file import atomic_file
+from ..band_stretch import Stretch
+from .load_remote_sensing_image import LoadRemoteSensingImage
 
 
 @TRANSFORMS.register_module()
-class LoadDecodedImage(LoadImageFromFile):
-    """mmcv's ``LoadImageFromFile`` with the pixels kept on disk: the same ``img``, ``img_shape``, ``ori_shape``.
+class LoadDecodedImage(LoadRemoteSensingImage):
+    """`LoadRemoteSensingImage` with the pixels kept on disk: the same ``img``, ``img_shape``, ``ori_shape``.
 
     The first epoch decodes and writes, H * W * 3 bytes an image and one file each; later ones, later runs and other
     worker processes read, which takes a fraction of the time as long as the files fit into memory that is free. An
@@ -25,13 +26,15 @@ class LoadDecodedImage(LoadImageFromFile):
 
     Args:
         folder: for the pixels; delete it when it is no longer needed.
+        bands: of `LoadRemoteSensingImage`.
+        stretch: of `LoadRemoteSensingImage`.
 
     Raises:
-        ConfigError: the folder cannot be written.
+        ConfigError: the folder cannot be written, or ``bands`` or ``stretch`` is out of range.
     """
 
-    def __init__(self, *, folder: str) -> None:
-        super().__init__()
+    def __init__(self, *, folder: str, bands: Optional[Sequence[int]] = None, stretch: Stretch = 'percentile') -> None:
+        super().__init__(bands=bands, stretch=stretch)
         self.folder = folder
         try:
             os.makedirs(folder, exist_ok=True)
@@ -40,25 +43,25 @@ class LoadDecodedImage(LoadImageFromFile):
                 f'LoadDecodedImage: folder {folder} cannot be made ({error.strerror}); name one that you may write to'
             ) from error
 
-    def transform(self, results: dict) -> Optional[dict]:
+    def transform(self, results: dict) -> dict:
         """Add ``img`` (H, W, 3) uint8, blue first, and its shapes.
 
         Raises:
             ConfigError: the pixels cannot be written.
+            DataError: the image cannot be decoded, or has not the bands.
             FileNotFoundError: there is no such image.
         """
         kept = self._kept(results['img_path'])
         image = _read(kept)
         if image is None:
             decoded = super().transform(results)
-            if decoded is not None:
-                self._keep(kept, decoded['img'])
+            self._keep(kept, decoded['img'])
             return decoded
         return {**results, 'img': image, 'img_shape': image.shape[:2], 'ori_shape': image.shape[:2]}
 
     def _kept(self, path: str) -> Path:
         state = os.stat(path)
-        key = f'{os.path.abspath(path)} {state.st_size} {state.st_mtime_ns}'
+        key = f'{os.path.abspath(path)} {state.st_size} {state.st_mtime_ns} {self.bands} {self.stretch}'
         return Path(self.folder, hashlib.blake2b(key.encode(), digest_size=16).hexdigest() + '.npy')
 
     def _keep(self, path: Path, image: np.ndarray) -> None:
@@ -68,11 +71,11 @@ class LoadDecodedImage(LoadImageFromFile):
         except OSError as error:
             raise ConfigError(
                 f'LoadDecodedImage: {path} cannot be written ({error.strerror or error}); name a folder with '
-                f'{image.nbytes} bytes for each image, or take LoadImageFromFile'
+                f'{image.nbytes} bytes for each image, or take LoadRemoteSensingImage'
             ) from error
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(folder={self.folder!r})'
+        return f'{type(self).__name__}(folder={self.folder!r}, bands={self.bands}, stretch={self.stretch!r})'
 
 
 def _read(path: Path) -> Optional[np.ndarray]:

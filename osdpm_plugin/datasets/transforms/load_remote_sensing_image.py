@@ -18,9 +18,9 @@ from ..image_files import read_bands
 class LoadRemoteSensingImage(BaseTransform):
     """Add ``img`` (H, W, 3) uint8, blue first, as mmcv's ``LoadImageFromFile`` does, and ``img_shape``, ``ori_shape``.
 
-    JPEG, PNG, WebP and 8-bit colour TIFF give the same pixels as there. TIFF of 16 bits, of real numbers and of any
-    number of bands, and 16-bit PNG, are read too: see ``bands`` and ``stretch``. Layouts of TIFF that OpenCV does not
-    read rightly take the package tifffile.
+    JPEG, WebP, and PNG and colour TIFF of 8 bits give the same pixels as there, as fast. TIFF of 16 bits, of real
+    numbers and of any number of bands, and 16-bit PNG, are read too, where that one shows them dark or wrong or not at
+    all: see ``bands`` and ``stretch``. Layouts of TIFF that OpenCV does not read rightly take the package tifffile.
 
     Args:
         bands: positions of red, green and blue in the file, from 0. None: one band is grey; of three or more the first
@@ -66,7 +66,11 @@ class LoadRemoteSensingImage(BaseTransform):
         except OSError as error:
             raise DataError(f'image {path} cannot be read ({error.strerror or error})') from error
         try:
-            image = to_uint8(choose_bands(read_bands(content), self.bands), self.stretch)
+            bands = read_bands(content)
+        except DataError as error:
+            raise DataError(f'image {path} cannot be read ({error})') from error
+        try:
+            image = to_uint8(choose_bands(bands, self.bands), self.stretch)
         except DataError as error:
             raise DataError(f'image {path}: {error}') from error
         image = np.ascontiguousarray(image[..., ::-1])  # red first -> blue first

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Optional
 
 import torch
-from mmcv.transforms import BaseTransform, LoadImageFromFile
+from mmcv.transforms import BaseTransform
 
 from ...errors import ConfigError, DataError
 from ..annotations import name_some
-from .load_remote_sensing_image import LoadRemoteSensingImage
-
-LOADERS = (LoadImageFromFile, LoadRemoteSensingImage)
+from .mmcv_loader import check_file
 
 
 class UnreadableImage(BaseTransform):
     """A transform that loads images, with a policy for those that it cannot load.
 
-    OpenCV before 5 pads a JPEG that ends early with grey and goes on: here it counts as unreadable, as at start-up.
+    What the loader would show wrongly without a word, see `why_misread`, counts as unreadable, as at start-up.
 
     Args:
         load: the transform, one of `LOADERS`.
@@ -43,9 +40,8 @@ class UnreadableImage(BaseTransform):
         """
         path = results['img_path']
         try:
-            loaded = self.load(results)
-            _check_end(path)
-            return loaded
+            check_file(self.load, path)
+            return self.load(results)
         except ConfigError:
             raise
         except DataError as error:
@@ -73,19 +69,3 @@ def describe_failed(dataset: Any, failed: torch.Tensor) -> str:
     if not paths:
         return ''
     return f'{len(paths)} of {len(failed)} images could not be read and were left out: {name_some(paths, len(paths))}'
-
-
-def _check_end(path: str) -> None:
-    """Look for the end marker of a local JPEG behind its last scan.
-
-    Raises:
-        DataError: there is none, so that rows are missing.
-    """
-    if not os.path.isfile(path):
-        return
-    with open(path, 'rb') as file:
-        if file.read(2) != b'\xff\xd8':
-            return
-        content = file.read()
-    if content.rfind(b'\xff\xd9') <= content.rfind(b'\xff\xda'):
-        raise DataError(f'image {path} cannot be read (the JPEG ends early)')

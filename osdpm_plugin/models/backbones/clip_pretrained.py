@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Callable, Optional
 
 import open_clip
+from mmengine.logging import print_log
 from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
 from torch import Tensor, nn
 
@@ -17,6 +22,22 @@ from .clip_architecture import ClipArchitecture, matching_models, sibling_with, 
 from .clip_checkpoint import load_strictly, read_clip_weights
 
 _HALVES = {'visual': 'image', 'text': 'text'}
+_WEIGHT_SUFFIXES = ('.pt', '.pth', '.bin', '.safetensors', '.ckpt')
+_weights_follow: ContextVar[bool] = ContextVar('weights_follow', default=False)
+
+
+@contextmanager
+def weights_follow() -> Iterator[None]:
+    """Within, towers are built without reading the weights of ``pretrained``: a checkpoint of all weights is to follow.
+
+    What else ``pretrained`` decides stays: pixel statistics, and the check of a tag's activation. A file of weights may
+    be gone.
+    """
+    token = _weights_follow.set(True)
+    try:
+        yield
+    finally:
+        _weights_follow.reset(token)
 
 
 def load_half(
@@ -28,7 +49,7 @@ def load_half(
     uses_gelu: bool,
     adapt: Optional[Callable[[dict], dict]] = None,
 ) -> None:
-    """Load one half of a CLIP model from an open_clip tag or a local file.
+    """Load one half of a CLIP model from an open_clip tag or a local file; within `weights_follow`, check the tag only.
 
     Args:
         module: the half, as open_clip builds it.
@@ -48,10 +69,11 @@ def load_half(
         wants = bool(tag_cfg.get('quick_gelu', False)) or architecture.native_quick_gelu
         if uses_gelu and wants != architecture.quick_gelu:
             raise CheckpointError(_activation_message(f'open_clip tag {pretrained!r}', architecture, wants))
-        path = _download(architecture, pretrained, tag_cfg)
-    else:
-        path = pretrained
+    elif not (_weights_follow.get() and _is_path(pretrained)):
         _require_file(architecture, pretrained)
+    if _weights_follow.get():
+        return
+    path = _download(architecture, pretrained, tag_cfg) if tag_cfg else pretrained
 
     weights = read_clip_weights(path)
     state = weights.half(half)
@@ -82,7 +104,7 @@ def pixel_statistics(architecture: ClipArchitecture, pretrained: Optional[str]) 
         Three means and three standard deviations.
     """
     cfg = _tag_cfg(architecture, pretrained) if pretrained else {}
-    if not cfg and pretrained and os.path.isfile(pretrained):
+    if not cfg and pretrained and _is_path(pretrained):
         beside = os.path.join(os.path.dirname(os.path.abspath(pretrained)), 'open_clip_config.json')
         if os.path.isfile(beside):
             try:
@@ -93,6 +115,13 @@ def pixel_statistics(architecture: ClipArchitecture, pretrained: Optional[str]) 
                     f'{beside}, which says how pixels are normalised for the weights beside it, is '
                     f'no open_clip config: {error}; repair or remove it'
                 ) from error
+        elif not os.path.isfile(pretrained):
+            print_log(
+                f'pretrained={pretrained!r} is not there: the checkpoint brings the weights, and pixels are normalised '
+                'as its architecture asks; where an open_clip_config.json lay beside the file, put that back',
+                logger='current',
+                level=logging.WARNING,
+            )
     if not cfg and architecture.name:
         every = [get_pretrained_cfg(architecture.name, tag) for tag in list_pretrained_tags_by_model(architecture.name)]
         if len({(tuple(item['mean']), tuple(item['std'])) for item in every if 'mean' in item and 'std' in item}) == 1:
@@ -143,11 +172,16 @@ def _download(architecture: ClipArchitecture, tag: str, tag_cfg: dict) -> str:
     return path
 
 
+def _is_path(pretrained: str) -> bool:
+    """Whether this means a file, be it there or not, and no tag."""
+    return os.path.isfile(pretrained) or os.sep in pretrained or pretrained.endswith(_WEIGHT_SUFFIXES)
+
+
 def _require_file(architecture: ClipArchitecture, pretrained: str) -> None:
     """Say what is wrong with a value that is neither a tag nor a file."""
     if os.path.isfile(pretrained):
         return
-    if os.sep in pretrained or os.path.splitext(pretrained)[1] in ('.pt', '.pth', '.bin', '.safetensors', '.ckpt'):
+    if _is_path(pretrained):
         raise CheckpointError(f'pretrained={pretrained!r} is not a file; check the path, or give an open_clip tag')
     if architecture.name is None:
         raise CheckpointError(

@@ -22,7 +22,8 @@ class Teacher:
     """Raw images and the texts of captions -> what a trained retriever makes of them.
 
     It keeps its own statistics, image size and tokenizer, those of its config's test pipeline, so that student and
-    teacher need have nothing in common. It sees what the student sees, one view of an image. It is no module: it has no place in a state dict, in an optimizer or in DDP.
+    teacher need have nothing in common; it sees one view of an image, as the student does. It is no module: it has no
+    place in a state dict, in an optimizer or in DDP.
 
     Args:
         config: config file of the teacher.

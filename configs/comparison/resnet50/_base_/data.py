@@ -6,7 +6,7 @@ image_size = 224
 tokenizer = dict(type='WordTokenizer', context_length=47)
 
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadRemoteSensingImage'),
     dict(type='mmpretrain.RandomResizedCrop', scale=image_size, crop_ratio_range=(0.5, 1.0), interpolation='bicubic'),
     dict(type='RandomFlip', prob=[0.25, 0.25], direction=['horizontal', 'vertical']),
     dict(type='RandomRotate90'),
@@ -15,7 +15,7 @@ train_pipeline = [
     dict(type='PackRetrievalInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadRemoteSensingImage'),
     dict(type='Resize', scale=(image_size, image_size), interpolation='bicubic'),
     dict(type='TokenizeCaptions', tokenizer=tokenizer),
     dict(type='PackRetrievalInputs'),

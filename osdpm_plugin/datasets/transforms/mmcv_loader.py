@@ -1,0 +1,59 @@
+"""What mmcv's ``LoadImageFromFile`` would show wrongly without a word -> a reason to refuse it."""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, Optional
+
+from mmcv.transforms import LoadImageFromFile
+from mmengine.fileio import get
+
+from ...errors import DataError
+from ..image_files import check_jpeg_end, is_deep_png
+from ..tiff_files import is_tiff, tiff_layout
+from .load_remote_sensing_image import LoadRemoteSensingImage
+
+LOADERS = (LoadImageFromFile, LoadRemoteSensingImage)
+_REMEDY = "which LoadImageFromFile shows dark or wrong; write dict(type='LoadRemoteSensingImage') in its place"
+
+
+def loader_of(transforms: Iterable[Any]) -> Optional[Any]:
+    """The first of some transforms that loads images; None where there is none."""
+    return next((transform for transform in transforms if isinstance(transform, LOADERS)), None)
+
+
+def why_misread(load: Any, content: bytes) -> Optional[str]:
+    """Why a loader would show a file wrongly without a word; None where it would not, or would say so itself.
+
+    mmcv's keeps the upper 8 bits of 16, whatever range they use, so that many sensors' images come out black;
+    multiplies colours by a fourth band that passes for alpha; and pads a JPEG that ends early, see `check_jpeg_end`.
+
+    Args:
+        load: transform; only mmcv's, with its own decoder, is ever wrong.
+        content: of the file.
+    """
+    if not isinstance(load, LoadImageFromFile) or load.imdecode_backend not in ('cv2', None):
+        return None
+    try:
+        check_jpeg_end(content)
+        layout = tiff_layout(content) if is_tiff(content) else None
+    except DataError as error:
+        return str(error)
+    if load.color_type == 'unchanged':
+        return None
+    if layout is not None and not layout.is_ordinary and not 1 <= layout.bits < 8:
+        return f'TIFF of {layout.samples} bands of {layout.bits} bits, {_REMEDY}'
+    return f'PNG of 16 bits, {_REMEDY}' if is_deep_png(content) else None
+
+
+def check_file(load: Any, path: str) -> None:
+    """Refuse a file that a loader would show wrongly without a word, see `why_misread`.
+
+    Raises:
+        DataError: it is one.
+        OSError: it cannot be read.
+    """
+    if not isinstance(load, LoadImageFromFile):
+        return
+    reason = why_misread(load, get(path, backend_args=load.backend_args))
+    if reason:
+        raise DataError(f'image {path} cannot be read ({reason})')
