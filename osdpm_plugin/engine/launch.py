@@ -168,26 +168,27 @@ def build_runner(cfg: Config) -> Runner:
         ConfigError: a component is unknown or does not take a key of its config, or the best checkpoint would be chosen
             on test.
     """
-    warning = check_selection(cfg)
+    warnings = [check_selection(cfg)]
     if cfg.get('launcher', 'none') == 'none':
-        _leave_out_sharding(cfg)
+        warnings.append(_leave_out_sharding(cfg))
     elif not torch.cuda.is_available():
         distribute_on_cpu(cfg)
     try:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-        if warning:
+        for warning in filter(None, warnings):  # to the log that the runner has opened
             print_log(warning, logger='current', level=logging.WARNING)
         return runner
     except (TypeError, KeyError) as error:
         raise explain(error) from error
 
 
-def _leave_out_sharding(cfg: Config) -> None:
-    """One process has nothing to share its weights with."""
-    if (cfg.get('strategy') or {}).get('type') == 'FullyShardStrategy':
-        for key in ('runner_type', 'strategy'):
-            cfg.pop(key, None)
-        print_log('one process: FullyShardStrategy is left out', logger='current', level=logging.WARNING)
+def _leave_out_sharding(cfg: Config) -> Optional[str]:
+    """One process has nothing to share its weights with -> what is to be said of it."""
+    if (cfg.get('strategy') or {}).get('type') != 'FullyShardStrategy':
+        return None
+    for key in ('runner_type', 'strategy'):
+        cfg.pop(key, None)
+    return 'one process: FullyShardStrategy is left out'
 
 
 def explain(error: Exception) -> Exception:

@@ -197,7 +197,7 @@ DATA_FAULTS = {
         lambda f: (f / IMAGES / f'scene_{VAL}.jpg').unlink(),
         ['1 of 6 images are missing', f'scene_{VAL}.jpg'],
     ),
-    'cut jpeg': (truncate(f'scene_{TRAIN}.jpg'), ['1 of 12 images cannot be decoded', 'scene_0.jpg', 'truncated']),
+    'cut jpeg': (truncate(f'scene_{TRAIN}.jpg'), ['1 of 12 images cannot be decoded', 'scene_0.jpg', 'ends early']),
     'cut jpeg of val': (truncate(f'scene_{VAL}.jpg'), ['1 of 6 images cannot be decoded', f'scene_{VAL}.jpg']),
     'no json': (lambda f: (f / ANNOTATION).write_text('{"images": [}'), ['dataset_rsicd.json is not JSON']),
     'a key lacks': (annotation(lambda images: images[3].pop('split')), ["images[3] lacks the key 'split'"]),
