@@ -188,17 +188,17 @@ class CaptionRetrievalDataset(BaseDataset):
         split = self.split
         if split is not None and all(r.split != split for r in records):
             split = usual_split_names([split])[split]
-        cut = self.split_convention != 'official' or (split in ('train', 'val') and lacks_val(records))
-        if cut and self.split_manifest is None:
-            records = apply_convention(
-                records,
-                convention=self.split_convention,
-                seed=self.split_seed,
-                val_fraction=self.val_fraction,
-                source=self.ann_file,
-            )
-        elif self.split_manifest is None:
-            self._compare_with_published(records, split)
+        if self.split_manifest is None:
+            if self.split_convention != 'official' or (split in ('train', 'val') and lacks_val(records)):
+                records = apply_convention(
+                    records,
+                    convention=self.split_convention,
+                    seed=self.split_seed,
+                    val_fraction=self.val_fraction,
+                    source=self.ann_file,
+                )
+            else:
+                self._compare_with_published(records, split)
         if split is None:
             return list(records)
         wanted = {'train', 'val'} if split == 'trainval' else {split}

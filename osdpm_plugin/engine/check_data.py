@@ -12,9 +12,7 @@ from mmengine.config import Config
 from ..datasets import CaptionRetrievalDataset
 from ..errors import ConfigError, DataError
 from ..registry import DATASETS
-
-# Where each launcher says how many processes there are.
-SIZES = dict(pytorch='WORLD_SIZE', slurm='SLURM_NTASKS', mpi='OMPI_COMM_WORLD_SIZE')
+from .launchers import LAUNCHERS
 
 
 def check_data(cfg: Config, *loaders: str) -> None:
@@ -71,7 +69,7 @@ def _check_ids(name: str, parts: list[CaptionRetrievalDataset]) -> None:
 
 def _check_batches(name: str, loader: Mapping[str, Any], images: int, launcher: str) -> None:
     """A loader that drops its only batch would train nothing."""
-    processes = int(os.environ.get(SIZES[launcher], 1)) if launcher in SIZES else 1
+    processes = int(os.environ.get(LAUNCHERS[launcher].size, 1)) if launcher in LAUNCHERS else 1
     share = -(-images // processes)
     batch_size = loader.get('batch_size', 1)
     if loader.get('drop_last', False) and share < batch_size:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from datetime import timedelta
 
 import torch.distributed as dist
 from mmengine.config import Config
 
 from ..errors import ConfigError
+from .launchers import LAUNCHERS
+
+PORT = '29500'  # mmengine's
 
 
 def distribute_on_cpu(cfg: Config) -> None:
@@ -43,25 +47,27 @@ def distribute_on_cpu(cfg: Config) -> None:
 
 def _read_slurm() -> None:
     """Say in torch's variables what Slurm says in its own; MASTER_ADDR and MASTER_PORT may be set beforehand."""
-    missing = [name for name in ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_NODELIST') if name not in os.environ]
-    if missing:
-        raise ConfigError(f'--launcher slurm: {missing[0]} is not set; start with srun, see tools/slurm_train.sh')
-    os.environ.update(
-        RANK=os.environ['SLURM_PROCID'],
-        LOCAL_RANK=os.environ.get('SLURM_LOCALID', '0'),
-        WORLD_SIZE=os.environ['SLURM_NTASKS'],
-    )
-    os.environ.setdefault('MASTER_PORT', '29500')
+    rank, size, nodes = _required('slurm', ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_NODELIST'))
+    os.environ.update(RANK=rank, LOCAL_RANK=os.environ.get('SLURM_LOCALID', '0'), WORLD_SIZE=size)
+    os.environ.setdefault('MASTER_PORT', PORT)
     if 'MASTER_ADDR' not in os.environ:
-        nodes = ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']]
-        os.environ['MASTER_ADDR'] = subprocess.run(nodes, check=True, capture_output=True, text=True).stdout.split()[0]
+        command = ['scontrol', 'show', 'hostnames', nodes]
+        os.environ['MASTER_ADDR'] = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[
+            0
+        ]
 
 
 def _read_mpi() -> None:
     """Say in torch's variables what Open MPI says in its own; MASTER_ADDR and MASTER_PORT may be set beforehand."""
-    missing = [name for name in ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE') if name not in os.environ]
-    if missing:
-        raise ConfigError(f'--launcher mpi: {missing[0]} is not set; start with mpirun')
-    os.environ.update(RANK=os.environ['OMPI_COMM_WORLD_RANK'], WORLD_SIZE=os.environ['OMPI_COMM_WORLD_SIZE'])
+    rank, size = _required('mpi', ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'))
+    os.environ.update(RANK=rank, WORLD_SIZE=size)
     os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
-    os.environ.setdefault('MASTER_PORT', '29500')
+    os.environ.setdefault('MASTER_PORT', PORT)
+
+
+def _required(launcher: str, names: Sequence[str]) -> list[str]:
+    """The values of variables that a launcher sets."""
+    missing = [name for name in names if name not in os.environ]
+    if missing:
+        raise ConfigError(f'--launcher {launcher}: {missing[0]} is not set; start with {LAUNCHERS[launcher].start}')
+    return [os.environ[name] for name in names]

@@ -22,15 +22,10 @@ from ..errors import ConfigError, OSDPMError
 from ..experiments.selection import check_selection
 from ..features.use_cache import use_feature_cache
 from .cpu_processes import distribute_on_cpu
+from .launchers import LAUNCHERS
 from .run_faults import explain_fault
 from .work_dir import check_work_dir
 
-# What each launcher sets for its processes, and the way to start it.
-LAUNCHERS = dict(
-    pytorch=('RANK', 'bash tools/dist_train.sh CONFIG GPUS'),
-    slurm=('SLURM_PROCID', 'srun, see tools/slurm_train.sh'),
-    mpi=('OMPI_COMM_WORLD_LOCAL_RANK', 'mpirun'),
-)
 # Top-level keys of a config that the Runner reads besides its own arguments.
 RUNNER_KEYS = (
     'activation_checkpointing',
@@ -89,11 +84,11 @@ def load_config(args: argparse.Namespace) -> Config:
     """
     if not Path(args.config).is_file():
         raise ConfigError(f'config file {args.config} does not exist; check the path')
-    local_rank = os.environ.get(LAUNCHERS['mpi'][0]) if args.launcher == 'mpi' else None
+    local_rank = os.environ.get(LAUNCHERS['mpi'].marker) if args.launcher == 'mpi' else None
     os.environ.setdefault('LOCAL_RANK', local_rank or str(args.local_rank))
-    if args.launcher != 'none' and LAUNCHERS[args.launcher][0] not in os.environ:
-        variable, command = LAUNCHERS[args.launcher]
-        raise ConfigError(f'--launcher {args.launcher}: {variable} is not set; start with {command}')
+    launcher = LAUNCHERS.get(args.launcher)
+    if launcher is not None and launcher.marker not in os.environ:
+        raise ConfigError(f'--launcher {args.launcher}: {launcher.marker} is not set; start with {launcher.start}')
     try:
         cfg = Config.fromfile(args.config)
     except OSDPMError:
