@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Optional, Union
 
 import numpy as np
+import open_clip
 
-from osdpm_plugin.errors import CheckpointError, ConfigError
-from osdpm_plugin.registry import TASK_UTILS
+from ..errors import CheckpointError, ConfigError
+from ..pretrained.clip_architecture import resolve_architecture
+from ..pretrained.hugging_face import load_tokenizer
+from ..registry import TASK_UTILS
 
 
 @TASK_UTILS.register_module()
@@ -33,10 +36,6 @@ class OpenCLIPTokenizer:
     """
 
     def __init__(self, *, model: Union[str, dict] = 'ViT-B-32', context_length: Optional[int] = None) -> None:
-        import open_clip
-
-        from osdpm_plugin.models.backbones.clip_architecture import resolve_architecture
-
         self.model = model
         text_cfg = resolve_architecture(model, half='text_cfg').text_cfg
         self.context_length = _check_length(
@@ -101,21 +100,10 @@ class HFTokenizer:
     """
 
     def __init__(self, *, name_or_path: str, context_length: int = 64) -> None:
-        from transformers import AutoTokenizer
-
-        from osdpm_plugin.models.backbones.hf_text_tower import hub_error, local_or_hub, quiet_transformers
-
         os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')  # threads do not survive the fork of data workers
         self.name_or_path = name_or_path
         self.context_length = _check_length(context_length)
-        local = local_or_hub(name_or_path, 'tokenizer')
-        with quiet_transformers():
-            try:
-                self._tokenizer = AutoTokenizer.from_pretrained(
-                    name_or_path, local_files_only=local, trust_remote_code=False
-                )
-            except Exception as error:  # noqa: BLE001, damaged files raise many types
-                raise hub_error(name_or_path, 'tokenizer', local, error) from error
+        self._tokenizer = load_tokenizer(name_or_path)
         if self._tokenizer.pad_token_id is None:
             raise ConfigError(f'the tokenizer {name_or_path} has no padding token; choose one made for an encoder')
         self.pad_token_id: int = self._tokenizer.pad_token_id

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any, ContextManager
 
-from ..models.backbones.clip_pretrained import weights_follow
+from ..pretrained.clip_pretrained import weights_follow
 
 
 def awaiting_checkpoint(cfg: Mapping[str, Any]) -> ContextManager[None]:

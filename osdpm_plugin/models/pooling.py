@@ -1,4 +1,4 @@
-"""Feature maps -> maps of one grid; a map -> one vector."""
+"""Feature maps -> maps of one grid; a map, or the words of a text -> one vector."""
 
 from __future__ import annotations
 
@@ -18,3 +18,17 @@ def to_coarsest_grid(maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
 def mean_and_max(x: Tensor) -> Tensor:
     """A map (B, C, h, w) -> (B, 2C), the mean of each channel and then the maximum of each."""
     return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
+
+
+def masked_mean(words: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the true tokens of each row; zeros for a row without any.
+
+    Args:
+        words: (M, T, C).
+        mask: (M, T) bool.
+
+    Returns:
+        (M, C).
+    """
+    weights = mask.unsqueeze(-1).to(words.dtype)  # (M, T, 1)
+    return (words * weights).sum(dim=1) / weights.sum(dim=1).clamp_min(1)

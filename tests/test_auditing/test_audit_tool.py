@@ -11,8 +11,7 @@ from osdpm_plugin.datasets import RSITMD, CaptionRetrievalDataset
 from osdpm_plugin.engine.launch import run_tool
 from osdpm_plugin.errors import DataError
 from tests.generated_data import write_dataset, write_precomp
-
-from .planted_data import jpeg, picture, write_planted, write_set
+from tests.test_auditing.planted_data import jpeg, picture, write_planted, write_set
 
 TOOL = runpy.run_path(str(Path(__file__).parents[2] / 'tools' / 'audit_dataset.py'))
 

@@ -9,8 +9,7 @@ from PIL import Image, ImageEnhance
 
 from osdpm_plugin.auditing import find_near_duplicates, hash_images, near_duplicates
 from osdpm_plugin.errors import ConfigError, DataError
-
-from .planted_data import jpeg, picture
+from tests.test_auditing.planted_data import jpeg, picture
 
 
 def hashed(tmp_path, *images):

@@ -11,8 +11,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from osdpm_plugin.engine import CheckpointCompatibilityHook, load_from_local
 from osdpm_plugin.errors import CheckpointError
-
-from .toy_runner import Line, toy_runner
+from tests.test_engine.toy_runner import Line, toy_runner
 
 _names = itertools.count()
 

@@ -15,7 +15,7 @@ from mmengine.logging import HistoryBuffer
 
 from osdpm_plugin.engine import load_from_local
 from osdpm_plugin.errors import CheckpointError
-from osdpm_plugin.models.backbones.clip_checkpoint import read_clip_weights
+from osdpm_plugin.pretrained.clip_checkpoint import read_clip_weights
 from tests.fuzzing import FUZZED, SEEDS
 from tests.test_datasets.test_fuzz_readers import mutate_bytes
 

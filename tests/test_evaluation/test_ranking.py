@@ -22,8 +22,7 @@ from osdpm_plugin.evaluation import (
     recall_at,
     summarise,
 )
-
-from . import oracle
+from tests.test_evaluation import oracle
 
 
 def test_hand_worked_case():

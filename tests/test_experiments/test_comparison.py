@@ -23,8 +23,7 @@ from osdpm_plugin.experiments.comparison_table import compare_with_published, re
 from osdpm_plugin.experiments.processes import RunError
 from osdpm_plugin.experiments.published_tables import PublishedRow, PublishedTable, read_published
 from tests.shrunk_configs import ROOT
-
-from .results import DATA, by_hand, content, report_of, write
+from tests.test_experiments.results import DATA, by_hand, content, report_of, write
 
 SHIPPED = Setting('ucm', 'published', tuple(METHODS), (0,), 'work', ROOT / 'configs')
 

@@ -9,8 +9,7 @@ import pytest
 
 from osdpm_plugin.errors import DataError
 from osdpm_plugin.experiments.schema import parse_result, read_result, write_result
-
-from .results import content, report_of, write
+from tests.test_experiments.results import content, report_of, write
 
 
 @pytest.fixture(scope='module')

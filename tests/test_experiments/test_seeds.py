@@ -12,8 +12,7 @@ from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.experiments.processes import RunError
 from osdpm_plugin.experiments.seeds import chosen_checkpoint, finished, plan, run_jobs
 from osdpm_plugin.experiments.summary import compare, summarise_seeds
-
-from .results import content, report_of
+from tests.test_experiments.results import content, report_of
 
 CONFIG = """
 randomness = dict(seed=0)

@@ -15,8 +15,7 @@ from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.experiments.summary import compare, summarise_seeds
 from osdpm_plugin.experiments.tables import build_table, put_into, render
 from tests.shrunk_configs import ROOT
-
-from .results import by_hand, write
+from tests.test_experiments.results import by_hand, write
 
 RERANK = dict(rerank=dict(method='dual_softmax'))
 

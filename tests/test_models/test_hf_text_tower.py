@@ -9,10 +9,9 @@ from mmengine.config import ConfigDict
 
 from osdpm_plugin.errors import CheckpointError, ConfigError
 from osdpm_plugin.models.backbones import HFTextTower
-from osdpm_plugin.models.backbones.hf_text_tower import masked_mean
+from osdpm_plugin.models.pooling import masked_mean
 from osdpm_plugin.registry import MODELS
-
-from .clip_formats import one_thread  # noqa: F401, a fixture
+from tests.helpers.clip_formats import one_thread  # noqa: F401, a fixture
 
 SIZES = dict(
     vocab_size=50,

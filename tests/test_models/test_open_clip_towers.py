@@ -10,14 +10,12 @@ from torch import nn
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.models.backbones import OpenCLIPImageTower, OpenCLIPTextTower
 from osdpm_plugin.registry import MODELS
-
-from .clip_formats import (
+from tests.helpers.clip_formats import (
     CONTEXT,
     EOT,
     RESNET,
     VIT,
     images,
-    one_thread,  # noqa: F401, a fixture
     save_format,
     tiny_clip,
     tokens,

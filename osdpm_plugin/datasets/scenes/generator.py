@@ -19,8 +19,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from osdpm_plugin.errors import DataError
-
+from ...errors import DataError
 from .canvas import SIDE, Box, Canvas
 from .captions import Facts, write_captions
 from .kinds import KINDS, compose

@@ -10,7 +10,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from osdpm_plugin.errors import ConfigError
+from ...errors import ConfigError
 
 _AUTOCAST = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 

@@ -13,7 +13,7 @@ from ...datasets.word_tokenizer import PADDING_ID
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import TextFeatures
-from .hf_text_tower import masked_mean
+from ..pooling import masked_mean
 from .word_embedding import WordEmbedding
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Mapping
 from typing import Optional, Union
 
 from torch import Tensor, nn
 
-from osdpm_plugin.errors import CheckpointError, ConfigError
-from osdpm_plugin.registry import MODELS
-from osdpm_plugin.structures import TextFeatures
-
+from ...errors import ConfigError
+from ...pretrained.hugging_face import load_encoder, random_encoder
+from ...registry import MODELS
+from ...structures import TextFeatures
+from ..pooling import masked_mean
 from .freezing import FreezableTower, check_freezing
 
 
@@ -66,7 +64,7 @@ class HFTextTower(FreezableTower):
         if pooling not in ('mean', 'cls'):
             raise ConfigError(f'pooling={pooling!r} of HFTextTower must be "mean" or "cls"')
         self.pooling = pooling
-        self.encoder = _random(config) if name_or_path is None else _load(name_or_path, pretrained)
+        self.encoder = random_encoder(config) if name_or_path is None else load_encoder(name_or_path, pretrained)
         if getattr(self.encoder, 'pooler', None) is not None:
             self.encoder.pooler = None  # its weights would never get a gradient
         settings = self.encoder.config
@@ -142,103 +140,6 @@ class HFTextTower(FreezableTower):
         return []
 
 
-def masked_mean(words: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the true tokens of each row; zeros for a row without any.
-
-    Args:
-        words: (M, T, C).
-        mask: (M, T) bool.
-
-    Returns:
-        (M, C).
-    """
-    weights = mask.unsqueeze(-1).to(words.dtype)  # (M, T, 1)
-    return (words * weights).sum(dim=1) / weights.sum(dim=1).clamp_min(1)
-
-
-@contextlib.contextmanager
-def quiet_transformers():
-    """Silence the progress bars and loading reports of `transformers`, and restore its settings."""
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
-
-
-def local_or_hub(name_or_path: str, what: str) -> bool:
-    """True for an existing folder, False for what can be a name on the hub.
-
-    Raises:
-        CheckpointError: a path without a folder.
-    """
-    if os.path.isdir(name_or_path):
-        return True
-    if name_or_path.startswith(('.', '~', os.sep)) or name_or_path.count('/') > 1 or not name_or_path:
-        raise CheckpointError(f'{what}: {name_or_path!r} is not a folder; check the path, or give a name on the hub')
-    return False
-
-
-def hub_error(name: str, what: str, local: bool, error: Exception) -> CheckpointError:
-    """One sentence about a model or tokenizer that could not be loaded."""
-    if local:
-        return CheckpointError(
-            f'{what}: the folder {name} does not hold one that transformers can load '
-            f'({type(error).__name__}: {" ".join(str(error).split())[:160]}); fetch it again'
-        )
-    return CheckpointError(
-        f'{what}: {name!r} is neither in the cache nor could it be fetched from the hub '
-        f'({type(error).__name__}); download the folder where there is a network and give its path'
-    )
-
-
-def _load(name_or_path: str, pretrained: bool) -> nn.Module:
-    """Load a model, or only its architecture."""
-    from transformers import AutoConfig, AutoModel
-
-    local = local_or_hub(name_or_path, 'text model')
-    common = dict(local_files_only=local, trust_remote_code=False)
-    with quiet_transformers():
-        try:
-            if not pretrained:
-                return AutoModel.from_config(AutoConfig.from_pretrained(name_or_path, **common)).float()
-            model, report = AutoModel.from_pretrained(
-                name_or_path, weights_only=True, output_loading_info=True, **common
-            )
-        except Exception as error:  # noqa: BLE001, damaged files raise many types
-            raise hub_error(name_or_path, 'text model', local, error) from error
-    missing = sorted(str(key) for key in report['missing_keys'] if 'pooler' not in str(key))
-    mismatched = sorted(str(key) for key in report.get('mismatched_keys', ()))
-    if missing or mismatched:
-        raise CheckpointError(
-            f'text model {name_or_path}: {len(missing)} weights are missing and {len(mismatched)} of '
-            f'another shape, such as {(missing + mismatched)[0]}; its config.json and its weights do '
-            'not belong together: fetch it again'
-        )
-    return model.float()
-
-
-def _random(config: Optional[dict]) -> nn.Module:
-    """Build a model with random weights from a config dict."""
-    from transformers import AutoConfig, AutoModel
-
-    if not isinstance(config, Mapping) or 'model_type' not in config:
-        raise ConfigError(
-            f'config={config!r} of HFTextTower must be a dict with model_type, such as dict(model_type="bert")'
-        )
-    try:
-        with quiet_transformers():
-            return AutoModel.from_config(AutoConfig.for_model(**config)).float()
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f'transformers cannot build a text model from config={config!r}: {error}') from error
-
-
 def _context_length(encoder: nn.Module) -> Optional[int]:
     """Number of learned positions that tokens can take; models after RoBERTa number them from padding_idx + 1."""
     positions = getattr(encoder.config, 'max_position_embeddings', None)
@@ -247,6 +148,3 @@ def _context_length(encoder: nn.Module) -> Optional[int]:
         return positions
     offset = 0 if getattr(table, 'padding_idx', None) is None else table.padding_idx + 1
     return positions - offset
-
-
-__all__ = ['HFTextTower', 'hub_error', 'local_or_hub', 'masked_mean', 'quiet_transformers']

@@ -11,12 +11,11 @@ from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
-from osdpm_plugin.errors import ConfigError
-from osdpm_plugin.registry import MODELS
-from osdpm_plugin.structures import ImageFeatures
-
-from .clip_architecture import ClipArchitecture, resolve_architecture
-from .clip_pretrained import load_half, pixel_statistics, resized_positions
+from ...errors import ConfigError
+from ...pretrained.clip_architecture import ClipArchitecture, resolve_architecture
+from ...pretrained.clip_pretrained import load_half, pixel_statistics, resized_positions
+from ...registry import MODELS
+from ...structures import ImageFeatures
 from .freezing import FreezableTower, check_freezing
 
 

@@ -8,12 +8,11 @@ import torch
 from open_clip.model import CLIPTextCfg, _build_text_tower
 from torch import Tensor, nn
 
-from osdpm_plugin.errors import ConfigError
-from osdpm_plugin.registry import MODELS
-from osdpm_plugin.structures import TextFeatures
-
-from .clip_architecture import ClipArchitecture, resolve_architecture
-from .clip_pretrained import load_half
+from ...errors import ConfigError
+from ...pretrained.clip_architecture import ClipArchitecture, resolve_architecture
+from ...pretrained.clip_pretrained import load_half
+from ...registry import MODELS
+from ...structures import TextFeatures
 from .freezing import FreezableTower, check_freezing
 
 

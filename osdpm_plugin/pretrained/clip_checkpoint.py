@@ -22,7 +22,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from osdpm_plugin.errors import CheckpointError
+from ..errors import CheckpointError
 
 _OPENAI_KEYS = ('input_resolution', 'context_length', 'vocab_size')
 _TEXT_ROOTS = ('transformer.', 'token_embedding.', 'positional_embedding', 'ln_final.', 'text_projection', 'cls_emb')

@@ -11,7 +11,7 @@ from typing import Optional, Union
 import open_clip
 from torch import Tensor
 
-from osdpm_plugin.errors import ConfigError
+from ..errors import ConfigError
 
 _KNOWN_KEYS = {
     'embed_dim',

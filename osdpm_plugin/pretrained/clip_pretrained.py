@@ -16,8 +16,7 @@ from mmengine.logging import print_log
 from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
 from torch import Tensor, nn
 
-from osdpm_plugin.errors import CheckpointError
-
+from ..errors import CheckpointError
 from .clip_architecture import ClipArchitecture, matching_models, sibling_with, weight_facts
 from .clip_checkpoint import load_strictly, read_clip_weights
 

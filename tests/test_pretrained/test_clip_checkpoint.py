@@ -10,18 +10,17 @@ import torch
 from open_clip.model import build_model_from_openai_state_dict, resize_pos_embed
 
 from osdpm_plugin.errors import CheckpointError
-from osdpm_plugin.models.backbones import OpenCLIPImageTower, OpenCLIPTextTower, clip_pretrained
-from osdpm_plugin.models.backbones.clip_architecture import matching_models
-from osdpm_plugin.models.backbones.clip_checkpoint import _Inert, _read, read_clip_weights
-from osdpm_plugin.models.backbones.clip_pretrained import weights_follow
-
-from .clip_formats import (
+from osdpm_plugin.models.backbones import OpenCLIPImageTower, OpenCLIPTextTower
+from osdpm_plugin.pretrained import clip_pretrained
+from osdpm_plugin.pretrained.clip_architecture import matching_models
+from osdpm_plugin.pretrained.clip_checkpoint import _Inert, _read, read_clip_weights
+from osdpm_plugin.pretrained.clip_pretrained import weights_follow
+from tests.helpers.clip_formats import (
     CONTEXT,
     FORMATS,
     RESNET,
     VIT,
     images,
-    one_thread,  # noqa: F401, a fixture
     openai_model,
     save_format,
     tiny_clip,
@@ -148,7 +147,7 @@ def test_every_tag_of_the_registry_has_an_architecture_that_passes():
     """The activation check lets each published pair through by the name that its own message suggests."""
     from open_clip.pretrained import _PRETRAINED
 
-    from osdpm_plugin.models.backbones.clip_architecture import resolve_architecture, sibling_with
+    from osdpm_plugin.pretrained.clip_architecture import resolve_architecture, sibling_with
 
     for name, tags in _PRETRAINED.items():
         for tag, cfg in tags.items():
