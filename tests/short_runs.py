@@ -23,7 +23,8 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from osdpm_plugin.engine import launch, load_from_local
+from osdpm_plugin.engine import load_from_local
+from osdpm_plugin.launch import run_tool
 from tests.distributed import copies
 from tests.generated_data import write_dataset
 from tests.shrunk_configs import ROOT, shrink
@@ -119,7 +120,7 @@ def run_here(name: str, *arguments: str, **options: Any) -> Outcome:
         contextlib.redirect_stderr(err),
     ):
         try:
-            launch.run_tool(load_tool(name).main)
+            run_tool(load_tool(name).main)
         except SystemExit as end:
             code = end.code or 0
         except Exception:

@@ -19,8 +19,8 @@ from osdpm_plugin.auditing import audit, exclusions, read_sets, to_markdown, wri
 from osdpm_plugin.auditing.near_duplicates import DEFAULT_MAX_DISTANCE
 from osdpm_plugin.datasets.caption_text import normalise_caption
 from osdpm_plugin.datasets.split_conventions import CONVENTIONS
-from osdpm_plugin.engine.launch import run_tool
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.launch import run_tool
 from osdpm_plugin.utils.result_files import write_json
 
 IDENTITIES = {'verbatim': str.strip, 'normalised': normalise_caption}

@@ -31,8 +31,8 @@ from osdpm_plugin.benchmarks import (
     start_up,
     training_step,
 )
-from osdpm_plugin.engine.launch import run_tool
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.launch import run_tool
 
 ROOT = Path(__file__).resolve().parent.parent
 LARGE = 10_000  # images of the test of memory

@@ -9,9 +9,9 @@ import argparse
 
 from mmengine.registry import init_default_scope
 
-from osdpm_plugin.engine.launch import add_common_arguments, load_config, run_tool
 from osdpm_plugin.features.build_cache import cache_features
 from osdpm_plugin.features.cache_files import DTYPES
+from osdpm_plugin.launch import add_common_arguments, load_config, run_tool
 from osdpm_plugin.models.retrievers import TOWERS
 
 

@@ -11,8 +11,8 @@ import argparse
 
 from mmengine.registry import init_default_scope
 
-from osdpm_plugin.engine.launch import add_common_arguments, load_config, run_tool
 from osdpm_plugin.features.fit_compression import fit_compression
+from osdpm_plugin.launch import add_common_arguments, load_config, run_tool
 
 
 def main() -> None:

@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from osdpm_plugin.engine.launch import run_tool
 from osdpm_plugin.errors import DataError
+from osdpm_plugin.launch import run_tool
 
 STAGE_BLOCKS = {2: 3, 3: 4, 4: 6, 5: 3}  # Keras names the stages of ResNet-50 from 2
 

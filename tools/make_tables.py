@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from osdpm_plugin.engine.launch import run_tool
 from osdpm_plugin.experiments.tables import NUMBERS, add_place, build_table, check_place, deliver, render
+from osdpm_plugin.launch import run_tool
 
 
 def parse_args() -> argparse.Namespace:

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from osdpm_plugin.engine.launch import run_tool
 from osdpm_plugin.errors import DataError
+from osdpm_plugin.launch import run_tool
 from osdpm_plugin.preparing import PUBLISHED, PublishedSet, download, prepare, verify
 from osdpm_plugin.utils.result_files import write_json
 

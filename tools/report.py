@@ -11,9 +11,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from osdpm_plugin.engine.embed import SPLITS
-from osdpm_plugin.engine.launch import Overrides, run_tool
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.launch import SPLITS, Overrides, run_tool
 from osdpm_plugin.visualization.report import (
     EvaluationOptions,
     build_report,

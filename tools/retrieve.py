@@ -20,8 +20,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Optional
 
-from osdpm_plugin.engine.launch import Overrides, load_config, run_tool
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.launch import Overrides, load_config, run_tool
 from osdpm_plugin.search import RetrievalInferencer, Skipped, default_cache_dir, find_config
 from osdpm_plugin.search.inputs import as_texts
 from osdpm_plugin.search.searcher import Task

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import argparse
 
-from osdpm_plugin.engine.launch import add_common_arguments, load_config, run_tool
 from osdpm_plugin.engine.soak import soak
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.launch import add_common_arguments, load_config, run_tool
 
 
 def parse_args() -> argparse.Namespace:

@@ -8,12 +8,17 @@ from typing import Optional
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 
-from osdpm_plugin.engine.awaited_checkpoint import awaiting_checkpoint
-from osdpm_plugin.engine.check_data import check_data
-from osdpm_plugin.engine.launch import add_common_arguments, build_runner, load_config, run_tool
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.evaluation import recall_table
 from osdpm_plugin.experiments.record import TestRecord
+from osdpm_plugin.launch import (
+    add_common_arguments,
+    awaiting_checkpoint,
+    build_runner,
+    check_data,
+    load_config,
+    run_tool,
+)
 
 
 def parse_args() -> argparse.Namespace:

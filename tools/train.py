@@ -6,9 +6,8 @@ import argparse
 
 from mmengine.runner import find_latest_checkpoint
 
-from osdpm_plugin.engine.check_data import check_data
-from osdpm_plugin.engine.launch import add_common_arguments, build_runner, load_config, run_tool, use_amp
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.launch import add_common_arguments, build_runner, check_data, load_config, run_tool, use_amp
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""What mmengine lacks around a training run: safe loading, saves that survive a full disk, a check of the work folder.
+"""What mmengine builds by name: hooks, optimizer wrappers, a strategy, loading and saving of checkpoints.
 
 Importing this package registers safe loading (see `checkpoint`), which changes nothing for files that mmengine wrote.
 """
@@ -19,7 +19,6 @@ from .tower_levels import tower_levels
 from .unreadable_image_hook import UnreadableImageHook
 from .visualization_hook import RetrievalVisualizationHook
 from .vocabulary_hook import VocabularyHook
-from .work_dir import check_work_dir
 
 __all__ = [
     'AtomicLocalBackend',
@@ -36,7 +35,6 @@ __all__ = [
     'SafeCheckpointHook',
     'UnreadableImageHook',
     'VocabularyHook',
-    'check_work_dir',
     'load_from_local',
     'register_safe_loading',
     'tower_levels',

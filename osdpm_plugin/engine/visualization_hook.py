@@ -11,9 +11,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
 from ..errors import ConfigError
+from ..evaluation.embedded_split import TOLERANCE, EmbeddedSplit, EmbeddingCollector
 from ..registry import HOOKS
 from ..utils.unwrap import unwrapped
-from .embed import TOLERANCE, EmbeddedSplit, EmbeddingCollector
 
 FIELDS = ('image_id', 'caption_ids', 'tokens', 'img_path', 'captions', 'image_embed', 'text_embed')
 

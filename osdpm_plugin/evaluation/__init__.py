@@ -12,7 +12,8 @@ Read in this order:
 - ``reranking``: scores -> re-ranked scores, transductive and labelled so (secondary);
 - ``records``: what one image leaves behind, and how records of all processes are brought together by id;
 - ``image_text_recall``: `ImageTextRecall`, the registered metric that joins them;
-- ``table``: metrics -> the table that papers print.
+- ``table``: metrics -> the table that papers print;
+- ``embedded_split``: predictions of a loop -> `EmbeddedSplit`, the embeddings of a split with ids, paths and captions.
 
 Protocol: i2t, an image is a hit at K if any of its captions is among its first K of all M captions; t2i, a caption is a
 hit at K if its own image is among its first K of all N images. Captions per image may differ in number. Ids decide what
@@ -20,6 +21,7 @@ belongs together; order never does.
 """
 
 from .content_positives import content_ranks_from_embeddings, content_ranks_from_scores
+from .embedded_split import EmbeddedSplit, EmbeddingCollector
 from .exact_scores import score_matrix
 from .image_text_recall import ImageTextRecall
 from .pairwise_scores import PairScorer, score_pairs
@@ -30,6 +32,8 @@ from .table import recall_table
 
 __all__ = [
     'TIE_POLICIES',
+    'EmbeddedSplit',
+    'EmbeddingCollector',
     'ImageTextRecall',
     'PairScorer',
     'QueryRanks',

@@ -2,7 +2,6 @@
 
 Read in this order:
 
-- ``selection``: which checkpoint is evaluated, and that it was not chosen on test;
 - ``provenance``: hashes of config, data and weights, versions, machine;
 - ``schema``: `RunResult`, the one schema of result files;
 - ``queries``: the hits of each query, beside each result file;
@@ -14,6 +13,5 @@ Read in this order:
 """
 
 from .schema import RunResult, read_result, write_result
-from .selection import check_selection
 
-__all__ = ['RunResult', 'check_selection', 'read_result', 'write_result']
+__all__ = ['RunResult', 'read_result', 'write_result']

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..engine.launch import overrides_of
 from ..errors import DataError
 from ..features.store import FeatureStore
+from ..launch import overrides_of
 from .comparison_setting import METHODS, NAMES, TEACHERS, Setting, options_of
 from .comparison_table import ComparisonTable, compare_with_published
 from .processes import Command, run_commands

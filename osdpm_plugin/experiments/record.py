@@ -14,9 +14,9 @@ from mmengine.runner import Runner
 
 from ..errors import ConfigError
 from ..evaluation import ImageTextRecall
+from ..launch.selection import describe_selection
 from .provenance import config_sha256, data_sha256, file_sha256, git_state, hardware, versions, weights_sha256
 from .schema import SCHEMA_VERSION, CheckpointInfo, ConfigInfo, DataInfo, RunResult, write_result
-from .selection import describe_selection
 
 RESULT_FILE = 'test_results.json'
 QUERIES_FILE = 'test_queries.npz'

@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from ..engine.checkpoint import torch_load
-from ..engine.launch import add_common_arguments, load_config
 from ..errors import ConfigError, DataError, OSDPMError
+from ..launch import add_common_arguments, load_config
+from ..launch.selection import check_selection, save_best_of
 from ..utils.result_files import write_json
 from .processes import Command, run_commands
 from .provenance import config_sha256
 from .queries import read_queries
 from .record import RESULT_FILE
 from .schema import RunResult, read_result
-from .selection import check_selection, save_best_of
 
 
 class Job(NamedTuple):

@@ -14,9 +14,8 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import nn
 
-from ..engine.awaited_checkpoint import awaiting_checkpoint
-from ..engine.launch import explain
 from ..errors import CheckpointError, ConfigError
+from ..launch import awaiting_checkpoint, explain
 from ..registry import INFERENCERS
 from ..visualization.page import check_png, save_figure
 from .encoder import Encoder

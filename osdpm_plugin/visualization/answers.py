@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..engine.embed import EmbeddedSplit
 from ..errors import ConfigError
 from ..evaluation import ranks_from_embeddings, recall_at, score_matrix
+from ..evaluation.embedded_split import EmbeddedSplit
 
 RECALL_AT = (1, 5, 10)
 

@@ -20,8 +20,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from ..engine.embed import EmbeddedSplit
 from ..errors import ConfigError
+from ..evaluation.embedded_split import EmbeddedSplit
 from .embedding_figures import ClusterFigures, cluster_figures
 from .embedding_layout import align, first_captions, tsne
 from .page import DPI, GREY, INK, LINE_HEIGHT, RULE, Page, font_of, pixels_of, text_width, wrap

@@ -10,8 +10,8 @@ from pathlib import Path, PurePath
 from typing import Any, Iterable, Optional
 
 from ..datasets.lexicon import Lexicon
-from ..engine.embed import EmbeddedSplit
 from ..errors import ConfigError, DataError
+from ..evaluation.embedded_split import EmbeddedSplit
 
 PREFIX, OBJECTS = 'prefix', 'objects'
 NUMBER = re.compile(r'[\s_-]*\d+$')

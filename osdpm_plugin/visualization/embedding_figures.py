@@ -10,8 +10,8 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
-from ..engine.embed import EmbeddedSplit
 from ..errors import ConfigError
+from ..evaluation.embedded_split import EmbeddedSplit
 
 CHUNK = 512  # queries at a time
 

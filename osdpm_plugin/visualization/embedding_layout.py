@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..engine.embed import EmbeddedSplit
 from ..errors import ConfigError
+from ..evaluation.embedded_split import EmbeddedSplit
 
 PERPLEXITY = 30.0
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from ..engine.embed import EmbeddedSplit
+from ..evaluation.embedded_split import EmbeddedSplit
 from .answers import Query, Retrieval, Retrievals
 from .images import ImageReader, read_image, tile_of
 from .page import GREY, INK, LINE_HEIGHT, RULE, TILE, Page, text_width, wrap

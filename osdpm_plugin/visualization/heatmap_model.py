@@ -13,9 +13,8 @@ from mmengine.dataset import Compose, default_collate
 from mmengine.hooks import EMAHook
 from torch import Tensor
 
-from ..engine.awaited_checkpoint import awaiting_checkpoint
-from ..engine.launch import build_runner
 from ..errors import ConfigError, DataError, OSDPMError
+from ..launch import awaiting_checkpoint, build_runner
 from ..models.necks import DAPN
 from ..models.retrievers import ImageTextRetriever
 from ..structures import as_image_features

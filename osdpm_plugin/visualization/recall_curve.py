@@ -9,8 +9,8 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..engine.embed import EmbeddedSplit
 from ..evaluation import QueryRanks, ranks_from_embeddings, recall_at
+from ..evaluation.embedded_split import EmbeddedSplit
 from .page import DPI, GREY, INK, RULE, font_of
 
 WIDTH, HEIGHT = 1000, 700  # pixels

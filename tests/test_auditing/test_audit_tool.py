@@ -8,8 +8,8 @@ import pytest
 
 from osdpm_plugin.auditing import read_sets
 from osdpm_plugin.datasets import RSITMD, CaptionRetrievalDataset
-from osdpm_plugin.engine.launch import run_tool
 from osdpm_plugin.errors import DataError
+from osdpm_plugin.launch import run_tool
 from tests.generated_data import write_dataset, write_precomp
 from tests.test_auditing.planted_data import jpeg, picture, write_planted, write_set
 

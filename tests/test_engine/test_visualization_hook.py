@@ -10,9 +10,8 @@ from mmengine.config import Config
 from PIL import Image
 
 from osdpm_plugin.engine import RetrievalVisualizationHook
-from osdpm_plugin.engine.embed import embed_split
-from osdpm_plugin.engine.launch import build_runner
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.launch import build_runner, embed_split
 from osdpm_plugin.registry import HOOKS
 from osdpm_plugin.visualization import draw_gallery, draw_recall_curves, pixels_of, reader_of, retrieve
 from tests.distributed import run_distributed

@@ -12,10 +12,10 @@ from mmengine.dist import get_rank
 from mmengine.evaluator import Evaluator
 
 from osdpm_plugin.engine import PairwiseScoringHook
-from osdpm_plugin.engine.embed import EmbeddingCollector
 from osdpm_plugin.errors import ConfigError, MetricError
 from osdpm_plugin.evaluation import ImageTextRecall, PairScorer, ranks_from_scores, score_pairs, summarise
 from osdpm_plugin.evaluation import pairwise_scores as module
+from osdpm_plugin.evaluation.embedded_split import EmbeddingCollector
 from osdpm_plugin.evaluation.gallery_scores import SimilarityScores, scores_of
 from osdpm_plugin.evaluation.pairwise_scores import check_tile
 from osdpm_plugin.evaluation.records import gallery_of, merge_records, record_of

@@ -13,7 +13,6 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import PARAM_SCHEDULERS
 
-from osdpm_plugin.engine.launch import add_common_arguments, load_config
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.experiments import comparison
 from osdpm_plugin.experiments.comparison import finished_results, make_table, notes_of, run_comparison
@@ -22,6 +21,7 @@ from osdpm_plugin.experiments.comparison_setting import NAMES as CONFIGS
 from osdpm_plugin.experiments.comparison_table import compare_with_published, render_comparison
 from osdpm_plugin.experiments.processes import RunError
 from osdpm_plugin.experiments.published_tables import PublishedRow, PublishedTable, read_published
+from osdpm_plugin.launch import add_common_arguments, load_config
 from tests.shrunk_configs import ROOT
 from tests.test_experiments.results import DATA, by_hand, content, report_of, write
 

@@ -13,10 +13,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osdpm_plugin.engine.launch import explain
 from osdpm_plugin.errors import DataError
 from osdpm_plugin.features import FeatureStore, SplitWriter, use_feature_cache
 from osdpm_plugin.features.build_cache import cache_features
+from osdpm_plugin.launch import explain
 from osdpm_plugin.registry import DATASETS
 from tests.fuzzing import SEEDS, at_most
 from tests.generated_data import write_dataset

@@ -12,8 +12,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
 
-from osdpm_plugin.engine.embed import embed_split
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.launch import embed_split
 from osdpm_plugin.visualization import retrieve
 from tests.shrunk_configs import ROOT, shrink
 

@@ -276,7 +276,7 @@ def test_a_malformed_option(trained, capsys):
     """As argparse says it: with the usage."""
     from argparse import ArgumentParser
 
-    from osdpm_plugin.engine.launch import add_common_arguments
+    from osdpm_plugin.launch import add_common_arguments
 
     parser = ArgumentParser(prog='train.py')
     add_common_arguments(parser)

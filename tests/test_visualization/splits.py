@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from osdpm_plugin.engine.embed import EmbeddedSplit
+from osdpm_plugin.evaluation.embedded_split import EmbeddedSplit
 
 # Images 30, 10, 20 lie on the axes, so that a caption's components are its scores with 30, 10, 20.
 TEXTS = {5: (30, (0.8, 0.6, 0.0)), 4: (10, (0.6, 0.0, 0.8)), 3: (20, (0.0, 0.0, 1.0)), 2: (20, (0.0, 0.8, 0.6))}

@@ -13,9 +13,8 @@ from matplotlib.colors import to_rgb
 from mmengine.config import Config
 from PIL import Image
 
-from osdpm_plugin.engine.embed import embed_split
-from osdpm_plugin.engine.launch import build_runner
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.launch import build_runner, embed_split
 from osdpm_plugin.visualization import cluster_figures, draw_embeddings, labels_of, pixels_of, spaces_of
 from osdpm_plugin.visualization.embedding import Space, colour_of, sentences_of
 from osdpm_plugin.visualization.embedding_layout import align, first_captions, tsne

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from PIL import Image
 
-from osdpm_plugin.engine.launch import build_runner
 from osdpm_plugin.errors import ConfigError, DataError
+from osdpm_plugin.launch import build_runner
 from osdpm_plugin.visualization import HeatmapModel
 from osdpm_plugin.visualization.heatmap import WIDTH
 from osdpm_plugin.visualization.heatmap_overlay import enlarge

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mmengine.registry import init_default_scope
 
-from osdpm_plugin.engine.launch import add_common_arguments, load_config, run_tool
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.launch import add_common_arguments, load_config, run_tool
 from osdpm_plugin.registry import DATASETS
 from osdpm_plugin.visualization import check_png, draw_contact_sheet, pick_examples, reader_of, save_figure
 

@@ -15,8 +15,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from osdpm_plugin.datasets.lexicon import Lexicon
-from osdpm_plugin.engine.embed import SPLITS, embed_split
-from osdpm_plugin.engine.launch import add_common_arguments, load_config, run_tool
+from osdpm_plugin.launch import SPLITS, add_common_arguments, embed_split, load_config, run_tool
 from osdpm_plugin.utils.result_files import write_text
 from osdpm_plugin.visualization import check_png, draw_embeddings, labels_of, save_figure, spaces_of
 from osdpm_plugin.visualization.embedding import sentences_of

@@ -8,8 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from osdpm_plugin.engine.embed import SPLITS, embed_split
-from osdpm_plugin.engine.launch import add_common_arguments, load_config, run_tool
+from osdpm_plugin.launch import SPLITS, add_common_arguments, embed_split, load_config, run_tool
 from osdpm_plugin.visualization import check_png, draw_gallery, reader_of, retrieve, save_figure
 
 

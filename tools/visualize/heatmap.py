@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from osdpm_plugin.engine.launch import add_common_arguments, load_config, run_tool
+from osdpm_plugin.launch import add_common_arguments, load_config, run_tool
 from osdpm_plugin.visualization import HeatmapModel, Subject, check_png, draw_heatmaps, save_figure
 from osdpm_plugin.visualization.relevance import GRID, WINDOW, check_grid
 

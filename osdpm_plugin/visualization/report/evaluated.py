@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 from mmengine.config import Config
 
-from ...engine.embed import EmbeddedSplit, embed_split
-from ...engine.launch import load_config
 from ...errors import ConfigError
+from ...evaluation.embedded_split import EmbeddedSplit
 from ...features.use_cache import without_feature_cache
+from ...launch import embed_split, load_config
 from ..answers import retrieve
 from ..gallery import draw_gallery
 from ..heatmap import Subject, draw_heatmaps

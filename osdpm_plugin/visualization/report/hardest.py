@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...engine.embed import EmbeddedSplit
 from ...errors import DataError
+from ...evaluation.embedded_split import EmbeddedSplit
 from ...experiments.queries import QueryHits, read_queries
 from ..answers import Query, Retrieval, retrieve
 from ..images import ImageReader

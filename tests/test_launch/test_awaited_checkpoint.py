@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from osdpm_plugin.engine.awaited_checkpoint import awaiting_checkpoint
-from osdpm_plugin.engine.embed import embed_split
 from osdpm_plugin.errors import CheckpointError
+from osdpm_plugin.launch import awaiting_checkpoint, embed_split
 from osdpm_plugin.registry import MODELS
 from osdpm_plugin.search import RetrievalInferencer
 from osdpm_plugin.visualization import HeatmapModel

@@ -7,9 +7,9 @@ import os
 import pytest
 from mmengine.config import Config
 
-from osdpm_plugin.engine.launch import build_runner
 from osdpm_plugin.errors import ConfigError
-from osdpm_plugin.experiments.selection import ON_TEST, check_selection, describe_selection
+from osdpm_plugin.launch import build_runner
+from osdpm_plugin.launch.selection import ON_TEST, check_selection, describe_selection
 from tests.shrunk_configs import ROOT, SHIPPED
 
 

@@ -18,7 +18,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from osdpm_plugin.engine.run_faults import explain_fault
+from osdpm_plugin.launch.faults import explain_fault
 from tests.short_runs import change_config, finish, losses_of, run_here, same_weights, start, write_config
 
 EPOCHS = 3

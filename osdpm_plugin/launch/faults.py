@@ -1,4 +1,4 @@
-"""What the machine did to a run -> one sentence with a remedy."""
+"""What went wrong in a run: an error of Python, of a worker, a process or a disk -> one sentence with a remedy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Optional
 
 import torch.distributed as dist
 
-from ..errors import OSDPMError
+from ..errors import ConfigError, OSDPMError
 
 WORKER = re.compile(r'DataLoader worker \(pid(?:\(s\))?[^)]*\) (is killed by signal: [\w ]+|exited unexpectedly)')
 # Gloo's and NCCL's wording for a peer that is gone or does not answer.
@@ -28,6 +28,22 @@ FILES = {
     errno.EIO: 'check the disk',
     errno.ESTALE: 'check the network drive',
 }
+
+
+def explain(error: Exception) -> Exception:
+    """Turn Python's complaint about a keyword that a constructor does not take, or an unknown name, into a
+    ConfigError, and what the machine did into the sentence of `explain_fault`; any other error stays what it is.
+    """
+    text = ' '.join(str(error.args[0] if error.args else error).split())
+    if isinstance(error, TypeError) and '__init__() ' in text and 'argument' in text:
+        return ConfigError(f'the config does not fit a component: {text}')
+    if isinstance(error, TypeError) and text.startswith(('cfg should be', 'type must be')):
+        return ConfigError(f'the config has something else where a component belongs: {text}')
+    if isinstance(error, KeyError) and 'must contain the key "type"' in text:
+        return ConfigError(f'the config names no type for a component: {text}')
+    if isinstance(error, KeyError) and ' registry' in text:
+        return ConfigError(f'the config names an unknown component: {text}')
+    return explain_fault(error) or error
 
 
 def explain_fault(error: Exception) -> Optional[OSDPMError]:

@@ -9,8 +9,8 @@ import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 
-from osdpm_plugin.engine.launch import run_tool, use_amp
 from osdpm_plugin.errors import ConfigError, DataError
+from osdpm_plugin.launch import run_tool, use_amp
 from tests.distributed import run_distributed
 
 ENDS = dict(well=(lambda: None, None), code=(lambda: 3, 3))
@@ -41,8 +41,8 @@ def test_two_processes_leave_their_group():
 FAULT = """
 import atexit, logging, sys
 import torch.distributed as dist
-from osdpm_plugin.engine.launch import run_tool
-from tests.test_engine.test_launch import DataError, fail
+from osdpm_plugin.launch import run_tool
+from tests.test_launch.test_launch import DataError, fail
 
 atexit.register(print, 'cleaned up')
 dist.init_process_group('gloo', store=dist.HashStore(), rank=0, world_size=1)

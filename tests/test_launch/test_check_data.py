@@ -3,8 +3,8 @@
 import pytest
 from mmengine.config import Config
 
-from osdpm_plugin.engine.check_data import check_data
 from osdpm_plugin.errors import ConfigError, DataError
+from osdpm_plugin.launch import check_data
 from tests.generated_data import write_dataset
 
 

@@ -1,0 +1,40 @@
+"""Command line and config file -> Runner, or the `EmbeddedSplit` of a checkpoint. No other room knows argparse.
+
+Read in this order:
+
+- ``command_line``: the options that users of OpenMMLab know, and how a command ends;
+- ``configs``: these options -> the config that a Runner takes; ``work_dir`` checks its folder;
+- ``check_data``: a config -> its annotation files, read before towers are built;
+- ``selection``: which checkpoint is the best one, and that it is not chosen on test;
+- ``runner``: a config -> a Runner; ``launchers`` and ``cpu_processes`` know several processes;
+- ``awaited_checkpoint``: towers built without the weights that a checkpoint brings next;
+- ``embed``: config and checkpoint -> the embeddings of a split;
+- ``faults``: what went wrong -> one sentence.
+"""
+
+from .awaited_checkpoint import awaiting_checkpoint
+from .check_data import check_data
+from .command_line import Overrides, add_common_arguments, overrides_of, run_tool
+from .configs import load_config, use_amp
+from .embed import SPLITS, embed_split
+from .faults import explain
+from .runner import build_runner
+from .selection import check_selection
+from .work_dir import check_work_dir
+
+__all__ = [
+    'SPLITS',
+    'Overrides',
+    'add_common_arguments',
+    'awaiting_checkpoint',
+    'build_runner',
+    'check_data',
+    'check_selection',
+    'check_work_dir',
+    'embed_split',
+    'explain',
+    'load_config',
+    'overrides_of',
+    'run_tool',
+    'use_amp',
+]

@@ -1,0 +1,86 @@
+"""Command line -> options that users of OpenMMLab know; errors -> one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, Callable, NoReturn, Optional
+
+import torch.distributed as dist
+from mmengine.config import DictAction
+
+from ..errors import OSDPMError
+from .faults import explain
+
+
+class Overrides(DictAction):
+    """``KEY=VALUE`` pairs; what is none ends the program as argparse ends it, with the usage and exit code 2."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Optional[str] = None) -> None:
+        """Read the pairs."""
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except (ValueError, AssertionError) as error:
+            raise argparse.ArgumentError(self, f'expected KEY=VALUE pairs, got {" ".join(values)!r}') from error
+
+
+def overrides_of(pairs: Sequence[str]) -> dict[str, Any]:
+    """``KEY=VALUE`` pairs -> key and value, as ``--cfg-options`` reads them."""
+    parser = argparse.ArgumentParser(prog='--cfg-options')
+    parser.add_argument('pairs', nargs='*', action=Overrides)
+    return parser.parse_args(list(pairs)).pairs or {}
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that users of OpenMMLab know."""
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: work_dirs/<name of the config>)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=Overrides,
+        default={},
+        help='override values of the config, e.g. train_dataloader.batch_size=64 model.neck.channels=256',
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by torch.distributed.launch')
+
+
+def run_tool(main: Callable[[], Optional[int]]) -> NoReturn:
+    """Run a command; an error of the user's input ends it with one sentence on stderr and exit code 2.
+
+    Processes of a launcher leave their group first, which Python's exit does not do for them. After an error they end
+    at once: another process may be gone, for which NCCL's end would wait, and threads that still work for the group
+    would abort Python's exit.
+    """
+    try:
+        code = main()
+        if _in_group():
+            dist.destroy_process_group()
+        sys.exit(code)
+    except Exception as error:
+        explained = explain(error)
+        if not isinstance(explained, OSDPMError):
+            raise
+        # a data loader's worker wraps the sentence in its traceback
+        sentence = str(explained).strip().splitlines()[-1].split(f'{type(explained).__name__}: ', 1)[-1]
+        print(f'error: {sentence}', file=sys.stderr)
+        if _in_group():
+            _end_at_once(2)
+        sys.exit(2)
+
+
+def _in_group() -> bool:
+    """Whether this process is part of torch.distributed."""
+    return dist.is_available() and dist.is_initialized()
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """End this process without Python's clean-up, once all that was said is written."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

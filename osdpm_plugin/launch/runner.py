@@ -1,0 +1,46 @@
+"""Config -> Runner, on one process or several."""
+
+from __future__ import annotations
+
+import logging
+from typing import Optional
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from .cpu_processes import distribute_on_cpu
+from .faults import explain
+from .selection import check_selection
+
+
+def build_runner(cfg: Config) -> Runner:
+    """The Runner of a config.
+
+    Raises:
+        ConfigError: a component is unknown or does not take a key of its config, or the best checkpoint would be chosen
+            on test.
+    """
+    warnings = [check_selection(cfg)]
+    if cfg.get('launcher', 'none') == 'none':
+        warnings.append(_leave_out_sharding(cfg))
+    elif not torch.cuda.is_available():
+        distribute_on_cpu(cfg)
+    try:
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        for warning in filter(None, warnings):  # to the log that the runner has opened
+            print_log(warning, logger='current', level=logging.WARNING)
+        return runner
+    except (TypeError, KeyError) as error:
+        raise explain(error) from error
+
+
+def _leave_out_sharding(cfg: Config) -> Optional[str]:
+    """One process has nothing to share its weights with -> what is to be said of it."""
+    if (cfg.get('strategy') or {}).get('type') != 'FullyShardStrategy':
+        return None
+    for key in ('runner_type', 'strategy'):
+        cfg.pop(key, None)
+    return 'one process: FullyShardStrategy is left out'
