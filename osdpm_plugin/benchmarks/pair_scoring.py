@@ -18,7 +18,8 @@ from torch import Tensor
 from ..evaluation.exact_scores import chunks
 from ..evaluation.pairwise_scores import PairScorer, score_pairs
 from ..models.backbones import WordEmbedding
-from ..models.similarities import CrossModalMessagePassing, StackedCrossAttention
+from ..models.comparison.camp import CrossModalMessagePassing
+from ..models.comparison.scan import StackedCrossAttention
 from ..registry import MODELS
 from ..search.image_pipeline import build_tokenizer, test_steps
 from ..structures import NeckOutput, TextFeatures

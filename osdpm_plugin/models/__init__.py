@@ -1,5 +1,9 @@
-"""uint8 images and token ids -> embeddings in one joint space, and the losses that shape it."""
+"""uint8 images and token ids -> embeddings in one joint space, and the losses that shape it.
 
-from . import backbones, heads, losses, necks, preprocessors, retrievers, similarities
+``preprocessors backbones necks heads losses similarities`` are the parts, ``retrievers`` joins them; ``comparison`` has
+what the compared methods need beside them.
+"""
 
-__all__ = ['backbones', 'heads', 'losses', 'necks', 'preprocessors', 'retrievers', 'similarities']
+from . import backbones, comparison, heads, losses, necks, preprocessors, retrievers, similarities
+
+__all__ = ['backbones', 'comparison', 'heads', 'losses', 'necks', 'preprocessors', 'retrievers', 'similarities']

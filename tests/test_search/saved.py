@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 
 from osdpm_plugin.datasets.word_tokenizer import split_caption
 from osdpm_plugin.models.backbones import WordEmbedding
-from osdpm_plugin.models.similarities import TensorFusion
+from osdpm_plugin.models.comparison.mtfn import TensorFusion
 from tests.generated_data import captions_of
 from tests.shrunk_configs import shrink
 

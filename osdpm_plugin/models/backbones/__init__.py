@@ -7,8 +7,6 @@ The two towers of a retriever are separate modules, each with its half of the we
 from .compressed_tower import CompressedTower
 from .gru_text_tower import GRUTextTower
 from .hf_text_tower import HFTextTower
-from .light_multiscale_cnn import LightMultiScaleCNN
-from .light_text_cnn import LightTextCNN
 from .open_clip_image_tower import OpenCLIPImageTower
 from .open_clip_text_tower import OpenCLIPTextTower
 from .word_embedding import WordEmbedding
@@ -17,8 +15,6 @@ __all__ = [
     'CompressedTower',
     'GRUTextTower',
     'HFTextTower',
-    'LightMultiScaleCNN',
-    'LightTextCNN',
     'OpenCLIPImageTower',
     'OpenCLIPTextTower',
     'WordEmbedding',

@@ -3,8 +3,7 @@ inference.
 """
 
 from .contrastive_head import ContrastiveHead
-from .hvsa_head import HVSAHead
 from .matching_head import MatchingHead
 from .osfcm_head import OSFCMHead
 
-__all__ = ['ContrastiveHead', 'HVSAHead', 'MatchingHead', 'OSFCMHead']
+__all__ = ['ContrastiveHead', 'MatchingHead', 'OSFCMHead']

@@ -1,7 +1,6 @@
 """Joins preprocessor, towers, necks and head: ``forward(mode='tensor' | 'loss' | 'predict')``."""
 
-from .distilled_retriever import DistilledRetriever
 from .image_text_retriever import TOWERS, ImageTextRetriever
 from .region_retriever import RegionRetriever
 
-__all__ = ['TOWERS', 'DistilledRetriever', 'ImageTextRetriever', 'RegionRetriever']
+__all__ = ['TOWERS', 'ImageTextRetriever', 'RegionRetriever']

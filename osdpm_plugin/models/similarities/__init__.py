@@ -4,10 +4,6 @@
 every other similarity needs the pair. Masked words never count. A module is registered and takes no images or tokens.
 """
 
-from .camp import CrossModalMessagePassing
 from .dot_product import DotProduct
-from .mtfn import TensorFusion
-from .scan import StackedCrossAttention
-from .visual_guided import VisualGuidedSimilarity
 
-__all__ = ['CrossModalMessagePassing', 'DotProduct', 'StackedCrossAttention', 'TensorFusion', 'VisualGuidedSimilarity']
+__all__ = ['DotProduct']

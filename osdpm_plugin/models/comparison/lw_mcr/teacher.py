@@ -11,11 +11,11 @@ from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
-from ...errors import CheckpointError, ConfigError
-from ...registry import MODELS, TASK_UTILS
-from ...structures import ImageFeatures, RetrievalDataSample, as_image_features
-from ..losses.distillation import Encoding
-from .image_text_retriever import Images, ImageTextRetriever
+from ....errors import CheckpointError, ConfigError
+from ....registry import MODELS, TASK_UTILS
+from ....structures import ImageFeatures, RetrievalDataSample, as_image_features
+from ...retrievers.image_text_retriever import Images, ImageTextRetriever
+from .distillation import Encoding
 
 
 class Teacher:

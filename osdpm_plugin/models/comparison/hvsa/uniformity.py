@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...errors import ConfigError
-from ...registry import MODELS
+from ....errors import ConfigError
+from ....registry import MODELS
 
 
 def uniformity(embed: Tensor, gamma: float) -> Tensor:

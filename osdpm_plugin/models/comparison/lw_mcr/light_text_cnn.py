@@ -8,12 +8,12 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ...datasets.word_tokenizer import PADDING_ID
-from ...errors import ConfigError
-from ...registry import MODELS
-from ...structures import TextFeatures
-from ..pooling import masked_mean
-from .word_embedding import WordEmbedding
+from ....datasets.word_tokenizer import PADDING_ID
+from ....errors import ConfigError
+from ....registry import MODELS
+from ....structures import TextFeatures
+from ...backbones.word_embedding import WordEmbedding
+from ...pooling import masked_mean
 
 
 class GroupedConvolution(nn.Module):

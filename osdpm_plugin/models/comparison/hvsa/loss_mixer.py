@@ -7,7 +7,7 @@ from typing import Sequence
 import torch
 from torch import Tensor, nn
 
-from ...errors import ConfigError
+from ....errors import ConfigError
 
 
 class LossMixer(nn.Module):

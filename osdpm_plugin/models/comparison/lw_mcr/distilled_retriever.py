@@ -6,11 +6,11 @@ from typing import Any, Optional, Sequence
 
 from torch import Tensor
 
-from ...errors import ConfigError
-from ...registry import MODELS
-from ...structures import ImageFeatures, RetrievalDataSample, as_image_features
-from ..losses.distillation import Encoding
-from .image_text_retriever import Images, ImageTextRetriever
+from ....errors import ConfigError
+from ....registry import MODELS
+from ....structures import ImageFeatures, RetrievalDataSample, as_image_features
+from ...retrievers.image_text_retriever import Images, ImageTextRetriever
+from .distillation import Encoding
 from .teacher import Teacher
 
 _DEFAULT_SUPERVISION = dict(type='HiddenSupervisionLoss')

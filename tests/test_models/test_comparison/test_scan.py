@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.models.comparison.scan import StackedCrossAttention, attended_cosines, pool_cosines
 from osdpm_plugin.models.necks import RegionNeck
-from osdpm_plugin.models.similarities.scan import StackedCrossAttention, attended_cosines, pool_cosines
 from osdpm_plugin.structures import NeckOutput, TextFeatures
 
 BOTH = pytest.mark.parametrize('direction', ['t2i', 'i2t'])

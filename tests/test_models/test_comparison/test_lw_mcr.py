@@ -11,16 +11,24 @@ from mmengine.config import Config
 
 from osdpm_plugin.datasets.word_tokenizer import word_id
 from osdpm_plugin.errors import CheckpointError, ConfigError
-from osdpm_plugin.models.backbones import LightMultiScaleCNN, LightTextCNN
-from osdpm_plugin.models.backbones.light_multiscale_cnn import MultiScaleFire, RedundancyFilter
-from osdpm_plugin.models.losses import HiddenSupervisionLoss, relation_distillation, score_distillation
-from osdpm_plugin.models.losses.distillation import Encoding
-from osdpm_plugin.models.retrievers.teacher import Teacher
+from osdpm_plugin.models.comparison.lw_mcr.distillation import (
+    Encoding,
+    HiddenSupervisionLoss,
+    relation_distillation,
+    score_distillation,
+)
+from osdpm_plugin.models.comparison.lw_mcr.light_multiscale_cnn import (
+    LightMultiScaleCNN,
+    MultiScaleFire,
+    RedundancyFilter,
+)
+from osdpm_plugin.models.comparison.lw_mcr.light_text_cnn import LightTextCNN
+from osdpm_plugin.models.comparison.lw_mcr.teacher import Teacher
 from osdpm_plugin.registry import MODELS
 from osdpm_plugin.structures import ImageFeatures, as_image_features
 from tests.shrunk_configs import ROOT
 from tests.test_models import tiny, words
-from tests.test_models.test_amfmn import count
+from tests.test_models.test_comparison.test_amfmn import count
 
 RSICD_WORDS = 2576
 

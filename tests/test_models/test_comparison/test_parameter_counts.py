@@ -12,7 +12,7 @@ from mmengine.config import Config
 import osdpm_plugin  # noqa: F401  (registers)
 from osdpm_plugin.registry import MODELS
 
-MODEL_CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'models' / 'comparison'
+MODEL_CONFIGS = Path(__file__).resolve().parents[3] / 'configs' / '_base_' / 'models' / 'comparison'
 RSICD_WORDS = 2576
 RESNET18 = 11_176_512  # convolutions and batch norms, without the classifier
 

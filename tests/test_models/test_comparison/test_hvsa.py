@@ -7,14 +7,16 @@ import torch
 import torch.nn.functional as F
 
 from osdpm_plugin.errors import ConfigError
-from osdpm_plugin.models.heads import HVSAHead, hvsa_head, matching_head
-from osdpm_plugin.models.heads.loss_mixer import LossMixer
-from osdpm_plugin.models.losses import CurriculumTripletLoss, TripletLoss, UniformityLoss, uniformity
-from osdpm_plugin.models.losses.uniformity import first_of_each
-from osdpm_plugin.models.necks import KeyEntityAttention
-from osdpm_plugin.models.necks.key_entity_attention import ExternalAttention
+from osdpm_plugin.models.comparison.hvsa import hvsa_head, uniformity
+from osdpm_plugin.models.comparison.hvsa.curriculum_triplet import CurriculumTripletLoss
+from osdpm_plugin.models.comparison.hvsa.hvsa_head import HVSAHead
+from osdpm_plugin.models.comparison.hvsa.key_entity_attention import ExternalAttention, KeyEntityAttention
+from osdpm_plugin.models.comparison.hvsa.loss_mixer import LossMixer
+from osdpm_plugin.models.comparison.hvsa.uniformity import UniformityLoss, first_of_each
+from osdpm_plugin.models.heads import matching_head
+from osdpm_plugin.models.losses import TripletLoss
 from tests.test_models import tiny
-from tests.test_models.test_amfmn import comparison_model, count
+from tests.test_models.test_comparison.test_amfmn import comparison_model, count
 from tests.test_models.test_triplet_loss import IDS, labels
 
 

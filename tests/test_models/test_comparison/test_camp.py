@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.models.comparison.camp import CrossModalMessagePassing
 from osdpm_plugin.models.losses.matching_bce import MatchingBCELoss
-from osdpm_plugin.models.similarities.camp import CrossModalMessagePassing
 from osdpm_plugin.structures import NeckOutput, TextFeatures
 
 WIDTH = 6

@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 
 from osdpm_plugin.errors import ConfigError
-from osdpm_plugin.models.necks import GlobalLocalNeck
-from osdpm_plugin.models.necks.local_graph import RegionGraph, denoise, enhanced_adjacency
-from osdpm_plugin.models.necks.midf import MultiLevelDynamicFusion
-from osdpm_plugin.models.necks.salient_windows import pairwise_iou, salient_windows, window_boxes
+from osdpm_plugin.models.comparison.galr.dynamic_fusion import MultiLevelDynamicFusion
+from osdpm_plugin.models.comparison.galr.global_local_neck import GlobalLocalNeck
+from osdpm_plugin.models.comparison.galr.local_graph import RegionGraph, denoise, enhanced_adjacency
+from osdpm_plugin.models.comparison.galr.salient_windows import pairwise_iou, salient_windows, window_boxes
 from osdpm_plugin.structures import ImageFeatures, Regions
-from tests.test_models.test_amfmn import ORIGINAL_TEXT, comparison_model, count, without_text
+from tests.test_models.test_comparison.test_amfmn import ORIGINAL_TEXT, comparison_model, count, without_text
 
 
 def some_regions(counts=(3, 1), length=3, num_labels=4, seed=0, features=None):

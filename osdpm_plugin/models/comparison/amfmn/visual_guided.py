@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ...errors import ConfigError
-from ...registry import MODELS
-from ...structures import NeckOutput, TextFeatures
+from ....errors import ConfigError
+from ....registry import MODELS
+from ....structures import NeckOutput, TextFeatures
 
 _SMALLEST_NORM = 1e-8
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import NeckOutput, TextFeatures
-from .word_mask import longest_caption, padded_words
+from ..similarities.word_mask import longest_caption, padded_words
 
 
 class SummaryAttention(nn.Module):

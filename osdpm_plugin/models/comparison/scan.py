@@ -12,7 +12,7 @@ from torch import Tensor
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import NeckOutput, TextFeatures
-from .word_mask import longest_caption, padded_words
+from ..similarities.word_mask import longest_caption, padded_words
 
 _SMALLEST_NORM = 1e-8
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...errors import ConfigError
-from ...structures import Regions
+from ....errors import ConfigError
+from ....structures import Regions
 
 _GEOMETRY = 5  # centre x, centre y, width, height, score
 

@@ -8,8 +8,8 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ...errors import ConfigError
-from ...registry import MODELS
+from ....errors import ConfigError
+from ....registry import MODELS
 
 _FILTER_REDUCTION = 8
 

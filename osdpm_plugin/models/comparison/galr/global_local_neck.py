@@ -8,12 +8,12 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ...errors import ConfigError
-from ...registry import MODELS
-from ...structures import ImageFeatures, NeckOutput, Regions, as_image_features
+from ....errors import ConfigError
+from ....registry import MODELS
+from ....structures import ImageFeatures, NeckOutput, Regions, as_image_features
+from ..amfmn.multiscale_self_attention import MultiScaleSelfAttention
+from .dynamic_fusion import MultiLevelDynamicFusion
 from .local_graph import RegionGraph
-from .midf import MultiLevelDynamicFusion
-from .multiscale_self_attention import MultiScaleSelfAttention
 from .salient_windows import salient_windows
 
 

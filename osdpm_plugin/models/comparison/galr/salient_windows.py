@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...structures import Regions
+from ....structures import Regions
 
 _NEVER = float('-inf')
 

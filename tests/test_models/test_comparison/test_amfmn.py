@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from mmengine.config import Config
 
 from osdpm_plugin.errors import ConfigError
-from osdpm_plugin.models.necks import LinearTextNeck, MultiScaleSelfAttention
-from osdpm_plugin.models.similarities import VisualGuidedSimilarity
+from osdpm_plugin.models.comparison.amfmn.multiscale_self_attention import MultiScaleSelfAttention
+from osdpm_plugin.models.comparison.amfmn.visual_guided import VisualGuidedSimilarity
+from osdpm_plugin.models.necks import LinearTextNeck
 from osdpm_plugin.registry import MODELS
 from osdpm_plugin.structures import ImageFeatures, NeckOutput, TextFeatures
 from tests.shrunk_configs import ROOT

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from osdpm_plugin.errors import ConfigError
-from osdpm_plugin.models.similarities.mtfn import TensorFusion
+from osdpm_plugin.models.comparison.mtfn import TensorFusion
 from osdpm_plugin.structures import NeckOutput, TextFeatures
 
 WIDTH = 5

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...errors import ConfigError
-from ...registry import MODELS
+from ....errors import ConfigError
+from ....registry import MODELS
 
 
 class Encoding(NamedTuple):

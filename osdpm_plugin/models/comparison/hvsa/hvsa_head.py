@@ -6,11 +6,11 @@ from typing import Any, Optional
 
 from torch import Tensor
 
-from ...errors import ConfigError
-from ...registry import MODELS
-from ...utils.dist import gather_rows
+from ....errors import ConfigError
+from ....registry import MODELS
+from ....utils.dist import gather_rows
+from ...heads.matching_head import MatchingHead
 from .loss_mixer import LossMixer
-from .matching_head import MatchingHead
 
 _DEFAULT_ALIGNMENT = dict(type='CurriculumTripletLoss')
 _DEFAULT_UNIFORMITY = dict(type='UniformityLoss')

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ...errors import ConfigError
-from ...registry import MODELS
-from ...structures import ImageFeatures, NeckOutput, as_image_features
-from .linear_neck import xavier_linear
+from ....errors import ConfigError
+from ....registry import MODELS
+from ....structures import ImageFeatures, NeckOutput, as_image_features
+from ...necks.linear_neck import xavier_linear
 
 
 class GatedGlobal(NamedTuple):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ...errors import ConfigError
-from ...registry import MODELS
-from .triplet import triplet_hinges
+from ....errors import ConfigError
+from ....registry import MODELS
+from ...losses.triplet import triplet_hinges
 
 
 @MODELS.register_module()
