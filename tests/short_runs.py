@@ -27,7 +27,8 @@ from osdpm_plugin.engine import load_from_local
 from osdpm_plugin.launch import run_tool
 from tests.distributed import copies
 from tests.generated_data import write_dataset
-from tests.shrunk_configs import ROOT, shrink
+from tests.helpers.paths import ROOT
+from tests.shrunk_configs import shrink
 
 DEFAULT = 'configs/osdpm_rsicd.py'  # eight training images in batches of four: two iterations an epoch
 _numbers = itertools.count()

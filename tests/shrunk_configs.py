@@ -15,9 +15,9 @@ from osdpm_plugin.datasets.word_tokenizer import split_caption
 from osdpm_plugin.models.backbones import WordEmbedding
 from osdpm_plugin.registry import MODELS
 from tests.generated_data import LAYOUTS, captions_of, write_dataset
+from tests.helpers.paths import ROOT
 from tests.test_models.tiny import CLIP, EMBED_DIM
 
-ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = sorted(str(p.relative_to(ROOT)) for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts)
 TEXT_WIDTH = 32
 CLIP_RESNET = dict(CLIP, vision_cfg=dict(image_size=32, layers=[1, 1, 1, 1], width=8))

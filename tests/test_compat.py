@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 
 from osdpm_plugin import compat
+from tests.helpers.paths import ROOT
 
 ONEDL = {'onedl-mmengine': '0.10.12', 'onedl-mmcv': '2.3.6', 'onedl-mmpretrain': '1.3.6'}
 OPENMMLAB = {'mmengine': '0.10.7', 'mmcv-lite': '2.2.0', 'mmpretrain': '1.2.0'}
@@ -116,8 +116,7 @@ def test_import_registers_everything_without_mmpretrain():
         'from mmengine.registry import HOOKS; assert HOOKS.get("SafeCheckpointHook") is not None; '
         'print(sorted(m for m in sys.modules if m in ("mmpretrain", "sklearn", "matplotlib.pyplot")))'
     )
-    root = Path(__file__).parents[1]
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=root, check=False)
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().splitlines()[-1] == '[]'
 
@@ -131,7 +130,6 @@ def test_import_stops_with_one_sentence():
         'try:\n    import osdpm_plugin\n'
         'except ImportError as error:\n    print(str(error), "torch" in sys.modules, "mmengine" in sys.modules)\n'
     )
-    root = Path(__file__).parents[1]
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=root, check=False)
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.stdout.startswith('mmengine>=0.10,<0.11 is not installed; run: pip install'), done.stderr
     assert done.stdout.strip().endswith('False False')

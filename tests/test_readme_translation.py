@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from itertools import zip_longest
-from pathlib import Path
 from typing import Iterator, NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.helpers.paths import ROOT
+
 CROSS_LINKS = '[简体中文](README_zh-CN.md)', '[English](README.md)'  # third line of README.md, of README_zh-CN.md
 
 HEADING = re.compile(r'(#{1,6}) (.+)')

@@ -7,7 +7,8 @@ from mmengine.config import Config
 
 from osdpm_plugin.models.heads import OSFCMHead
 from osdpm_plugin.registry import MODELS
-from tests.shrunk_configs import ROOT, SHIPPED, shrink
+from tests.helpers.paths import ROOT
+from tests.shrunk_configs import SHIPPED, shrink
 from tests.test_models.tiny import batch
 
 REGIMES = [c for c in SHIPPED if c.startswith('configs/regimes/')]

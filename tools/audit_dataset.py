@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from osdpm_plugin.auditing import audit, exclusions, read_sets, to_markdown, write_exclude_lists
-from osdpm_plugin.auditing.near_duplicates import DEFAULT_MAX_DISTANCE
 from osdpm_plugin.datasets.caption_text import normalise_caption
 from osdpm_plugin.datasets.split_conventions import CONVENTIONS
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.lab.data.auditing import audit, exclusions, read_sets, to_markdown, write_exclude_lists
+from osdpm_plugin.lab.data.auditing.near_duplicates import DEFAULT_MAX_DISTANCE
 from osdpm_plugin.launch import run_tool
 from osdpm_plugin.utils.result_files import write_json
 

@@ -20,7 +20,8 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-from osdpm_plugin.benchmarks import (
+from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.lab.benchmarks import (
     feature_extraction,
     input_pipeline,
     machine,
@@ -31,7 +32,6 @@ from osdpm_plugin.benchmarks import (
     start_up,
     training_step,
 )
-from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.launch import run_tool
 
 ROOT = Path(__file__).resolve().parent.parent

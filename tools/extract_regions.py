@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import Optional
 
-from osdpm_plugin.datasets.region_detection import detect_regions
 from osdpm_plugin.errors import OSDPMError
+from osdpm_plugin.lab.data.region_detection import detect_regions
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from osdpm_plugin.experiments.tables import NUMBERS, add_place, build_table, check_place, deliver, render
+from osdpm_plugin.lab.experiments.tables import NUMBERS, add_place, build_table, check_place, deliver, render
 from osdpm_plugin.launch import run_tool
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Optional
 
 from osdpm_plugin.errors import DataError
+from osdpm_plugin.lab.data.preparing import PUBLISHED, PublishedSet, download, prepare, verify
 from osdpm_plugin.launch import run_tool
-from osdpm_plugin.preparing import PUBLISHED, PublishedSet, download, prepare, verify
 from osdpm_plugin.utils.result_files import write_json
 
 

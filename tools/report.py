@@ -12,15 +12,9 @@ import argparse
 from pathlib import Path
 
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.lab.report import EvaluationOptions, build_report, evaluate, read_experiments, write_report
+from osdpm_plugin.lab.report.page import check_html
 from osdpm_plugin.launch import SPLITS, Overrides, run_tool
-from osdpm_plugin.visualization.report import (
-    EvaluationOptions,
-    build_report,
-    evaluate,
-    read_experiments,
-    write_report,
-)
-from osdpm_plugin.visualization.report.page import check_html
 
 
 def parse_args() -> argparse.Namespace:

@@ -12,10 +12,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from osdpm_plugin.experiments.comparison import finished_results, make_table, run_comparison
-from osdpm_plugin.experiments.comparison_setting import DATASETS, METHODS, NAMES, Setting
-from osdpm_plugin.experiments.comparison_table import render_comparison, write_comparison
-from osdpm_plugin.experiments.tables import add_place, check_place, deliver
+from osdpm_plugin.lab.experiments.comparison import finished_results, make_table, run_comparison
+from osdpm_plugin.lab.experiments.comparison_setting import DATASETS, METHODS, NAMES, Setting
+from osdpm_plugin.lab.experiments.comparison_table import render_comparison, write_comparison
+from osdpm_plugin.lab.experiments.tables import add_place, check_place, deliver
 from osdpm_plugin.launch import run_tool
 
 TOOLS = Path(__file__).resolve().parent

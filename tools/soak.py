@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 
-from osdpm_plugin.engine.soak import soak
 from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.lab.benchmarks.soak import soak
 from osdpm_plugin.launch import add_common_arguments, load_config, run_tool
 
 

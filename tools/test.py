@@ -10,7 +10,7 @@ from mmengine.dist import is_main_process
 
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.evaluation import recall_table
-from osdpm_plugin.experiments.record import TestRecord
+from osdpm_plugin.lab.experiments.record import TestRecord
 from osdpm_plugin.launch import (
     add_common_arguments,
     awaiting_checkpoint,

@@ -53,7 +53,7 @@ class ImageTextRecall(BaseMetric):
             return the ``transductive_<method>_...`` numbers too. None: do not re-rank.
         out_file: JSON with the numbers of all rules, written by rank 0.
         queries_file: npz with the hit probability of each query under ``ties``, written by rank 0; see
-            `osdpm_plugin.experiments.queries.QueryHits` for its arrays.
+            `osdpm_plugin.lab.experiments.queries.QueryHits` for its arrays.
         scores_file: npz of ``scores`` (N, M) float32, ``image_ids`` (N,), ``caption_ids`` (M,), ``caption_image_ids``
             (M,) int64, sorted by id, written by rank 0. The scores are those that were ranked.
         tolerance: largest distance of two embeddings that count as the same, as a share of their norm: of an image

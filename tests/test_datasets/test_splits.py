@@ -13,6 +13,7 @@ from osdpm_plugin.datasets.split_manifest import make_manifest, read_manifest
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.registry import DATASETS
 from tests.generated_data import write_dataset, write_precomp
+from tests.helpers.paths import TOOLS
 
 
 def records_of(**sizes):
@@ -172,7 +173,7 @@ def test_data_sets_follow_the_convention(tmp_path):
 
 @pytest.fixture
 def make_split():
-    path = Path(__file__).parents[2] / 'tools' / 'make_split.py'
+    path = TOOLS / 'make_split.py'
     spec = importlib.util.spec_from_file_location('make_split', path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

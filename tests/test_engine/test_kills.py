@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from osdpm_plugin.engine import load_from_local
-from osdpm_plugin.experiments.queries import read_queries
-from osdpm_plugin.experiments.schema import read_result
 from osdpm_plugin.features.store import FeatureStore
+from osdpm_plugin.lab.experiments.queries import read_queries
+from osdpm_plugin.lab.experiments.schema import read_result
 from osdpm_plugin.registry import MODELS
 from tests.generated_data import write_dataset
 from tests.short_runs import losses_of, run_here, same_weights, write_config

@@ -11,7 +11,8 @@ from torch import nn
 from osdpm_plugin.engine import LayerDecayConstructor, tower_levels
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.registry import MODELS
-from tests.shrunk_configs import CLIP_RESNET, ROOT
+from tests.helpers.paths import ROOT
+from tests.shrunk_configs import CLIP_RESNET
 from tests.test_models.tiny import CLIP, EMBED_DIM, build
 
 RULES = dict(norm_decay_mult=0.0, bias_decay_mult=0.0)  # of the shipped schedules

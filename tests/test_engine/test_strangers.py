@@ -16,9 +16,9 @@ from mmengine.logging import HistoryBuffer
 import osdpm_plugin
 from osdpm_plugin.datasets.region_files import read_regions
 from osdpm_plugin.errors import DataError
-from osdpm_plugin.experiments.queries import read_queries
+from osdpm_plugin.lab.experiments.queries import read_queries
+from tests.helpers.paths import ROOT
 from tests.short_runs import change_config, load_tool, run_here, write_config
-from tests.shrunk_configs import ROOT
 
 
 class Payload:

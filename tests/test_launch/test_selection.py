@@ -10,7 +10,8 @@ from mmengine.config import Config
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.launch import build_runner
 from osdpm_plugin.launch.selection import ON_TEST, check_selection, describe_selection
-from tests.shrunk_configs import ROOT, SHIPPED
+from tests.helpers.paths import ROOT
+from tests.shrunk_configs import SHIPPED
 
 
 def config(val=None, test=None, save_best='retrieval/mR', **extra):

@@ -11,7 +11,7 @@ from osdpm_plugin.models.similarities import DotProduct
 from osdpm_plugin.registry import MODELS
 from osdpm_plugin.structures import NeckOutput, TextFeatures
 from tests.distributed import run_distributed
-from tests.shrunk_configs import ROOT
+from tests.helpers.paths import ROOT
 from tests.test_models import tiny
 from tests.test_models.words import batch, build
 

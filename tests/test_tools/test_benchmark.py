@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from osdpm_plugin.benchmarks import quickstart, start_up
 from osdpm_plugin.errors import ConfigError
-from tests.shrunk_configs import ROOT
+from osdpm_plugin.lab.benchmarks import quickstart, start_up
+from tests.helpers.paths import ROOT
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def benchmark(monkeypatch, capsys):
 
 @pytest.mark.parametrize('added, memory', [(2**20, '1 MiB beside the embeddings'), (None, 'memory not measured')])
 def test_recall(benchmark, tmp_path, monkeypatch, added, memory):
-    monkeypatch.setattr('osdpm_plugin.benchmarks.machine.rates', lambda device: dict(fp32_flops=1e9))
+    monkeypatch.setattr('osdpm_plugin.lab.benchmarks.machine.rates', lambda device: dict(fp32_flops=1e9))
     monkeypatch.setattr(
-        'osdpm_plugin.benchmarks.recall.measure_memory',
+        'osdpm_plugin.lab.benchmarks.recall.measure_memory',
         lambda count: dict(seconds=1.0, added_bytes=added, matrix_bytes=2**21),
     )
     out = tmp_path / 'benchmark.json'
@@ -43,7 +43,7 @@ def test_recall(benchmark, tmp_path, monkeypatch, added, memory):
 
 
 def test_scoring(benchmark, tmp_path, monkeypatch):
-    monkeypatch.setattr('osdpm_plugin.benchmarks.machine.rates', lambda device: {})
+    monkeypatch.setattr('osdpm_plugin.lab.benchmarks.machine.rates', lambda device: {})
     out = tmp_path / 'benchmark.json'
     options = ['--images=2', '--captions=3', '--size=64', '--repeats=2', '--device=cpu', f'--out={out}']
     code, said, err = benchmark('scoring', '--config', ROOT / 'configs/comparison/vsepp_ucm.py', *options)
@@ -71,7 +71,7 @@ def test_scoring(benchmark, tmp_path, monkeypatch):
 def test_one_sentence(benchmark, monkeypatch, arguments, message):
     """Before anything is measured."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr('osdpm_plugin.benchmarks.machine.rates', lambda device: {})
+    monkeypatch.setattr('osdpm_plugin.lab.benchmarks.machine.rates', lambda device: {})
     code, _, err = benchmark(*arguments)
     assert code == 2 and err.startswith('error: ') and message in err, err
 

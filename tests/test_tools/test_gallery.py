@@ -15,7 +15,8 @@ from PIL import Image
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.launch import embed_split
 from osdpm_plugin.visualization import retrieve
-from tests.shrunk_configs import ROOT, shrink
+from tests.helpers.paths import ROOT
+from tests.shrunk_configs import shrink
 
 pytestmark = pytest.mark.stack
 TOOLS = ROOT / 'tools' / 'visualize'

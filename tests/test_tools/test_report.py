@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from mmengine.runner import Runner
 
-from tests.shrunk_configs import ROOT, shrink
-from tests.test_visualization.report_runs import Addresses, parse, write_experiment
+from tests.helpers.paths import ROOT
+from tests.helpers.report_runs import Addresses, parse, write_experiment
+from tests.shrunk_configs import shrink
 
 pytestmark = pytest.mark.stack
 

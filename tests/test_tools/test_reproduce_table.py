@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from osdpm_plugin.experiments import comparison, seeds
-from osdpm_plugin.experiments.schema import read_result
+from osdpm_plugin.lab.experiments import comparison, seeds
+from osdpm_plugin.lab.experiments.schema import read_result
 from osdpm_plugin.registry import MODELS
+from tests.helpers.paths import ROOT
 from tests.short_runs import run_here
-from tests.shrunk_configs import ROOT, shrink
+from tests.shrunk_configs import shrink
 
 
 def write_configs(root: Path, configs: list[str], *, pretrained: bool = False) -> Path:

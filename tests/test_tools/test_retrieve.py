@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from osdpm_plugin.search import RetrievalInferencer, picture
-from tests.shrunk_configs import ROOT
+from tests.helpers.paths import ROOT
 from tests.test_search.saved import disturb, save
 
 pytestmark = pytest.mark.stack

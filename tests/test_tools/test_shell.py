@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.paths import ROOT
+
 SCRIPTS = [*sorted(ROOT.glob('tools/*.sh')), ROOT / '.ci' / 'run']
 
 pytestmark = pytest.mark.skipif(shutil.which('bash') is None, reason='needs bash')

@@ -1,11 +1,10 @@
 """Captions -> object categories: ``find(caption)`` names them in order, ``count(captions)`` is (O,) int64.
 
 `Lexicon` holds the categories with their surface forms and the matcher; the shipped one is ``remote_sensing.json``, and
-a user's own file has the same layout. `object_statistics` tells how well a lexicon covers an annotation file. Counts
-become the object priors of the OSFCM head, so they are taken on training captions only.
+a user's own file has the same layout. ``tools/object_stats.py`` tells how well a lexicon covers an
+annotation file. Counts become the object priors of the OSFCM head, so they are taken on training captions only.
 """
 
 from .lexicon import Lexicon
-from .statistics import ObjectStatistics, format_statistics, object_statistics
 
-__all__ = ['Lexicon', 'ObjectStatistics', 'format_statistics', 'object_statistics']
+__all__ = ['Lexicon']

@@ -13,7 +13,7 @@ from osdpm_plugin.models.comparison.amfmn.visual_guided import VisualGuidedSimil
 from osdpm_plugin.models.necks import LinearTextNeck
 from osdpm_plugin.registry import MODELS
 from osdpm_plugin.structures import ImageFeatures, NeckOutput, TextFeatures
-from tests.shrunk_configs import ROOT
+from tests.helpers.paths import ROOT
 
 FUSIONS = ('soft', 'fusion', 'sim')
 RESNET_CLASSIFIER = 512 * 1000 + 1000  # which the released code builds and never uses

@@ -26,7 +26,7 @@ from osdpm_plugin.models.comparison.lw_mcr.light_text_cnn import LightTextCNN
 from osdpm_plugin.models.comparison.lw_mcr.teacher import Teacher
 from osdpm_plugin.registry import MODELS
 from osdpm_plugin.structures import ImageFeatures, as_image_features
-from tests.shrunk_configs import ROOT
+from tests.helpers.paths import ROOT
 from tests.test_models import tiny, words
 from tests.test_models.test_comparison.test_amfmn import count
 

@@ -4,15 +4,14 @@ The published counts are those of the towers' and the similarity's weights with 
 leave the word embedding out: their parts add up to the last digit without it. CAMP's adds up with it.
 """
 
-from pathlib import Path
-
 import pytest
 from mmengine.config import Config
 
 import osdpm_plugin  # noqa: F401  (registers)
 from osdpm_plugin.registry import MODELS
+from tests.helpers.paths import CONFIGS
 
-MODEL_CONFIGS = Path(__file__).resolve().parents[3] / 'configs' / '_base_' / 'models' / 'comparison'
+MODEL_CONFIGS = CONFIGS / '_base_' / 'models' / 'comparison'
 RSICD_WORDS = 2576
 RESNET18 = 11_176_512  # convolutions and batch norms, without the classifier
 

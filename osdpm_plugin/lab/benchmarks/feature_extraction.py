@@ -1,0 +1,162 @@
+"""An archive of images -> vectors, against the loop over single images that published code bases have.
+
+Ours is what ``tools/retrieve.py`` and `RetrievalInferencer.index` do with images that are not in the cache: digests,
+decoding in threads, batches through tower and neck. Theirs opens a file with Pillow, applies open_clip's own transform
+and calls ``encode_image`` for one image, for each image.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import numpy as np
+import open_clip
+import torch
+from mmengine.config import Config
+from mmengine.dataset import default_collate
+from PIL import Image
+
+from ...models.retrievers import ImageTextRetriever
+from ...search.encoder import Encoder
+from ...search.image_pipeline import ImagePipeline, test_steps
+from ...search.index import IndexBuilder
+from .bare_loop import PRECISIONS, BareLoop, running_in
+from .photos import write_photos
+from .report import Goal, comparison
+from .step_profile import flops_of
+from .timing import Pairs, rounds, spread
+from .training_step import training_model
+
+CONFIG = 'configs/osdpm_rsitmd.py'
+GOAL = Goal('at least', 4.0)
+SHARE_OF_PEAK = 0.8  # goal on a GPU: speed of the archive path, as a share of that of the model on ready batches
+
+
+def archive_path(cfg: Config, model: ImageTextRetriever, batch_size: int) -> Callable[[list[str]], np.ndarray]:
+    """A call that embeds files as `RetrievalInferencer.index` does without a cache: N paths -> (N, D) float32."""
+
+    def embed(paths: list[str]) -> np.ndarray:
+        builder = IndexBuilder(
+            pipeline=ImagePipeline(steps=test_steps(cfg)),
+            encode=Encoder(model, cfg).images,
+            key='benchmark',
+            cache=None,
+            batch_size=batch_size,
+            unreadable='raise',
+            show_progress=False,
+        )
+        return builder.build(paths).embedding
+
+    return embed
+
+
+def one_by_one(
+    model: Any, preprocess: Callable[[Image.Image], torch.Tensor], device: str, precision: str = 'fp32'
+) -> Callable[[list[str]], np.ndarray]:
+    """A call that embeds files by a loop: N paths -> (N, D) float32.
+
+    Args:
+        model: open_clip's.
+        preprocess: image -> (3, H, W) float32.
+        device: of the model.
+        precision: of `bare_loop.PRECISIONS`.
+    """
+
+    @torch.no_grad()
+    def embed(paths: list[str]) -> np.ndarray:
+        vectors = []
+        for path in paths:
+            image = preprocess(Image.open(path).convert('RGB'))[None].to(device)
+            with running_in(precision, image.device.type):
+                vector = model.encode_image(image).float()
+            vectors.append((vector / vector.norm(dim=-1, keepdim=True)).cpu().numpy()[0])
+        return np.stack(vectors)
+
+    return embed
+
+
+def our_model(cfg: Config, precision: str, device: str) -> tuple[Config, Any]:
+    """The config with its image tower in ``precision``, as a user of ours chooses by one key, and its model."""
+    cfg = Config(cfg.to_dict())
+    cfg.model.image_tower.precision = precision
+    return cfg, training_model(cfg, device).eval()
+
+
+def compare_extraction(
+    cfg: Config,
+    folder: Path,
+    *,
+    repeats: int,
+    count: int = 32,
+    batch_size: int = 16,
+    device: str = 'cpu',
+    rates: Optional[dict[str, float]] = None,
+) -> list[dict[str, Any]]:
+    """Write the files, time all in turns, and say how far ours is from the model alone and from the rate of a matrix
+    product.
+
+    Args:
+        cfg: config whose towers are open_clip's.
+        folder: empty; the files go there.
+        repeats: passes of each side.
+        count: N.
+        batch_size: images a step of ours.
+        device: of all models.
+        rates: of `machine.rates`; floors are left out without.
+
+    Returns:
+        rows of `report.comparison`: both sides in float32, both in bfloat16, and, without a goal, ours in bfloat16
+        against the loop in float32, which is what published code runs. ``model_alone_s``: our model on batches that
+        are ready. ``share_of_peak``: that, as a share of the time of the whole path; the goal on a GPU is
+        `SHARE_OF_PEAK`.
+    """
+    write_photos(folder, count)
+    paths = [str(folder / 'images' / f'{i}.jpg') for i in range(count)]
+    pipeline = ImagePipeline(steps=test_steps(cfg))
+    ready = [
+        default_collate([pipeline(path) for path in paths[start : start + batch_size]])
+        for start in range(0, count, batch_size)
+    ]
+    bare: Any = BareLoop(
+        model=cfg.model.image_tower.model, optimizer=dict(lr=1e-4), precision='fp32', device=device
+    ).model.eval()
+    calls: dict[str, Callable[[], object]] = {}
+    flops = {}
+    for precision in PRECISIONS:
+        ours_cfg, model = our_model(cfg, precision, device)
+        preprocess = open_clip.image_transform(model.image_tower.image_size, is_train=False)
+        calls[f'ours {precision}'] = partial(archive_path(ours_cfg, model, batch_size), paths)
+        calls[f'theirs {precision}'] = partial(one_by_one(bare, preprocess, device, precision), paths)
+        calls[f'alone {precision}'] = alone = partial(_encode_all, Encoder(model, ours_cfg).images, ready)
+        flops[precision] = flops_of(alone)
+    seconds = dict(zip(calls, rounds(list(calls.values()), repeats=repeats, device=device)))
+    rows = []
+    goal = None if device.startswith('cuda') else GOAL
+    for ours, theirs, row_goal in (('fp32', 'fp32', goal), ('bf16', 'bf16', goal), ('bf16', 'fp32', None)):
+        whole, alone_s = seconds[f'ours {ours}'], seconds[f'alone {ours}']
+        share = spread([model_s / whole_s for whole_s, model_s in zip(whole, alone_s)])
+        rows.append(
+            comparison(
+                what=f'features of {count} images',
+                ours=f'archive path, {ours}',
+                theirs=f'one image at a time, {theirs}',
+                pairs=Pairs(whole, seconds[f'theirs {theirs}']),
+                goal=row_goal,
+                details=dict(
+                    batch_size=batch_size,
+                    images_per_second=count / spread(whole).median,
+                    model_alone_s=spread(alone_s).median,
+                    share_of_peak=dict(share._asdict(), goal=f'>= {SHARE_OF_PEAK}', met=share.median >= SHARE_OF_PEAK),
+                    flops=flops[ours],
+                    floor_s=None if rates is None else flops[ours] / rates[f'{ours}_flops'],
+                ),
+            )
+        )
+    return rows
+
+
+def _encode_all(encode: Callable[[dict], object], batches: list[dict]) -> None:
+    for batch in batches:
+        encode(batch)

@@ -1,0 +1,110 @@
+"""Memory over time -> MB an hour, with an interval."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple, Sequence
+
+import numpy as np
+from scipy import stats
+
+from ...errors import ConfigError, DataError
+
+MB = 2**20
+LEAST_SAMPLES = 5
+
+
+class Slope(NamedTuple):
+    """A straight line's rise.
+
+    Attributes:
+        mb_per_hour: the least-squares slope.
+        low: lower end of the interval.
+        high: upper end.
+        level: the interval's confidence, 0 to 1.
+        samples: how many it was fitted to.
+    """
+
+    mb_per_hour: float
+    low: float
+    high: float
+    level: float
+    samples: int
+
+
+def memory_slope(
+    seconds: Sequence[float], megabytes: Sequence[float], *, warmup: float = 0.25, level: float = 0.95
+) -> Slope:
+    """Fit a line behind the warm-up, in which allocators, caches and workers fill.
+
+    Memory moves in plateaus, so that neighbouring residuals resemble each other and the textbook interval is too
+    narrow. Its variance is multiplied by (1 + r) / (1 - r), where r is the lag-one autocorrelation of the residuals
+    (0 where it is negative), with as many degrees of freedom fewer: the usual first-order correction for n samples
+    that are worth n (1 - r) / (1 + r).
+
+    Args:
+        seconds: (n,) times, ascending.
+        megabytes: (n,) memory at those times.
+        warmup: share of the time span to leave out at the beginning.
+        level: confidence of the interval.
+
+    Raises:
+        DataError: fewer than five samples remain, or they are of one moment.
+        ConfigError: ``warmup`` or ``level`` is out of range.
+    """
+    if not 0 <= warmup < 1 or not 0 < level < 1:
+        raise ConfigError(f'warmup must lie in [0, 1) and level in (0, 1), got warmup={warmup}, level={level}')
+    hours, memory = np.asarray(seconds, np.float64) / 3600, np.asarray(megabytes, np.float64)
+    kept = hours >= hours[0] + warmup * (hours[-1] - hours[0]) if len(hours) else np.zeros(0, bool)
+    hours, memory = hours[kept], memory[kept]
+    if len(hours) < LEAST_SAMPLES or np.ptp(hours) == 0:
+        raise DataError(
+            f'{len(hours)} samples of memory remain behind the warm-up, and a slope takes at least {LEAST_SAMPLES} '
+            'of different times; run for longer'
+        )
+    centred = hours - hours.mean()
+    spread = float(centred @ centred)
+    slope = float(centred @ memory) / spread
+    residuals = memory - memory.mean() - slope * centred
+    power = float(residuals @ residuals)
+    tiny = np.finfo(np.float64).eps * max(1.0, float(np.abs(memory).max())) ** 2 * len(memory)
+    r = 0.0 if power <= tiny else float(np.clip(residuals[1:] @ residuals[:-1] / power, 0.0, 0.99))
+    freedom = max(1.0, len(hours) * (1 - r) / (1 + r) - 2)
+    error = np.sqrt(power / (len(hours) - 2) / spread * (1 + r) / (1 - r))
+    half = float(stats.t.ppf((1 + level) / 2, freedom) * error)
+    return Slope(slope, slope - half, slope + half, level, len(hours))
+
+
+def resident_memory() -> tuple[float, float]:
+    """MB resident of this process, and of its child processes together (pages that they share count in each).
+
+    Raises:
+        ConfigError: the system has no /proc.
+    """
+    own = _resident(os.getpid())
+    if own is None:
+        raise ConfigError('resident memory is read from /proc, which this system does not have; run on Linux')
+    return own, sum(_resident(pid) or 0.0 for pid in _descendants(os.getpid()))
+
+
+def _resident(pid: int) -> float | None:
+    """MB; None where the process is gone."""
+    try:
+        pages = int(Path('/proc', str(pid), 'statm').read_text().split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf('SC_PAGE_SIZE') / MB
+
+
+def _descendants(pid: int) -> list[int]:
+    """Child processes and theirs; those that end meanwhile are left out."""
+    found: list[int] = []
+    for listing in Path('/proc', str(pid), 'task').glob('*/children'):
+        try:
+            children = [int(child) for child in listing.read_text().split()]
+        except OSError:
+            continue
+        for child in children:
+            found += [child, *_descendants(child)]
+    return found

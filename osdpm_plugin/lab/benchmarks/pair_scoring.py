@@ -1,0 +1,175 @@
+"""How long it takes to score all pairs, against the loops of the methods' released evaluation code.
+
+Those loops cut images and captions into shards, and there are two kinds. That of AMFMN, GaLR and MTFN runs both towers
+again for each pair of shards and scores the pair at once. That of SCAN and CAMP runs the towers once, then scores each
+caption by itself against all images of a shard.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Optional
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import Tensor
+
+from ...evaluation.exact_scores import chunks
+from ...evaluation.pairwise_scores import PairScorer, score_pairs
+from ...models.backbones import WordEmbedding
+from ...models.comparison.camp import CrossModalMessagePassing
+from ...models.comparison.scan import StackedCrossAttention
+from ...registry import MODELS
+from ...search.image_pipeline import build_tokenizer, test_steps
+from ...structures import NeckOutput, TextFeatures
+from .report import comparison
+from .timing import in_turns, spread
+
+CONFIG = 'configs/comparison/scan_t2i_rsicd.py'
+WORDS = tuple(f'word{i}' for i in range(500))
+
+
+def runs_towers_again(model: Any) -> bool:
+    """Whether the loop that a model is compared with is AMFMN's, or else SCAN's."""
+    return not isinstance(model.similarity, (StackedCrossAttention, CrossModalMessagePassing))
+
+
+@torch.no_grad()
+def naive_scores(model: Any, images: Tensor, tokens: Tensor, shard: int, *, towers_again: bool) -> Tensor:
+    """The loops.
+
+    Args:
+        model: an `ImageTextRetriever` in eval mode.
+        images: (N, 3, H, W) normalised.
+        tokens: (M, T) int64.
+        shard: images and captions of a shard; 128 in SCAN's code, 256 in AMFMN's.
+        towers_again: for each pair of shards, which is then scored at once; else the towers run once, shard by shard,
+            and each caption is scored by itself.
+
+    Returns:
+        (N, M) float32 on the CPU.
+    """
+    scores = torch.empty(len(images), len(tokens))
+    rows, cols = list(chunks(len(images), shard)), list(chunks(len(tokens), shard))
+    if towers_again:
+        for row in rows:
+            for col in cols:
+                scores[row, col] = model.score(model.perceive(images[row]), model.read(tokens[col])).float().cpu()
+        return scores
+    perceived, read = [model.perceive(images[row]) for row in rows], [model.read(tokens[col]) for col in cols]
+    for row, seen in zip(rows, perceived):
+        for col, texts in zip(cols, read):
+            for i in range(col.stop - col.start):
+                length = max(1, int(texts.mask[i].sum()))
+                one = TextFeatures(texts.words[i, None, :length], texts.mask[i, None, :length], texts.pooled[i, None])
+                scores[row, col.start + i] = model.score(seen, one).squeeze(1).float().cpu()
+    return scores
+
+
+@torch.no_grad()
+def fast_scores(model: Any, images: Tensor, tokens: Tensor, batch: int) -> tuple[Tensor, float]:
+    """Towers once, then `score_pairs`.
+
+    Returns:
+        scores: (N, M) float32 on the CPU.
+        features_s: seconds until the features were there.
+    """
+    start = time.perf_counter()
+    seen = [model.perceive(images[part]) for part in chunks(len(images), batch)]
+    read = [model.read(tokens[part]) for part in chunks(len(tokens), batch)]
+    embed, regions = _rows([s.embedding for s in seen]), _regions(seen)
+    pooled = _rows([t.pooled for t in read])
+    words = [w[m].float().cpu().numpy() for t in read for w, m in zip(t.words, t.mask)]
+    features_s = time.perf_counter() - start
+    scorer = PairScorer(model.similarity, images.device)
+    return score_pairs(scorer, embed, regions, pooled, words, chunk_size=2048), features_s
+
+
+def compare_scoring(
+    model: Any, images: Tensor, tokens: Tensor, *, repeats: int, shard: int = 128, batch: int = 64, device: str = 'cpu'
+) -> dict[str, Any]:
+    """Time both on the same inputs in turns, after a warm-up of both on two images and captions.
+
+    Args:
+        model: an `ImageTextRetriever`.
+        images: (N, 3, H, W) normalised.
+        tokens: (M, T) int64.
+        repeats: measurements of each side.
+        shard: of the loops.
+        batch: images or captions per call of a tower.
+        device: of all of them.
+
+    Returns:
+        a row of `report.comparison`. ``features_s``: seconds of our towers, in the median. ``greatest_difference``:
+        between a score of the one and of the other.
+    """
+    model.eval()
+    again = runs_towers_again(model)
+    features_s: list[float] = []
+    found: dict[str, Tensor] = {}
+
+    def ours(count: Optional[int] = None) -> None:
+        found['ours'], seconds = fast_scores(model, images[:count], tokens[:count], batch)
+        features_s.append(seconds)
+
+    def theirs(count: Optional[int] = None) -> None:
+        found['theirs'] = naive_scores(model, images[:count], tokens[:count], shard, towers_again=again)
+
+    ours(2)
+    theirs(2)
+    pairs = in_turns(ours, theirs, repeats=repeats, warm_up=0, device=device)
+    return comparison(
+        what=f'scores of {len(images)} x {len(tokens)}, {type(model.similarity).__name__}',
+        ours='towers once, pairs in tiles',
+        theirs='towers for each pair of shards' if again else 'towers once, captions one by one',
+        pairs=pairs,
+        goal=None,
+        details=dict(
+            features_s=spread(features_s[1:]).median,
+            greatest_difference=float((found['ours'] - found['theirs']).abs().max()),
+            towers_again=again,
+            shard=shard,
+        ),
+    )
+
+
+def score_noise(
+    cfg: Config,
+    *,
+    repeats: int,
+    images: int = 100,
+    captions: int = 500,
+    size: int = 256,
+    shard: int = 128,
+    device: str = 'cpu',
+) -> dict[str, Any]:
+    """`compare_scoring` of the model of a config, on noise and made-up captions.
+
+    Args:
+        cfg: config of a retriever.
+        repeats: measurements of each side.
+        images: N.
+        captions: M.
+        size: side of an image in pixels.
+        shard: of the loops.
+        device: of the model.
+    """
+    model = MODELS.build(cfg.model).to(device)
+    for module in model.modules():
+        if isinstance(module, WordEmbedding):
+            module.set_vocabulary(WORDS)
+    rng = np.random.default_rng(0)
+    texts = [' '.join(rng.choice(WORDS, rng.integers(5, 21))) for _ in range(captions)]
+    tokens = torch.from_numpy(build_tokenizer(test_steps(cfg))(texts)).to(device)
+    pixels = torch.from_numpy(rng.standard_normal((images, 3, size, size), dtype=np.float32)).to(device)
+    return compare_scoring(model, pixels, tokens, repeats=repeats, shard=shard, device=device)
+
+
+def _rows(parts: list[Tensor]) -> np.ndarray:
+    return torch.cat(parts).float().cpu().numpy()
+
+
+def _regions(seen: list[NeckOutput]) -> Any:
+    parts = [s.regions for s in seen if s.regions is not None]
+    return _rows(parts) if parts else None

@@ -1,0 +1,112 @@
+"""Comparisons -> JSON that is complete or absent, and a Markdown table."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Optional
+
+from ...errors import DataError
+from ...utils.result_files import write_json
+from .timing import Pairs, Spread
+
+
+class Goal(NamedTuple):
+    """What the median of a ratio should be: ``at most`` (of times) or ``at least`` (of speeds) ``value``."""
+
+    kind: Literal['at most', 'at least']
+    value: float
+
+    def met(self, ratio: Spread) -> bool:
+        """Whether it is."""
+        return ratio.median <= self.value if self.kind == 'at most' else ratio.median >= self.value
+
+    def __str__(self) -> str:
+        return f'{"<=" if self.kind == "at most" else ">="} {self.value:g}'
+
+
+def comparison(
+    *, what: str, ours: str, theirs: str, pairs: Pairs, goal: Optional[Goal], details: Mapping[str, Any]
+) -> dict[str, Any]:
+    """One row: what was measured, in words, numbers and details.
+
+    Args:
+        what: is timed.
+        ours: our side in words.
+        theirs: the other side in words.
+        pairs: seconds.
+        goal: of the ratio; None where none is set: a ratio of speeds then.
+        details: what else belongs to the row, as JSON has it.
+
+    Returns:
+        dict: ``what``, ``ours``, ``theirs``, ``seconds`` of both, ``ratio`` (``of`` times or speeds, ``min``,
+        ``median``, ``max``), ``goal`` and ``met`` (None without goal), and the details.
+    """
+    of_times = goal is not None and goal.kind == 'at most'
+    ratio = pairs.time_ratio() if of_times else pairs.speed_ratio()
+    return dict(
+        what=what,
+        ours=ours,
+        theirs=theirs,
+        seconds=dict(ours=list(pairs.ours), theirs=list(pairs.theirs)),
+        ratio=dict(of='times' if of_times else 'speeds', **ratio._asdict()),
+        goal=None if goal is None else str(goal),
+        met=None if goal is None else goal.met(ratio),
+        **details,
+    )
+
+
+def merge(path: str, name: str, result: dict[str, Any]) -> None:
+    """Put ``result`` under ``name`` into a JSON file; other names in it stay.
+
+    Raises:
+        DataError: there is a file that is no JSON object.
+        ConfigError: it cannot be written.
+    """
+    write_json(path, {**_content(path), name: result}, '--out')
+
+
+def probe(path: str) -> None:
+    """Find out before anything is measured whether `merge` will work; a file that is not there is made, empty.
+
+    Raises:
+        DataError: there is a file that is no JSON object.
+        ConfigError: it cannot be written.
+    """
+    write_json(path, _content(path), '--out')
+
+
+def _content(path: str) -> dict[str, Any]:
+    content: Any = {}
+    if Path(path).exists():
+        try:
+            content = json.loads(Path(path).read_text(encoding='utf-8'))
+        except (OSError, ValueError) as error:
+            raise DataError(f'{path} cannot be read as JSON ({error}); name another file with --out') from error
+        if not isinstance(content, dict):
+            raise DataError(f'{path} is no JSON object; name another file with --out')
+    return content
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows of `comparison` -> Markdown."""
+    lines = [
+        '| what | ours | against | ratio of | min | median | max | goal | met |',
+        '| --- | ---: | ---: | --- | ---: | ---: | ---: | --- | --- |',
+    ]
+    for row in rows:
+        ratio = row['ratio']
+        times = [_seconds(statistics.median(row['seconds'][side])) for side in ('ours', 'theirs')]
+        met = {True: 'yes', False: 'NO', None: ''}[row['met']]
+        lines.append(
+            f'| {row["what"]} | {row["ours"]}: {times[0]} | {row["theirs"]}: {times[1]} | {ratio["of"]} '
+            f'| {ratio["min"]:.2f} | {ratio["median"]:.2f} | {ratio["max"]:.2f} | {row["goal"] or ""} | {met} |'
+        )
+    return '\n'.join(lines)
+
+
+def _seconds(seconds: float) -> str:
+    """In a unit that suits them."""
+    return f'{seconds:.2f} s' if seconds >= 1 else f'{seconds * 1e3:.3g} ms'

@@ -1,0 +1,110 @@
+"""Two functions -> seconds of each in turns, and the ratio of each pair: load that changes in minutes hits both."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Callable, NamedTuple, Sequence
+
+import torch
+
+from ...errors import ConfigError
+
+
+class Spread(NamedTuple):
+    """Least, median and greatest of several values."""
+
+    min: float
+    median: float
+    max: float
+
+
+class Pairs(NamedTuple):
+    """R pairs of measurements.
+
+    Attributes:
+        ours: seconds, R of them.
+        theirs: seconds, R of them; ``theirs[i]`` was measured right after ``ours[i]``.
+    """
+
+    ours: tuple[float, ...]
+    theirs: tuple[float, ...]
+
+    def time_ratio(self) -> Spread:
+        """Our time as a multiple of theirs, pair by pair; less is better."""
+        return spread([a / b for a, b in zip(self.ours, self.theirs)])
+
+    def speed_ratio(self) -> Spread:
+        """Our speed as a multiple of theirs, pair by pair; more is better."""
+        return spread([b / a for a, b in zip(self.ours, self.theirs)])
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Least, median and greatest value.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    if not values:
+        raise ConfigError('nothing was measured; set repeats to at least 1')
+    return Spread(min(values), statistics.median(values), max(values))
+
+
+def in_turns(
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    *,
+    repeats: int,
+    warm_up: int = 1,
+    device: str = 'cpu',
+    clock: Callable[[], float] = time.perf_counter,
+) -> Pairs:
+    """Call both ``warm_up`` times unmeasured, then ``repeats`` times: ours, theirs, ours, theirs ...
+
+    Args:
+        ours: what is measured.
+        theirs: what it is compared with.
+        repeats: R.
+        warm_up: calls of each before.
+        device: ``cuda...``: wait for the GPU before each look at the clock.
+        clock: -> seconds.
+
+    Raises:
+        ConfigError: ``repeats`` is less than 1 or ``warm_up`` negative.
+    """
+    return Pairs(*rounds((ours, theirs), repeats=repeats, warm_up=warm_up, device=device, clock=clock))
+
+
+def rounds(
+    calls: Sequence[Callable[[], object]],
+    *,
+    repeats: int,
+    warm_up: int = 1,
+    device: str = 'cpu',
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[tuple[float, ...]]:
+    """`in_turns` of any number of calls: A B C A B C ...
+
+    Returns:
+        seconds of each call, ``repeats`` of them; those of one round stand at one place.
+    """
+    if repeats < 1 or warm_up < 0:
+        raise ConfigError(f'repeats must be at least 1 and warm_up at least 0, got {repeats} and {warm_up}')
+    for _ in range(warm_up):
+        for call in calls:
+            call()
+    seconds: list[list[float]] = [[] for _ in calls]
+    for _ in range(repeats):
+        for call, measured in zip(calls, seconds):
+            synchronize(device)
+            start = clock()
+            call()
+            synchronize(device)
+            measured.append(clock() - start)
+    return [tuple(measured) for measured in seconds]
+
+
+def synchronize(device: str) -> None:
+    """Wait until a GPU has done what it was told; nothing on a CPU."""
+    if device.startswith('cuda'):
+        torch.cuda.synchronize(device)

@@ -1,0 +1,245 @@
+"""One step of fine-tuning a CLIP model with DAPN and OSFCM, against open_clip's model with its loss on the same batch.
+
+Both sides train everything with AdamW, in one precision, without hooks and with nothing recomputed: the shipped config
+recomputes activations to save memory and averages weights in a hook, and neither is in the time of our side. Ours is
+the Runner's ``train_step``: uint8 images are normalised in it, the objects' prompts are read, losses and their parts
+are logged, gradients are clipped. Theirs is the loop that a user of open_clip writes: images arrive normalised, no
+clipping. Our text tower reads captions up to the end of the longest, open_clip's reads the whole context; so there are
+two rows, one against open_clip as it is, one against open_clip with a context as short as what ours reads. Weights are
+random, on which time does not depend.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple, Optional
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from torch import Tensor, nn
+
+from ...datasets.caption_text import caption_key
+from ...errors import ConfigError
+from ...registry import MODELS
+from ...search.image_pipeline import build_tokenizer
+from ...structures import RetrievalDataSample
+from .bare_loop import PRECISIONS, BareLoop
+from .report import Goal, comparison
+from .step_profile import floor_seconds, flops_of, most_time, peak_memory, sections_of
+from .timing import Pairs, rounds, spread
+
+CONFIG = 'configs/regimes/vitb32_finetune_rsitmd.py'
+GOAL = Goal('at most', 1.10)
+TYPICAL_WORDS = (8, 15)  # of a caption of RSITMD, least and greatest but one
+
+
+class Batch(NamedTuple):
+    """B images with one caption each, as either side takes them.
+
+    Attributes:
+        data: what the data loader gives our side: ``inputs`` (B, 3, H, W) uint8 and ``data_samples``.
+        images: (B, 3, H, W) float32, what our preprocessor makes of them.
+        tokens: (B, T) int64, those of the samples.
+    """
+
+    data: dict[str, Any]
+    images: Tensor
+    tokens: Tensor
+
+
+def training_model(cfg: Config, device: str) -> nn.Module:
+    """The config's model with random weights, nothing frozen and nothing recomputed, in training mode.
+
+    Its head knows all categories of its lexicon, so that it reads as many prompts as it ever does.
+
+    Raises:
+        ConfigError: the towers are not open_clip's.
+    """
+    cfg = Config(cfg.to_dict())
+    for name in ('image_tower', 'text_tower'):
+        tower = cfg.model[name]
+        if not tower.type.startswith('OpenCLIP'):
+            raise ConfigError(
+                f'{name} of type {tower.type} has no counterpart in open_clip; take a config of configs/regimes with '
+                'vitb32, rn50 or vitl14 in its name'
+            )
+        tower.update(pretrained=None, frozen=False)
+        for key in ('grad_checkpointing', 'trainable_blocks'):
+            tower.pop(key, None)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).to(device)
+    if hasattr(model.head, 'set_object_frequency'):
+        model.head.set_object_frequency(torch.linspace(0.9, 0.01, len(model.head.lexicon)))
+    return model.train()
+
+
+def made_up_batch(model: Any, tokenizer: Any, size: int, device: str) -> Batch:
+    """A batch on ``device``: noise, and captions of random categories of the lexicon.
+
+    Args:
+        model: of `training_model`.
+        tokenizer: captions -> tokens.
+        size: B.
+        device: of images and tokens; samples stay in the memory of the CPU, as a data loader leaves them.
+    """
+    rng = np.random.default_rng(0)
+    lexicon = model.head.lexicon
+    samples = []
+    for image_id in range(size):
+        words = ' '.join(rng.choice(lexicon.categories, 15)).split()[: rng.integers(*TYPICAL_WORDS)]
+        caption = f'{image_id} {" ".join(words)}'
+        sample = RetrievalDataSample(metainfo=dict(img_path=f'{image_id}.jpg', captions=[caption]))
+        sample.image_id = image_id
+        sample.caption_ids = np.array([image_id])
+        sample.caption_keys = np.array([caption_key(caption)])
+        sample.tokens = tokenizer([caption])
+        sample.object_counts = lexicon.count([caption]).astype(np.float32)
+        samples.append(sample)
+    height, width = model.image_tower.image_size
+    pixels = torch.from_numpy(rng.integers(0, 256, (size, 3, height, width), dtype=np.uint8)).to(device)
+    data = dict(inputs=pixels, data_samples=samples)
+    with torch.no_grad():
+        images = model.data_preprocessor(data, True)['inputs']
+    return Batch(data, images, torch.from_numpy(np.concatenate([s.tokens for s in samples])).to(device))
+
+
+def optim_wrapper_of(cfg: Config, model: nn.Module, precision: str) -> Any:
+    """The config's optimizer, under autocast where ``precision`` is ``bf16``."""
+    wrapper = dict(cfg.optim_wrapper.to_dict(), type='OptimWrapper')
+    wrapper.pop('dtype', None)
+    if precision == 'bf16':
+        wrapper.update(type='AutocastOptimWrapper', dtype='bfloat16')
+    return build_optim_wrapper(model, wrapper)
+
+
+class Sides(NamedTuple):
+    """All sides of the comparison on one batch.
+
+    Attributes:
+        ours: one step -> losses.
+        theirs: one step -> loss.
+        theirs_short: one step of ``short`` -> loss.
+        model: ours.
+        wrapper: our optimizer.
+        bare: theirs.
+        short: theirs, with a context of ``read`` tokens.
+        batch: of all.
+        read: tokens of a text that our text tower reads in this batch.
+    """
+
+    ours: Callable[[], dict[str, Tensor]]
+    theirs: Callable[[], Tensor]
+    theirs_short: Callable[[], Tensor]
+    model: Any
+    wrapper: Any
+    bare: BareLoop
+    short: BareLoop
+    batch: Batch
+    read: int
+
+
+def build_sides(cfg: Config, *, batch_size: int, precision: str, device: str) -> Sides:
+    """Models, optimizers and batch.
+
+    Raises:
+        ConfigError: ``precision`` or ``batch_size`` is out of range, or the config's towers are not open_clip's.
+    """
+    if precision not in PRECISIONS:
+        raise ConfigError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
+    if batch_size < 2:
+        raise ConfigError(f'a batch of {batch_size} has nothing to contrast; set --batch-size to at least 2')
+    model: Any = training_model(cfg, device)
+    wrapper = optim_wrapper_of(cfg, model, precision)
+    batch = made_up_batch(model, build_tokenizer(cfg.train_dataloader.dataset.pipeline), batch_size, device)
+    with torch.no_grad():
+        read = model.text_tower(batch.tokens).words.shape[1]
+    settings = dict(
+        model=cfg.model.image_tower.model,
+        optimizer={key: v for key, v in cfg.optim_wrapper.optimizer.to_dict().items() if key != 'type'},
+        precision=precision,
+        device=device,
+    )
+    bare, short = BareLoop(**settings), BareLoop(**settings, context_length=read)
+    return Sides(
+        ours=lambda: model.train_step(batch.data, wrapper),
+        theirs=lambda: bare.step(batch.images, batch.tokens),
+        theirs_short=lambda: short.step(batch.images, batch.tokens[:, :read]),
+        model=model,
+        wrapper=wrapper,
+        bare=bare,
+        short=short,
+        batch=batch,
+        read=read,
+    )
+
+
+def compare_steps(
+    cfg: Config,
+    *,
+    repeats: int,
+    batch_size: int = 16,
+    precision: str = 'fp32',
+    device: str = 'cpu',
+    rates: Optional[dict[str, float]] = None,
+) -> list[dict[str, Any]]:
+    """Time all, profile all, and compute floors.
+
+    Args:
+        cfg: config of a fine-tuning.
+        repeats: steps of each side.
+        batch_size: B.
+        precision: of `PRECISIONS`, on all sides.
+        device: where all run.
+        rates: of `machine.rates`; floors are left out without.
+
+    Returns:
+        two rows of `report.comparison`, against open_clip with its own context and with a short one; ``details`` of
+        each side: FLOPs of a step, floor in seconds, parameters, what takes most time, images/s, and on a GPU the most
+        memory.
+    """
+    sides = build_sides(cfg, batch_size=batch_size, precision=precision, device=device)
+    parts = dict(
+        ours=(sides.ours, sides.model, sides.wrapper.optimizer),
+        theirs=(sides.theirs, sides.bare.model, sides.bare.optimizer),
+        short=(sides.theirs_short, sides.short.model, sides.short.optimizer),
+    )
+    flops = {name: flops_of(step) for name, (step, _, _) in parts.items()}  # warms up
+    calls = [step for step, _, _ in parts.values()]
+    seconds = dict(zip(parts, rounds(calls, repeats=repeats, warm_up=0, device=device)))
+    details: dict[str, dict[str, Any]] = {}
+    for name, (step, module, optimizer) in parts.items():
+        parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
+        details[name] = dict(
+            parameters=parameters,
+            flops=flops[name],
+            floor_s=None if rates is None else floor_seconds(flops[name], parameters, rates, precision),
+            images_per_second=batch_size / spread(seconds[name]).median,
+            peak_memory_bytes=peak_memory(step, module, optimizer, device),
+            most_time=most_time(step, device),
+        )
+    details['ours']['sections_s'] = sections_of(sides.model, sides.wrapper.optimizer, sides.ours, device)
+    full = sides.batch.tokens.shape[1]
+    return [
+        comparison(
+            what=f'training step, batch {batch_size}, {precision}, texts of {sides.read} and {length} tokens',
+            ours=type(sides.model.neck).__name__ + ' + ' + type(sides.model.head).__name__,
+            theirs='open_clip + ClipLoss',
+            pairs=Pairs(seconds['ours'], seconds[name]),
+            goal=GOAL,
+            details=dict(
+                batch_size=batch_size,
+                precision=precision,
+                prompts=_prompts(sides.model),
+                tokens=dict(ours=sides.read, theirs=length),
+                conditions='without hooks, nothing recomputed',
+                details=dict(ours=details['ours'], theirs=details[name]),
+            ),
+        )
+        for name, length in (('theirs', full), ('short', sides.read))
+    ]
+
+
+def _prompts(model: Any) -> int:
+    tokens = model.head.prompt_tokens
+    return 0 if tokens is None else len(tokens)

@@ -1,0 +1,103 @@
+"""Image files -> a 64-bit perceptual hash (DCT) and a digest of the pixels, in threads."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple, Optional, Union
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from ....datasets.annotations import name_some
+from ....datasets.image_files import read_bands
+from ....errors import DataError
+
+
+class ImageHashes(NamedTuple):
+    """Hashes of the images that could be read.
+
+    Attributes:
+        positions: (R,) int64, places of the readable images in the list of paths, ascending.
+        perceptual: (R,) uint64, bits of ``imagehash.phash``.
+        pixels: R digests of shape, type and values of the decoded bands; equal for equal pixels.
+        unreadable: path and reason of each of the others.
+    """
+
+    positions: np.ndarray
+    perceptual: np.ndarray
+    pixels: list[bytes]
+    unreadable: list[tuple[str, str]]
+
+
+def hash_images(paths: Sequence[str], *, num_threads: Optional[int] = None, progress: bool = True) -> ImageHashes:
+    """Hash N files; those that cannot be read are named, not fatal.
+
+    Args:
+        paths: (N,) image files.
+        num_threads: decoding threads; the number of cores when None.
+        progress: show a bar on stderr.
+
+    Raises:
+        DataError: not one file can be read, or imagehash is not installed.
+    """
+    library = _imagehash()
+    with ThreadPoolExecutor(num_threads or os.cpu_count()) as pool:
+        results = pool.map(lambda path: _hash_or_reason(path, library), paths)
+        found = list(tqdm(results, total=len(paths), desc='hashing images', unit='img', disable=not progress))
+    good = [(i, item) for i, item in enumerate(found) if not isinstance(item, str)]
+    bad = [(path, item) for path, item in zip(paths, found) if isinstance(item, str)]
+    if not good:
+        names = [f'{path} ({reason})' for path, reason in bad]
+        raise DataError(
+            f'not one of {len(paths)} images can be read, first {name_some(names, most=1)}; '
+            'check the folder of images, or leave images out with --skip-images'
+        )
+    return ImageHashes(
+        positions=np.array([i for i, _ in good], dtype=np.int64),
+        perceptual=np.array([item[0] for _, item in good], dtype=np.uint64),
+        pixels=[item[1] for _, item in good],
+        unreadable=bad,
+    )
+
+
+def _imagehash() -> ModuleType:
+    try:
+        import imagehash
+    except ImportError:
+        raise DataError(
+            'near-duplicate images are found with imagehash, which is missing; pip install imagehash'
+        ) from None
+    return imagehash
+
+
+def _hash_or_reason(path: str, library: ModuleType) -> Union[tuple[int, bytes], str]:
+    """Perceptual hash and digest of a file, or why it has none."""
+    try:
+        bands = read_bands(Path(path).read_bytes())
+        bits = library.phash(Image.fromarray(_to_rgb(bands))).hash  # (8, 8) bool
+    except FileNotFoundError:
+        return 'it does not exist'
+    except Exception as error:  # noqa: BLE001, decoders raise many types
+        return ' '.join(str(error).split()) or type(error).__name__
+    digest = hashlib.blake2b(f'{bands.shape} {bands.dtype}'.encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(bands).data)
+    return int.from_bytes(np.packbits(bits).tobytes(), 'big'), digest.digest()
+
+
+def _to_rgb(bands: np.ndarray) -> np.ndarray:
+    """(H, W, C) of any type -> (H, W, 3) uint8: the first three bands, or the first one three times.
+
+    Other types than uint8 are stretched between the extremes of the image, which a DCT hash hardly notices.
+    """
+    shown = bands[..., :3] if bands.shape[2] >= 3 else bands[..., [0, 0, 0]]
+    if shown.dtype == np.uint8:
+        return np.ascontiguousarray(shown)
+    values = np.nan_to_num(shown.astype(np.float64))
+    low, high = values.min(), values.max()
+    return ((values - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)

@@ -1,0 +1,156 @@
+"""A folder in the official layout -> a report on it. Nothing is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path, PureWindowsPath
+from typing import Any, Optional, Sequence
+
+from PIL import Image
+from tqdm import tqdm
+
+from ....datasets.annotations import ImageRecord, has_word, load_json, name_some
+from ....datasets.facts import Facts
+from ....datasets.image_check import check_images
+from ....errors import DataError
+from ....utils.hashing import sha256_of
+from .files import is_image, one_sentence, walk_files
+from .published import PublishedSet
+from .report import Report
+
+_BATCH = 128
+
+
+def verify(published: PublishedSet, root: Path, *, progress: bool = False) -> Report:
+    """Compare a folder with the facts of a set, and read every caption and every image.
+
+    Args:
+        published: the set.
+        root: its folder, which may be absent.
+        progress: show a bar.
+
+    Raises:
+        DataError: a file is there and cannot be read, for want of permission for example.
+    """
+    facts = published.facts
+    ann_file, folder = root / facts.ann_file, root / facts.image_dir
+    report = Report(name=facts.name, root=str(root))
+    if not ann_file.is_file():
+        report.wrong.append(f'the annotation file {ann_file} is missing')
+        if not folder.is_dir():
+            report.wrong.append(f'the folder of images {folder} is missing')
+        return report
+    with one_sentence(ann_file):
+        report.ann_sha256 = sha256_of(ann_file)
+    try:
+        records = published.read(ann_file, blank_captions='drop')
+    except DataError as error:
+        report.wrong.append(str(error))
+        return report
+    report.images = len(records)
+    report.captions = sum(len(record.captions) for record in records)
+    report.splits = dict(Counter(record.split for record in records))
+    report.blank = blank_captions(load_json(ann_file))
+    _compare_captions(published, records, report)
+    _compare_counts(facts, report)
+    _look_at_images(facts, records, folder, report, progress)
+    return report
+
+
+def blank_captions(content: Any) -> list[str]:
+    """File name of each blank caption in an annotation file that its reader accepts."""
+    if 'images' in content:
+        pairs = ((image['filename'], s['raw']) for image in content['images'] for s in image['sentences'])
+        return [name for name, text in pairs if not has_word(text)]
+    keys = ('raw', 'raw_1', 'raw_2', 'raw_3', 'raw_4')
+    return [
+        f'{name}/{image["filename"]}'
+        for name, images in content.items()
+        for image in images
+        for key in keys
+        if not has_word(image[key])
+    ]
+
+
+def _compare_captions(published: PublishedSet, records: Sequence[ImageRecord], report: Report) -> None:
+    if report.blank:
+        sentence = f'{len(report.blank)} captions are blank, of {name_some(list(dict.fromkeys(report.blank)))}'
+        if published.blank_captions == 'drop':
+            report.notes.append(f'{sentence}; the published file has such, and the reader drops them')
+        else:
+            report.wrong.append(f'{sentence}; fill them in, or fetch the annotation file again')
+    blank, each = Counter(report.blank), published.facts.captions_per_image
+    if each is not None:
+        odd = [r.filename for r in records if len(r.captions) + blank[r.filename] != each]
+        if odd:
+            report.wrong.append(f'{len(odd)} images do not have {each} captions: {name_some(odd)}')
+
+
+def _compare_counts(facts: Facts, report: Report) -> None:
+    if facts.images is not None and report.images != facts.images:
+        report.wrong.append(f'the annotation file names {report.images} images, {facts.name} has {facts.images}')
+    for split, size in facts.splits.items():
+        if report.splits.get(split, 0) != size:
+            report.wrong.append(f'split {split!r} has {report.splits.get(split, 0)} images, {facts.name} has {size}')
+    more = sorted(set(report.splits) - set(facts.splits))
+    if facts.splits and more:
+        report.wrong.append(f'{facts.name} has no split {name_some([repr(split) for split in more])}')
+
+
+def _look_at_images(facts: Facts, records: Sequence[ImageRecord], folder: Path, report: Report, progress: bool) -> None:
+    relative = {record.filename: Path(*PureWindowsPath(record.filename).parts) for record in records}
+    with one_sentence(folder):
+        present = {path.relative_to(folder) for path in (walk_files(folder) if folder.is_dir() else ())}
+    known = set(relative.values())
+    report.missing = [name for name, path in relative.items() if path not in present]
+    report.extra = sorted(path.as_posix() for path in present - known if is_image(path.name))
+    if report.missing:
+        stems = {Path(name).with_suffix('').as_posix().lower(): name for name in report.extra}
+        others = [stems.get(relative[name].with_suffix('').as_posix().lower()) for name in report.missing]
+        other = next(((name, there) for name, there in zip(report.missing, others) if there), None)
+        report.wrong.append(
+            f'{len(report.missing)} of {len(records)} images are missing in {folder}: {name_some(report.missing)}'
+            + (f'; for {other[0]} there is {other[1]}: rename the images or take the other version' if other else '')
+        )
+    paths = [str(folder / path) for path in relative.values() if path in present]
+    report.broken = [Path(path).relative_to(folder).as_posix() for path in undecodable(paths, progress=progress)]
+    if report.broken:
+        report.wrong.append(
+            f'{len(report.broken)} of {len(paths)} images cannot be decoded: {name_some(report.broken)}; '
+            'delete these files and run again with --from'
+        )
+    edge = _usual_edge(paths)
+    if facts.edge is not None and edge is not None and edge != facts.edge:
+        report.notes.append(f'images are {edge} px, those of {facts.name} {facts.edge} px; results will not compare')
+
+
+def undecodable(paths: Sequence[str], *, progress: bool = False) -> list[str]:
+    """Those of the files that `check_images` refuses; every pixel is read."""
+    broken = []
+    with tqdm(total=len(paths), desc='checking', unit='image', disable=None if progress else True) as bar:
+        for start in range(0, len(paths), _BATCH):
+            batch = paths[start : start + _BATCH]
+            if not _decodes(batch):
+                broken += [path for path in batch if not _decodes([path])]
+            bar.update(len(batch))
+    return broken
+
+
+def _decodes(paths: Sequence[str]) -> bool:
+    try:
+        check_images(paths, 'decode', num_threads=1 if len(paths) == 1 else None)
+    except DataError:
+        return False
+    return True
+
+
+def _usual_edge(paths: Sequence[str]) -> Optional[int]:
+    """The most frequent longer edge of some of the images, pixels."""
+    edges: Counter[int] = Counter()
+    for path in paths[:: max(1, len(paths) // 50)]:
+        try:
+            with Image.open(path) as image:
+                edges[max(image.size)] += 1
+        except Exception:  # noqa: BLE001, S112, already reported as undecodable, or bands that Pillow lacks
+            continue
+    return edges.most_common(1)[0][0] if edges else None

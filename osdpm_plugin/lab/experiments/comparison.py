@@ -1,0 +1,204 @@
+"""Every method of the published tables on one set -> trained, evaluated, resumable, in one table.
+
+::
+
+    <work dir>/<set>_<tower>/<config>/seed_<n>/    as `seeds` writes it
+    <work dir>/<set>_<tower>/table.{md,csv,tex}    what `comparison_table` makes of it
+    <cache>/<set>_images, <cache>/<set>            features of the frozen towers (tower ``resnet50``)
+
+A teacher is trained before its student; one teacher, of the first seed, serves all seeds of the student.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from ...errors import DataError
+from ...features.store import FeatureStore
+from ...launch import overrides_of
+from .comparison_setting import METHODS, NAMES, TEACHERS, Setting, options_of
+from .comparison_table import ComparisonTable, compare_with_published
+from .processes import Command, run_commands
+from .published_tables import read_published
+from .seeds import Job, chosen_checkpoint, finished, plan, run_jobs
+
+TOWER_NOTES = {
+    'published': 'Towers: as each method was published, see its config; rows of OSDPM: frozen CLIP ViT-B/32.',
+    'resnet50': 'Image tower of every row: one frozen ImageNet ResNet-50 in place of the published ones (LW-MCR keeps '
+    'its text side and losses alone); rows of OSDPM: principal components of the same. Text towers: each its own, '
+    'trained from scratch on whole words; rows of OSDPM: frozen MiniLM, pretrained.',
+}
+
+
+def plan_method(setting: Setting, method: str, extra: Sequence[str] = ()) -> list[Job]:
+    """Jobs of a method, one a seed; see `seeds.plan` for what is checked."""
+    cache = setting.cache_of(method)
+    options = [*options_of(setting, method), *extra, *([] if cache is None else [f'feature_cache={cache}'])]
+    return plan([str(setting.config(method))], setting.seeds, str(setting.folder), options)[0]
+
+
+def plan_student(setting: Setting, method: str, teacher: Job) -> list[Job]:
+    """Jobs of a method that learns from a finished job."""
+    extra = [f'model.teacher.config={teacher.config}', f'model.teacher.checkpoint={chosen_checkpoint(teacher)}']
+    return plan_method(setting, method, extra)
+
+
+def run_comparison(setting: Setting, tools: Path, *, gpus: int = 1) -> dict[str, list[Path]]:
+    """Train and evaluate what is not finished.
+
+    Args:
+        setting: what to run.
+        tools: folder of train.py, test.py, fit_compression.py and cache_features.py.
+        gpus: see `seeds.run_jobs`.
+
+    Returns:
+        Method -> result files, one a seed.
+
+    Raises:
+        OSDPMError: something does not fit, or a run failed; the same command goes on from there.
+    """
+    for method in setting.methods:
+        options_of(setting, method)  # what is wrong with them is said before anything costs time
+    students = [method for method in setting.methods if method in TEACHERS]
+    teachers = {TEACHERS[method]: setting._replace(seeds=setting.seeds[:1]) for method in students}
+    prepare_features(dict.fromkeys([*setting.methods, *teachers]), setting, tools)
+    jobs = {method: plan_method(setting, method) for method in setting.methods if method not in students}
+    taught = {teacher: plan_method(one, teacher)[0] for teacher, one in teachers.items()}
+    missing = [job for teacher, job in taught.items() if teacher not in jobs]
+    run_jobs([*missing, *_by_seed(jobs)], tools, gpus=gpus)
+    later = {method: plan_student(setting, method, taught[TEACHERS[method]]) for method in students}
+    run_jobs(_by_seed(later), tools, gpus=gpus)
+    jobs.update(later)
+    return {method: [job.result_file for job in jobs[method]] for method in setting.methods}
+
+
+def finished_results(setting: Setting) -> dict[str, list[Path]]:
+    """Method -> result files of the seeds that are finished; nothing is run.
+
+    Raises:
+        ConfigError: something does not fit, see `seeds.plan`.
+    """
+    found = {}
+    for method in setting.methods:
+        if method in TEACHERS:
+            teacher = plan_method(setting._replace(seeds=setting.seeds[:1]), TEACHERS[method])[0]
+            jobs = plan_student(setting, method, teacher) if finished(teacher) else []
+        else:
+            jobs = plan_method(setting, method)
+        found[method] = [job.result_file for job in jobs if finished(job)]
+    return found
+
+
+def _by_seed(jobs: Mapping[str, list[Job]]) -> list[Job]:
+    """The first seed of all methods, then the second: an interruption leaves whole tables."""
+    return [job for seed in zip(*jobs.values()) for job in seed]
+
+
+def prepare_features(methods: Iterable[str], setting: Setting, tools: Path) -> None:
+    """Fit the components of a `CompressedTower` and fill the caches of features, where either is not done.
+
+    Args:
+        methods: those that are to be run.
+        setting: what to run.
+        tools: folder of fit_compression.py and cache_features.py.
+    """
+    for method in methods:
+        config = setting.config(method)
+        tower = Config.fromfile(str(config)).get('model', {}).get('image_tower', {})
+        options = options_of(setting._replace(epochs=None), method)
+        common = ['--work-dir', str(setting.folder), *(['--cfg-options', *options] if options else [])]
+        if tower.get('type') == 'CompressedTower' and not Path(tower.init_cfg.checkpoint).is_file():
+            _run_once(setting, 'fit_compression', [str(tools / 'fit_compression.py'), str(config), *common])
+        cache = setting.cache_of(method)
+        if cache is not None and not _is_complete(cache, setting, method):
+            script = [str(tools / 'cache_features.py'), str(config), '--out', cache, '--grid', 'coarsest', '--bf16']
+            _run_once(setting, f'cache_{Path(cache).name}', [*script, *common])
+
+
+def _run_once(setting: Setting, name: str, arguments: list[str]) -> None:
+    run_commands([(name, iter([Command(arguments, setting.folder / f'{name}.log')]))])
+
+
+def _is_complete(cache: str, setting: Setting, method: str) -> bool:
+    cfg = Config.fromfile(str(setting.config(method)))
+    try:
+        for split in {'train', 'val', setting.split or cfg.test_dataloader.dataset.split}:
+            FeatureStore(cache, split)
+    except DataError:
+        return False
+    return True
+
+
+def notes_of(setting: Setting) -> Iterator[str]:
+    """Sentences on towers, budget and data, for below the table."""
+    yield TOWER_NOTES[setting.tower]
+    cached = [method for method in setting.methods if setting.cache_of(method)]
+    if cached:
+        yield f'Features were cached once, so that training images were not augmented{_whose(cached, setting)}.'
+    cfgs = {method: _config(setting, method) for method in setting.methods}
+    epochs = {method: setting.epochs or cfg.train_cfg.max_epochs for method, cfg in cfgs.items()}
+    yield f'Epochs, each of which shows every image once: {_grouped(epochs, setting)}.'
+    captions = {method: _captions_per_image(cfg) for method, cfg in cfgs.items()}
+    yield f'Captions of an image in a step: {_grouped(captions, setting)}.'
+    batches = {method: cfg.train_dataloader.batch_size for method, cfg in cfgs.items()}
+    yield f'Images in a batch: {_grouped(batches, setting)}.'
+    halved = [
+        method for method, cfg in cfgs.items() if cfg.get('optim_wrapper', {}).get('type') == 'AutocastOptimWrapper'
+    ]
+    if halved:
+        yield f'Trained in mixed precision{_whose(halved, setting)}.'
+    turned = [method for method, cfg in cfgs.items() if cfg.get('model', {}).get('test_views', 1) > 1]
+    if turned:
+        yield f'At test, the mean over several turns of each image{_whose(turned, setting)}.'
+    for student in [method for method in setting.methods if method in TEACHERS]:
+        yield f'{METHODS[student]}: the teacher is {METHODS[TEACHERS[student]]}, seed {setting.seeds[0]}.'
+    if setting.split == 'val' or any(c.get('select_on_test') and setting.split is None for c in cfgs.values()):
+        yield 'Val chooses the checkpoint and is reported too, so the numbers are optimistic.'
+    if NAMES[setting.tower][setting.dataset] == 'rsicd150' and setting.split != 'test':
+        yield 'Measured on a part of RSICD, at 150 px; published numbers are of all of it, at 224 px.'
+
+
+def _config(setting: Setting, method: str) -> Config:
+    """A method's config with the setting's own options."""
+    cfg = Config.fromfile(str(setting.config(method)))
+    cfg.merge_from_dict(overrides_of(setting.options))
+    return cfg
+
+
+def _captions_per_image(cfg: Config) -> int:
+    steps = cfg.train_dataloader.dataset.pipeline
+    return next((step.get('num', 1) for step in steps if step.type == 'SampleCaptions'), 1)
+
+
+def _grouped(values: Mapping[str, int], setting: Setting) -> str:
+    """``6 (all but A); 15 (A)``: each value with the rows that have it."""
+    groups: dict[int, list[str]] = {}
+    for method, value in values.items():
+        groups.setdefault(value, []).append(method)
+    return '; '.join(f'{value}{_whose(group, setting)}' for value, group in groups.items())
+
+
+def _whose(methods: Sequence[str], setting: Setting) -> str:
+    """Which of the rows a sentence is about, in brackets; nothing for all of them."""
+    others = [METHODS[method] for method in setting.methods if method not in methods]
+    if not others:
+        return ''
+    names = [METHODS[method] for method in methods]
+    return f' ({", ".join(names)})' if len(names) <= len(others) else f' (all but {", ".join(others)})'
+
+
+def make_table(setting: Setting, results: Mapping[str, Sequence[Path]]) -> ComparisonTable:
+    """Published beside measured.
+
+    Args:
+        setting: what was run.
+        results: of `run_comparison` or `finished_results`.
+
+    Raises:
+        DataError: result files do not belong together.
+    """
+    names = {method: METHODS[method] for method in setting.methods}
+    return compare_with_published(names, results, read_published(setting.dataset), list(notes_of(setting)))

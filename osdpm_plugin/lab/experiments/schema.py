@@ -1,0 +1,265 @@
+"""A result file: what one evaluation of one checkpoint leaves behind, in JSON of one schema.
+
+The schema IS the dataclasses below: every field must be there, no other may be, and types are checked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+import typing
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from ...errors import DataError
+from ...evaluation.recall import TIE_POLICIES
+from ...utils.result_files import write_json
+
+SCHEMA_VERSION = 1
+SHA256 = re.compile('[0-9a-f]{64}')
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigInfo:
+    """Which config.
+
+    Attributes:
+        name: stem of its file.
+        sha256: of its resolved text, see `provenance.config_sha256`; the same for all seeds.
+    """
+
+    name: str
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class DataInfo:
+    """Which data were evaluated.
+
+    Attributes:
+        name: of the data set.
+        split: as the data set names it.
+        sha256: of file names and captions, see `provenance.data_sha256`.
+        images: N.
+        captions: M.
+    """
+
+    name: str
+    split: str
+    sha256: str
+    images: int
+    captions: int
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointInfo:
+    """Which weights.
+
+    Attributes:
+        file: name of the file, without folder.
+        sha256: of what ``of`` says.
+        of: 'file', or 'weights' where there is no local file (an address).
+        epoch: training epochs behind it, or None if it does not say.
+    """
+
+    file: str
+    sha256: str
+    of: str
+    epoch: Optional[int]
+
+
+@dataclasses.dataclass(frozen=True)
+class GitInfo:
+    """State of the source code.
+
+    Attributes:
+        commit: hash of the commit.
+        dirty: whether tracked files differ from it.
+    """
+
+    commit: str
+    dirty: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class HardwareInfo:
+    """The machine.
+
+    Attributes:
+        cpu: model name.
+        cpu_count: logical cores.
+        gpu: names of the visible GPUs, none if empty.
+        processes: of the evaluation.
+    """
+
+    cpu: str
+    cpu_count: int
+    gpu: list[str]
+    processes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class RunResult:
+    """One evaluation.
+
+    Attributes:
+        schema_version: `SCHEMA_VERSION`.
+        config: see `ConfigInfo`.
+        data: see `DataInfo`.
+        seed: of the training, or None for weights that no seeded run of this project made.
+        tie_policy: the rule behind ``primary`` numbers, see `osdpm_plugin.evaluation.recall`.
+        topk: the K of R@K.
+        metrics: numbers under every rule for ties: ``{rule: {name: value}}``, percent.
+        content_metrics: ``content_...`` numbers likewise: identical captions of other images count as hits; None if
+            the data samples had no caption keys.
+        transductive_metrics: ``transductive_<method>_...`` numbers likewise: re-ranked with the scores of all other
+            test queries; None if the config asked for none.
+        selection: how the checkpoint was chosen, e.g. 'best retrieval/mR on val'.
+        checkpoint: see `CheckpointInfo`.
+        versions: of Python and packages.
+        git: see `GitInfo`; None outside a checkout.
+        wall_time_s: seconds of the evaluation, model building excluded.
+        hardware: see `HardwareInfo`.
+        queries_file: name of the npz beside this file with the hits of each query, see `queries`.
+    """
+
+    schema_version: int
+    config: ConfigInfo
+    data: DataInfo
+    seed: Optional[int]
+    tie_policy: str
+    topk: list[int]
+    metrics: dict[str, dict[str, float]]
+    content_metrics: Optional[dict[str, dict[str, float]]]
+    transductive_metrics: Optional[dict[str, dict[str, float]]]
+    selection: str
+    checkpoint: CheckpointInfo
+    versions: dict[str, str]
+    git: Optional[GitInfo]
+    wall_time_s: float
+    hardware: HardwareInfo
+    queries_file: str
+
+    @property
+    def primary(self) -> dict[str, float]:
+        """Numbers under the rule ``tie_policy``, secondary ones (content, transductive) included."""
+        parts = (self.metrics, self.content_metrics, self.transductive_metrics)
+        return {name: value for part in parts if part is not None for name, value in part[self.tie_policy].items()}
+
+
+def write_result(path: Union[str, Path], result: RunResult) -> None:
+    """Write a result file, whole or not at all.
+
+    Raises:
+        DataError: the result is not valid.
+        ConfigError: the file cannot be written.
+    """
+    content = dataclasses.asdict(result)
+    parse_result(content, str(path))
+    write_json(path, content, 'result file')
+
+
+def read_result(path: Union[str, Path]) -> RunResult:
+    """Read and validate a result file.
+
+    Raises:
+        DataError: it is missing, not JSON, or breaks the schema; the sentence names the field.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding='utf-8'))
+    except OSError as error:
+        raise DataError(f'result file {path} cannot be read: {error.strerror or error}; run tools/test.py') from error
+    except ValueError as error:
+        raise DataError(f'result file {path} is not JSON: {error}; run tools/test.py again') from error
+    return parse_result(content, str(path))
+
+
+def parse_result(content: Any, name: str = 'result') -> RunResult:
+    """JSON content -> `RunResult`.
+
+    Args:
+        content: what ``json.loads`` returns.
+        name: of the file, for messages.
+
+    Raises:
+        DataError: the content breaks the schema.
+    """
+    version = content.get('schema_version') if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        raise DataError(
+            f'{name} has schema_version {version!r}, this version reads {SCHEMA_VERSION}; write it again '
+            'by tools/test.py'
+        )
+    result = _typed(content, RunResult, name, '')
+    for key, digest in (('config', result.config), ('data', result.data), ('checkpoint', result.checkpoint)):
+        _require(SHA256.fullmatch(digest.sha256) is not None, name, f'{key}.sha256', 'must be 64 hexadecimal digits')
+    _require(result.tie_policy in TIE_POLICIES, name, 'tie_policy', f'must be one of {TIE_POLICIES}')
+    _require(result.checkpoint.of in ('file', 'weights'), name, 'checkpoint.of', "must be 'file' or 'weights'")
+    _require(result.seed is None or result.seed >= 0, name, 'seed', 'must not be negative')
+    _require(bool(result.topk) and all(k > 0 for k in result.topk), name, 'topk', 'must be positive')
+    _require(bool(result.selection), name, 'selection', 'must not be empty')
+    _check_metrics(result, name)
+    return result
+
+
+def _check_metrics(result: RunResult, name: str) -> None:
+    """Every rule has the same names, recalls are percentages, Rsum and mR follow from them."""
+    ways = [f'{way}_R@{k}' for way in ('i2t', 't2i') for k in result.topk]
+    for key in ('metrics', 'content_metrics', 'transductive_metrics'):
+        part = getattr(result, key)
+        if part is None:
+            continue
+        _require(set(part) == set(TIE_POLICIES), name, key, f'must have the rules {TIE_POLICIES}')
+        for rule, values in part.items():
+            where = f'{key}.{rule}'
+            stems = {stem[: -len('Rsum')] for stem in values if stem.endswith('Rsum')}
+            _require(len(stems) == 1, name, where, 'must have one Rsum')
+            (stem,) = stems
+            lacking = [stem + way for way in (*ways, 'i2t_medr', 't2i_medr', 'mR') if stem + way not in values]
+            _require(not lacking, name, where, f'lacks {lacking[:1]}')
+            recalls = [values[stem + way] for way in ways]
+            _require(all(0 <= value <= 100 for value in recalls), name, where, 'must have recalls of 0 to 100 percent')
+            total = math.fsum(recalls)
+            agrees = abs(values[stem + 'Rsum'] - total) < 1e-6 and abs(values[stem + 'mR'] * len(ways) - total) < 1e-6
+            _require(agrees, name, where, 'must have the sum of its recalls as Rsum, and their mean as mR')
+
+
+def _require(holds: bool, name: str, field: str, rule: str) -> None:
+    if not holds:
+        raise DataError(f'{name}: {field} {rule}; write it again by tools/test.py')
+
+
+def _typed(value: Any, kind: Any, name: str, field: str) -> Any:
+    """``value`` as ``kind``: a dataclass, list, dict, Optional, or plain type."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        _require(isinstance(value, dict), name, field.rstrip('.') or 'the file', 'must be an object')
+        hints = typing.get_type_hints(kind)
+        for key in hints:
+            _require(key in value, name, f'{field}{key}', 'is missing')
+        for key in value:
+            _require(key in hints, name, f'{field}{key}', 'is not part of the schema')
+        return typing.cast(Any, kind)(
+            **{key: _typed(value[key], hint, name, f'{field}{key}.') for key, hint in hints.items()}
+        )
+    label = field.rstrip('.')
+    if origin is Union:  # Optional
+        return None if value is None else _typed(value, arguments[0], name, field)
+    if origin is list:
+        _require(isinstance(value, list), name, label, 'must be a list')
+        return [_typed(item, arguments[0], name, f'{field}{i}.') for i, item in enumerate(value)]
+    if origin is dict:
+        _require(isinstance(value, dict), name, label, 'must be an object')
+        return {str(key): _typed(item, arguments[1], name, f'{field}{key}.') for key, item in value.items()}
+    if kind is float:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        _require(number and math.isfinite(value), name, label, 'must be a finite number')
+        return float(value)
+    _require(isinstance(value, kind) and (kind is bool or not isinstance(value, bool)), name, label, _want(kind))
+    return value
+
+
+def _want(kind: type) -> str:
+    return f'must be of type {kind.__name__}'

@@ -1,0 +1,215 @@
+"""Config files and seeds -> trained, evaluated once on the checkpoint that val chose, and resumable at any moment.
+
+::
+
+    <work dir>/<config>/seed_<n>/   state.json       what was begun, for which config hash; 'training' or 'trained'
+                                    train.log        output of tools/train.py, likewise test.log
+                                    test_results.json, test_queries.npz
+    <work dir>/<config>/summary.json
+    <work dir>/<config>_vs_<other>.json
+
+A seed is finished once it has a valid result file of the same config hash and seed. A seed that was interrupted in
+training goes on with ``--resume``; in evaluation, is evaluated again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from ...engine.checkpoint import torch_load
+from ...errors import ConfigError, DataError, OSDPMError
+from ...launch import add_common_arguments, load_config
+from ...launch.selection import check_selection, save_best_of
+from ...utils.result_files import write_json
+from .processes import Command, run_commands
+from .provenance import config_sha256
+from .queries import read_queries
+from .record import RESULT_FILE
+from .schema import RunResult, read_result
+
+
+class Job(NamedTuple):
+    """One seed of one config.
+
+    Attributes:
+        config: path of the config file.
+        seed: from 0.
+        folder: its work_dir.
+        sha256: hash of the config, see `config_sha256`.
+        keeps_best: whether training keeps the best checkpoint on val.
+        options: ``--cfg-options`` as given.
+    """
+
+    config: str
+    seed: int
+    folder: Path
+    sha256: str
+    keeps_best: bool
+    options: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f'{Path(self.config).stem} seed {self.seed}'
+
+    @property
+    def result_file(self) -> Path:
+        """Where its result lies."""
+        return self.folder / RESULT_FILE
+
+
+def plan(configs: Sequence[str], seeds: Sequence[int], work_dir: str, options: Sequence[str]) -> list[list[Job]]:
+    """Check everything that can be checked before anything costs time.
+
+    Args:
+        configs: paths of one or two config files.
+        seeds: distinct, from 0.
+        work_dir: folder for everything.
+        options: ``key=value`` for ``--cfg-options``, for all configs.
+
+    Returns:
+        Jobs of each config, one a seed.
+
+    Raises:
+        ConfigError: arguments do not fit, a config cannot be used, or a folder belongs to another experiment.
+    """
+    if len(set(seeds)) < len(seeds) or not seeds or min(seeds) < 0:
+        raise ConfigError(f'--seeds {" ".join(map(str, seeds))} must be distinct ints from 0')
+    if any(option.split('=')[0] in ('randomness.seed', 'work_dir') for option in options):
+        raise ConfigError('--cfg-options cannot set randomness.seed or work_dir here; use --seeds and --work-dir')
+    stems = [Path(config).stem for config in configs]
+    if len(set(stems)) < len(stems):
+        raise ConfigError(
+            f'both configs are named {stems[0]}; rename one, since their results lie in folders of that name'
+        )
+    jobs = []
+    for config, stem in zip(configs, stems):
+        folder = Path(work_dir, stem)
+        parser = argparse.ArgumentParser()
+        add_common_arguments(parser)
+        given = [config, '--work-dir', str(folder), *(['--cfg-options', *options] if options else [])]
+        cfg = load_config(parser.parse_args(given))
+        check_selection(cfg)
+        sha256, keeps_best = config_sha256(cfg), save_best_of(cfg) is not None
+        jobs.append([Job(config, s, folder / f'seed_{s}', sha256, keeps_best, tuple(options)) for s in seeds])
+    for job in (job for part in jobs for job in part):
+        _check_folder(job)
+    return jobs
+
+
+def finished(job: Job) -> Optional[RunResult]:
+    """The result of a job that is done: its file is valid, of the same config and seed, and its queries are there."""
+    try:
+        result = read_result(job.result_file)
+        read_queries(job.folder / result.queries_file)
+    except DataError:
+        return None
+    return result if (result.config.sha256, result.seed) == (job.sha256, job.seed) else None
+
+
+def run_jobs(jobs: Sequence[Job], tools: Path, *, gpus: int = 1) -> None:
+    """Train and evaluate all jobs that are not finished.
+
+    Args:
+        jobs: in the order in which to run them.
+        tools: folder of train.py and test.py.
+        gpus: how many run at a time, each on a GPU of its own; 1 leaves the choice of device to the environment.
+
+    Raises:
+        OSDPMError: a run failed; the sentence names its log. Running the same command again goes on from there.
+    """
+    todo = []
+    for job in jobs:
+        result = finished(job)
+        if result is None:
+            todo.append(job)
+        else:
+            print(f'[{job.name}] finished before, Rsum {result.metrics[result.tie_policy]["Rsum"]:.2f}', flush=True)
+    run_commands([(job.name, _steps(job, tools)) for job in todo], gpus=gpus)
+    for job in todo:
+        if finished(job) is None:
+            raise DataError(f'{job.name} ended without a valid {job.result_file}; see {job.folder / "test.log"}')
+
+
+def _steps(job: Job, tools: Path) -> Iterator[Command]:
+    """Commands of one job, each made when the one before has ended well."""
+    job.folder.mkdir(parents=True, exist_ok=True)
+    state = _state(job)
+    seconds = float(state.get('train_seconds', 0.0))
+    options = ['--cfg-options', *job.options, f'randomness.seed={job.seed}']
+    common = ['--work-dir', str(job.folder), *options]
+    if state.get('stage') != 'trained':
+        resume = ['--resume'] if (job.folder / 'last_checkpoint').is_file() else []
+        _write_state(job, 'training', seconds)
+        start = time.monotonic()
+        yield Command([str(tools / 'train.py'), job.config, *resume, *common], job.folder / 'train.log')
+        seconds += time.monotonic() - start
+        _write_state(job, 'trained', seconds)
+    yield Command([str(tools / 'test.py'), job.config, str(chosen_checkpoint(job)), *common], job.folder / 'test.log')
+    result = finished(job)
+    if result is not None:
+        numbers = result.metrics[result.tie_policy]
+        print(f'[{job.name}] Rsum {numbers["Rsum"]:.2f}, mR {numbers["mR"]:.2f} ({result.selection})', flush=True)
+
+
+def chosen_checkpoint(job: Job) -> Path:
+    """The checkpoint to evaluate: the best on val where training keeps one, else the last.
+
+    An interruption can leave two best ones; each carries its score.
+
+    Raises:
+        DataError: there is none.
+    """
+    best = sorted(job.folder.glob('best_*.pth'))
+    if job.keeps_best:
+        if not best:
+            raise DataError(f'{job.name}: training left no best_*.pth in {job.folder}; see {job.folder / "train.log"}')
+        return best[0] if len(best) == 1 else max(best, key=lambda path: (_best_score(path), path.stat().st_mtime))
+    try:
+        return Path((job.folder / 'last_checkpoint').read_text().strip())
+    except OSError as error:
+        raise DataError(f'{job.name}: training left no checkpoint in {job.folder}') from error
+
+
+def _best_score(path: Path) -> float:
+    """Score on val that a best checkpoint carries; mmengine's default rule for recall, 'greater', is assumed."""
+    hub = torch_load(str(path), map_location='cpu').get('message_hub', {})
+    return float(hub.get('runtime_info', {}).get('best_score', float('-inf')))
+
+
+def _state(job: Job) -> dict:
+    try:
+        return json.loads((job.folder / 'state.json').read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f'{job.folder / "state.json"} cannot be read: {error}; remove {job.folder}') from error
+
+
+def _write_state(job: Job, stage: str, seconds: float) -> None:
+    content = dict(config_sha256=job.sha256, seed=job.seed, stage=stage, train_seconds=round(seconds, 1))
+    write_json(job.folder / 'state.json', content, 'state file')
+
+
+def _check_folder(job: Job) -> None:
+    """A folder of another experiment is left alone."""
+    if not job.folder.is_dir():
+        return
+    found = _state(job).get('config_sha256')
+    if found is None and job.result_file.is_file():
+        try:
+            found = read_result(job.result_file).config.sha256
+        except OSDPMError:
+            found = None
+    if found is None and (job.folder / 'last_checkpoint').is_file():
+        found = 'not known'
+    if found not in (None, job.sha256):
+        raise ConfigError(
+            f'{job.folder} holds a run of another config (hash {found[:12]}, now {job.sha256[:12]}); the config or '
+            '--cfg-options changed: name another --work-dir, or remove that folder'
+        )

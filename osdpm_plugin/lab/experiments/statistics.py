@@ -1,0 +1,150 @@
+"""Numbers of several seeds -> mean and spread; two models on the same queries -> interval of their difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from ...errors import ConfigError, DataError
+
+CHUNK = 256  # resamples at a time; changes memory, never a number
+
+
+class Spread(NamedTuple):
+    """Several runs of one number.
+
+    Attributes:
+        mean: arithmetic mean.
+        std: standard deviation with ddof = 1; None for one run.
+        values: one a seed.
+    """
+
+    mean: float
+    std: Optional[float]
+    values: list[float]
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and standard deviation (ddof = 1).
+
+    Raises:
+        DataError: there are no values.
+    """
+    if not len(values):
+        raise DataError('there are no runs to average')
+    array = np.asarray(values, dtype=np.float64)
+    return Spread(float(array.mean()), float(array.std(ddof=1)) if len(array) > 1 else None, array.tolist())
+
+
+def bootstrap(sums: np.ndarray, sizes: np.ndarray, *, resamples: int = 10_000, seed: int = 0) -> np.ndarray:
+    """Resample seeds and queries -> ratios as they would have been with other seeds and other queries.
+
+    The two are crossed: all seeds answer the same queries. A resample draws S seeds and N queries with replacement,
+    independently, and uses the same drawn queries under each drawn seed; drawing queries anew for each seed would make
+    their share of the variance S times too small. With one seed only the queries are drawn, and the result says nothing
+    about other seeds. With few seeds intervals are too narrow, by about sqrt((S - 1) / S) in the seeds' share.
+
+    Source: two-way bootstrap of a mean, Owen, The pigeonhole bootstrap, Annals of Applied Statistics 2007.
+
+    Args:
+        sums: (S, N, Q) what each of N queries adds to the numerators of Q ratios under each of S seeds, e.g. the
+            difference of two models' hits; 100 times that for percent.
+        sizes: (N, Q) what it adds to the denominators, the same under each seed, e.g. its number of captions.
+        resamples: B.
+        seed: of the random numbers.
+
+    Returns:
+        (B, Q) float64; the point estimate is ``sums.mean(0).sum(0) / sizes.sum(0)``.
+
+    Raises:
+        ConfigError: ``resamples`` is not a positive int.
+        DataError: shapes do not fit each other, or a size is not positive.
+    """
+    if isinstance(resamples, bool) or not isinstance(resamples, int) or resamples < 1:
+        raise ConfigError(f'resamples={resamples!r} must be a positive int, e.g. 10000')
+    sums, sizes = np.asarray(sums, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
+    if sums.ndim != 3 or not sums.size or sizes.shape != sums.shape[1:]:
+        raise DataError(f'sums {sums.shape} and sizes {sizes.shape} must be (seeds, queries, Q) and (queries, Q)')
+    if not (sizes > 0).all():
+        raise DataError('each query must have a positive size')
+    seeds, queries, width = sums.shape
+    table = sums.transpose(1, 0, 2).reshape(queries, seeds * width)  # (N, S Q)
+    of_seeds, of_queries = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(2))
+    out = np.empty((resamples, width))
+    for start in range(0, resamples, CHUNK):
+        size = min(CHUNK, resamples - start)
+        drawn = of_queries.multinomial(queries, np.full(queries, 1 / queries), size=size).astype(np.float64)  # (b, N)
+        weight = of_seeds.multinomial(seeds, np.full(seeds, 1 / seeds), size=size) / seeds  # (b, S)
+        numerator = np.einsum('bs,bsq->bq', weight, (drawn @ table).reshape(size, seeds, width))
+        out[start : start + size] = numerator / (drawn @ sizes)
+    return out
+
+
+def percentile_interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high ends, each (Q,), between which the middle share ``level`` of (B, Q) samples lies.
+
+    Raises:
+        ConfigError: ``level`` does not lie between 0 and 1.
+    """
+    if not isinstance(level, float) or not 0 < level < 1:
+        raise ConfigError(f'level={level!r} must lie between 0 and 1, e.g. 0.95')
+    low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
+
+
+class Difference(NamedTuple):
+    """Model A less model B in one number.
+
+    Attributes:
+        mean: over seeds.
+        low: end of the interval.
+        high: other end.
+        values: one a seed.
+    """
+
+    mean: float
+    low: float
+    high: float
+    values: list[float]
+
+
+def paired_difference(
+    first: np.ndarray,
+    second: np.ndarray,
+    sizes: np.ndarray,
+    names: Sequence[str],
+    *,
+    resamples: int = 10_000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Difference]:
+    """Recall of A less recall of B, in percentage points, with a bootstrap interval over seeds and queries.
+
+    Args:
+        first: (S, N, Q) hits of A summed by query, see `queries.sums_by_image`.
+        second: (S, N, Q) hits of B, the same seeds and queries in the same order.
+        sizes: (N, Q).
+        names: Q names of recalls; 'Rsum' and 'mR' are added.
+        resamples: see `bootstrap`.
+        level: share of the samples within the interval.
+        seed: of the random numbers.
+
+    Raises:
+        ConfigError: ``resamples`` or ``level`` is out of range.
+        DataError: shapes do not fit each other.
+    """
+    if first.shape != second.shape or first.shape[-1] != len(names):
+        raise DataError(f'hits {first.shape} and {second.shape} do not pair up under {len(names)} names')
+    sums = 100 * (first - second)
+    by_seed = sums.sum(axis=1) / sizes.sum(axis=0)  # (S, Q)
+    samples = bootstrap(sums, sizes, resamples=resamples, seed=seed)  # (B, Q)
+    width = len(names)
+    combine = np.concatenate([np.eye(width), np.ones((width, 1)), np.full((width, 1), 1 / width)], axis=1)  # (Q, Q + 2)
+    by_seed, samples = by_seed @ combine, samples @ combine
+    low, high = percentile_interval(samples, level)
+    return {
+        name: Difference(float(by_seed[:, i].mean()), float(low[i]), float(high[i]), by_seed[:, i].tolist())
+        for i, name in enumerate([*names, 'Rsum', 'mR'])
+    }

@@ -1,0 +1,171 @@
+"""Result files of several seeds -> one summary; of two configs -> their paired difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from ...errors import DataError
+from .queries import KEYS, stack_queries
+from .schema import RunResult, read_result
+from .statistics import paired_difference, spread
+
+METHOD = (
+    'percentile bootstrap over seeds and images (an image with its captions is the unit of both directions), crossed: '
+    'each resample draws seeds and images with replacement and uses the same images under each seed; with one seed it '
+    'covers the images only, with few seeds it is somewhat too narrow'
+)
+
+
+def check_same_experiment(results: Sequence[RunResult], paths: Sequence[Any]) -> None:
+    """Raise DataError unless results differ in nothing but the seed: config, data, rule for ties, K, selection rule."""
+    if not results:
+        raise DataError('there are no result files')
+    for result, path in zip(results, paths):
+        for what, one, other in (
+            ('config', results[0].config, result.config),
+            ('data', results[0].data, result.data),
+            ('rule for ties', results[0].tie_policy, result.tie_policy),
+            ('topk', results[0].topk, result.topk),
+            ('selection rule', results[0].selection, result.selection),
+            ('set of numbers', sorted(results[0].primary), sorted(result.primary)),
+        ):
+            if one != other:
+                raise DataError(f'{path} and {paths[0]} differ in {what}: {other} and {one}; average like with like')
+    seeds = [result.seed for result in results]
+    if None in seeds and len(seeds) > 1:
+        raise DataError(f'{paths[seeds.index(None)]} has no seed and cannot be averaged with others')
+    if len(set(seeds)) < len(seeds):
+        raise DataError(f'results of one config have the same seed twice: {sorted(s for s in seeds if s is not None)}')
+
+
+def summarise_seeds(paths: Sequence[Path]) -> dict[str, Any]:
+    """Mean, standard deviation (ddof = 1) and values of all numbers over seeds.
+
+    Args:
+        paths: result files of one config.
+
+    Returns:
+        JSON-ready: what the runs have in common, and ``metrics``: {rule: {name: {mean, std, values}}}.
+
+    Raises:
+        DataError: a file is not valid, or they differ in more than the seed.
+    """
+    results = [read_result(path) for path in paths]
+    check_same_experiment(results, paths)
+    first = results[0]
+    metrics: dict[str, dict[str, Any]] = {}
+    for rule in first.metrics:
+        runs = [_all_numbers(result, rule) for result in results]
+        metrics[rule] = {name: spread([run[name] for run in runs])._asdict() for name in runs[0]}
+    return {
+        'kind': 'summary of seeds',
+        'config': vars(first.config),
+        'data': vars(first.data),
+        'seeds': [result.seed for result in results],
+        'tie_policy': first.tie_policy,
+        'selection': first.selection,
+        'ddof': 1,
+        'metrics': metrics,
+        'result_files': [str(path) for path in paths],
+        'git': sorted({'unknown' if r.git is None else r.git.commit + ' dirty' * r.git.dirty for r in results}),
+    }
+
+
+def compare(
+    first: Sequence[Path], second: Sequence[Path], *, resamples: int = 10_000, level: float = 0.95, seed: int = 0
+) -> dict[str, Any]:
+    """First config less second, paired by seed and query.
+
+    Args:
+        first: result files of the first config, with their per-query files beside them.
+        second: result files of the second config, the same seeds.
+        resamples: see `statistics.bootstrap`.
+        level: share of the resamples within the interval.
+        seed: of the resampling.
+
+    Returns:
+        JSON-ready, percentage points: {rule for ties, seeds, ``difference``: {name: {mean, low, high, values}}}.
+
+    Raises:
+        DataError: files are not valid, or are not of the same data, seeds and rule.
+    """
+    runs = []
+    for paths in (first, second):
+        results = [read_result(path) for path in paths]
+        check_same_experiment(results, paths)
+        order = np.argsort([result.seed if result.seed is not None else -1 for result in results])
+        runs.append([(results[i], Path(paths[i])) for i in order])
+    one, two = runs[0][0][0], runs[1][0][0]
+    seeds = [[result.seed for result, _ in run] for run in runs]
+    for what, a, b in (
+        ('seeds', *seeds),
+        ('data', one.data, two.data),
+        ('rule for ties', one.tie_policy, two.tie_policy),
+        ('topk', one.topk, two.topk),
+        ('selection rule', one.selection, two.selection),
+    ):
+        if a != b:
+            raise DataError(
+                f'{one.config.name} and {two.config.name} differ in {what}: {a} and {b}; compare like with like'
+            )
+    hits = [stack_queries([path.parent / result.queries_file for result, path in run]) for run in runs]
+    (sums, sizes, queries), (other_sums, _, other_queries) = hits
+    if not all(np.array_equal(getattr(queries, k), getattr(other_queries, k)) for k in KEYS if not k.endswith('hits')):
+        raise DataError(
+            f'{one.config.name} and {two.config.name} number their queries differently; evaluate both again'
+        )
+    names = [f'{way}_R@{k}' for way in ('i2t', 't2i') for k in queries.topk]
+    found = paired_difference(sums, other_sums, sizes, names, resamples=resamples, level=level, seed=seed)
+    return {
+        'kind': 'paired difference',
+        'first': vars(one.config),
+        'second': vars(two.config),
+        'data': vars(one.data),
+        'seeds': seeds[0],
+        'tie_policy': one.tie_policy,
+        'selection': one.selection,
+        'unit': 'percentage points, first less second',
+        'level': level,
+        'resamples': resamples,
+        'method': METHOD,
+        'difference': {name: difference._asdict() for name, difference in found.items()},
+    }
+
+
+def summary_lines(summary: dict[str, Any]) -> str:
+    """The numbers of a summary under its rule for ties, as text."""
+    values = summary['metrics'][summary['tie_policy']]
+    data, count = summary['data'], len(summary['seeds'])
+    lines = [
+        f'{summary["config"]["name"]}: {data["name"]} {data["split"]}, {count} seeds {summary["seeds"]}, '
+        f'ties {summary["tie_policy"]}, checkpoint {summary["selection"]}, mean ± std (ddof 1)'
+    ]
+    lines += [f'  {name:<32} {_plus_minus(value["mean"], value["std"])}' for name, value in values.items()]
+    return '\n'.join(lines)
+
+
+def comparison_lines(comparison: dict[str, Any]) -> str:
+    """The differences of a comparison, as text."""
+    lines = [
+        f'{comparison["first"]["name"]} less {comparison["second"]["name"]}: percentage points, '
+        f'{comparison["level"]:.0%} interval over {len(comparison["seeds"])} seeds '
+        f'and {comparison["data"]["images"]} images'
+    ]
+    lines += [
+        f'  {name:<32} {value["mean"]:+7.2f}   [{value["low"]:+.2f}, {value["high"]:+.2f}]'
+        for name, value in comparison['difference'].items()
+    ]
+    return '\n'.join(lines)
+
+
+def _all_numbers(result: RunResult, rule: str) -> dict[str, float]:
+    parts = (result.metrics, result.content_metrics, result.transductive_metrics)
+    return {name: value for part in parts if part is not None for name, value in part[rule].items()}
+
+
+def _plus_minus(mean: float, std: Optional[float]) -> str:
+    return f'{mean:7.2f}' + (f' ± {std:.2f}' if std is not None else '')

@@ -1,0 +1,282 @@
+"""From archives and folders of any arrangement to the official layout; interruptions; what is refused."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from osdpm_plugin.datasets import NWPUCaptions, UCMCaptions
+from osdpm_plugin.errors import DataError
+from osdpm_plugin.lab.data.preparing import place, prepare, verify
+from osdpm_plugin.lab.data.preparing.staging import staging
+from tests.helpers.published_sets import pack, small, snapshot, tar_of, write, zip_of
+
+
+@pytest.fixture
+def source(tmp_path):
+    return write(tmp_path / 'downloads' / 'UCM_captions')
+
+
+def assert_whole(report, root, source):
+    """24 images in place, byte for byte, and nothing beside them."""
+    assert (report.wrong, report.images, report.captions, report.extra) == ([], 24, 120, [])
+    assert report.splits == dict(train=12, val=6, test=6)
+    assert sorted(snapshot(root)) == ['dataset.json', *sorted(f'imgs/scene_{i}.tif' for i in range(24))]
+    assert all((root / name).read_bytes() == (source / name).read_bytes() for name in snapshot(source))
+    assert len(UCMCaptions(data_root=str(root), split='train')) == 12
+    assert not root.with_name(f'{root.name}.preparing').exists()
+
+
+@pytest.mark.parametrize('suffix', ['zip', 'tar', 'tar.gz'])
+@pytest.mark.parametrize('prefix', ['', 'UCM_captions/', 'a/b/'])
+def test_one_archive(tmp_path, source, suffix, prefix):
+    archive = pack(source, tmp_path / f'UCM_captions.{suffix}', prefix)
+    report = prepare(small(), tmp_path / 'data' / 'UCM_captions', [archive])
+    assert report.changed and report.complete
+    assert_whole(report, tmp_path / 'data' / 'UCM_captions', source)
+
+
+def test_folders(tmp_path, source):
+    report = prepare(small(), tmp_path / 'data', [source.parent])
+    assert_whole(report, tmp_path / 'data', source)
+    shutil.rmtree(tmp_path / 'data')
+    shutil.copytree(source, tmp_path / 'other')
+    (tmp_path / 'other' / 'imgs').rename(tmp_path / 'other' / 'my pictures')
+    (tmp_path / 'other' / 'dataset.json').rename(tmp_path / 'other' / 'captions.json')
+    assert_whole(prepare(small(), tmp_path / 'data', [tmp_path / 'other']), tmp_path / 'data', source)
+
+
+def test_annotation_and_images_apart_and_archive_in_archive(tmp_path, source):
+    images = pack(source / 'imgs', tmp_path / 'imgs.zip')
+    root = tmp_path / 'data'
+    report = prepare(small(), root, [images, source / 'dataset.json'])
+    assert_whole(report, root, source)
+    shutil.rmtree(root)
+    report = prepare(small(), root, [source / 'dataset.json'])  # one file now, the other later
+    assert report.wrong == [
+        f'24 of 24 images are missing in {root / "imgs"}: scene_0.tif, scene_1.tif, scene_2.tif, ...'
+    ]
+    before = snapshot(root)
+    assert_whole(prepare(small(), root, [images]), root, source)
+    assert snapshot(root)['dataset.json'] == before['dataset.json']
+    shutil.rmtree(root)
+    outer = zip_of(
+        tmp_path / 'UCM.zip',
+        ('U/imgs.zip', images.read_bytes()),
+        ('U/dataset.json', (source / 'dataset.json').read_bytes()),
+    )
+    assert_whole(prepare(small(), root, [outer]), root, source)
+
+
+def test_archive_that_lies_at_the_root(tmp_path, source):
+    root = tmp_path / 'data'
+    root.mkdir()
+    pack(source, root / 'UCM_captions.zip')
+    report = prepare(small(), root)
+    assert (report.wrong, report.changed) == ([], True)
+    (root / 'UCM_captions.zip').unlink()
+    assert_whole(report, root, source)
+
+
+def test_rar_inside_and_outside(tmp_path, source):
+    rar = tmp_path / 'imgs.rar'
+    rar.write_bytes(b'Rar!\x1a\x07\x00')
+    with pytest.raises(DataError, match=r'imgs.rar is a rar archive; unpack it with `unrar x imgs.rar` and pass'):
+        prepare(small(), tmp_path / 'data', [rar, source / 'dataset.json'])
+    outer = zip_of(
+        tmp_path / 'UCM.zip',
+        ('imgs.rar', rar.read_bytes()),
+        ('dataset.json', (source / 'dataset.json').read_bytes()),
+    )
+    with pytest.raises(DataError, match=r'^imgs.rar in UCM.zip is a rar archive; .*after you have unpacked UCM.zip'):
+        prepare(small(), tmp_path / 'data', [outer])
+    assert not (tmp_path / 'data').exists() and not (tmp_path / 'data.preparing').exists()
+
+
+def test_two_sets_of_the_same_names(tmp_path, source):
+    """UCM-Captions and Sydney-Captions share the names of annotation file and images; sizes and places differ."""
+    sydney = write(tmp_path / 'downloads' / 'Sydney_captions', 'sydney', train=4, val=2, test=2)
+    for i in range(8):  # other content under the same name
+        (sydney / 'imgs' / f'scene_{i}.tif').write_bytes((source / 'imgs' / f'scene_{i + 9}.tif').read_bytes())
+    for key, folder, sizes in (('ucm', source, (12, 6, 6)), ('sydney', sydney, (4, 2, 2))):
+        published = small(key, train=sizes[0], val=sizes[1], test=sizes[2])
+        root = tmp_path / key
+        assert prepare(published, root, [tmp_path / 'downloads']).complete
+        assert all((root / name).read_bytes() == (folder / name).read_bytes() for name in snapshot(folder))
+    with pytest.raises(DataError, match='may both be the annotation file of UCM-Captions; pass only one'):
+        prepare(small(train=1), tmp_path / 'third', [tmp_path / 'downloads'])
+
+
+@pytest.mark.parametrize('flat', [False, True])
+def test_nwpu(tmp_path, flat):
+    source = write(tmp_path / 'source', 'nwpu')
+    if flat:
+        for path in list((source / 'NWPU_images').rglob('*.jpg')):
+            path.rename(source / 'NWPU_images' / path.name)
+    published = small('nwpu', train=4, val=2, test=2)
+    report = prepare(published, tmp_path / 'data', [pack(source, tmp_path / 'NWPU.tar.gz')])
+    assert (report.wrong, report.images, report.captions) == ([], 8, 40)
+    assert len(NWPUCaptions(data_root=str(tmp_path / 'data'), split='train')) == 4
+
+
+def test_second_run_changes_nothing(tmp_path, source):
+    root = tmp_path / 'data'
+    prepare(small(), root, [source])
+    before = snapshot(tmp_path)
+    report = prepare(small(), root, [source])
+    assert (report.complete, report.changed, snapshot(tmp_path)) == (True, False, before)
+    assert prepare(small(), root).complete
+
+
+@pytest.mark.parametrize('kind', ['folder', 'archive'])
+@pytest.mark.parametrize('step', ['copy', 'commit'])
+def test_killed_in_the_middle(tmp_path, source, monkeypatch, kind, step):
+    root, given = tmp_path / 'data', source if kind == 'folder' else pack(source, tmp_path / 'a.zip')
+    real, calls = (place.copy_whole, place._link, shutil.copyfileobj), []
+
+    def stop(function):
+        def wrapper(*args):
+            calls.append(args)
+            if len(calls) == 10:
+                raise KeyboardInterrupt
+            return function(*args)
+
+        return wrapper
+
+    if step == 'copy':
+        monkeypatch.setattr(place, 'copy_whole', stop(real[0]))
+        monkeypatch.setattr(place, '_link', stop(real[1]))
+    else:
+        monkeypatch.setattr(
+            sys.modules[prepare.__module__], 'commit', lambda *args: calls.extend([0] * 9) or stop(id)(0)
+        )
+    with pytest.raises(KeyboardInterrupt):
+        prepare(small(), root, [given])
+    assert not root.exists()
+    staged = snapshot(tmp_path / 'data.preparing' / 'ready')
+    assert len(staged) == (9 if step == 'copy' else 25)
+    monkeypatch.undo()
+    report = prepare(small(), root, [given])
+    assert_whole(report, root, source)
+    kept = [name for name, status in snapshot(root).items() if staged.get(name) == status]
+    assert len(kept) >= (9 if step == 'copy' else 24)  # the files that had arrived were used
+
+
+def test_killed_with_another_source(tmp_path, source, monkeypatch):
+    """What a mistaken first run left behind does not mix with the second one's files of equal names and sizes."""
+    wrong = tmp_path / 'wrong'
+    shutil.copytree(source, wrong)
+    for i in range(24):
+        (wrong / 'imgs' / f'scene_{i}.tif').write_bytes((source / 'imgs' / f'scene_{23 - i}.tif').read_bytes())
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules[prepare.__module__], 'commit', stop)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(small(), tmp_path / 'data', [wrong])
+    monkeypatch.undo()
+    assert_whole(prepare(small(), tmp_path / 'data', [source]), tmp_path / 'data', source)
+
+
+def test_killed_while_a_file_is_written(tmp_path, source, monkeypatch):
+    def stop(read, write, length):
+        write.write(b'half')
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, 'copyfileobj', stop)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(small(), tmp_path / 'data', [source])
+    monkeypatch.undo()
+    assert_whole(prepare(small(), tmp_path / 'data', [source]), tmp_path / 'data', source)
+
+
+def test_disk_full(tmp_path, source, monkeypatch):
+    def full(read, write, length):
+        write.write(b'half')
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(shutil, 'copyfileobj', full)
+    with pytest.raises(DataError, match=r'the disk of .* is full; free space there'):
+        prepare(small(), tmp_path / 'data', [source])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['downloads']
+    monkeypatch.undo()
+    monkeypatch.setattr('shutil.disk_usage', lambda path: SimpleNamespace(free=5))
+    with pytest.raises(DataError, match='has 5 bytes free and .* are needed'):
+        prepare(small(), tmp_path / 'data', [source])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['downloads']
+
+
+def test_without_links_and_on_two_disks(tmp_path, source, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError(errno.EXDEV, 'Invalid cross-device link')
+
+    monkeypatch.setattr('os.link', refuse)
+    monkeypatch.setattr(place, '_rename', lambda source, target: False)
+    report = prepare(small(), tmp_path / 'data', [pack(source, tmp_path / 'a.zip')])
+    assert_whole(report, tmp_path / 'data', source)
+
+
+def test_two_runs_at_a_time(tmp_path, source):
+    pytest.importorskip('fcntl')
+    with staging(tmp_path / 'data'), pytest.raises(DataError, match='another run is using'):
+        prepare(small(), tmp_path / 'data', [source])
+
+
+def test_what_is_there_is_never_changed(tmp_path, source):
+    root = tmp_path / 'data'
+    shutil.copytree(source, root)
+    (root / 'imgs' / 'scene_3.tif').unlink()
+    (root / 'imgs' / 'scene_4.tif').write_bytes(b'mine')
+    before = snapshot(root)
+    report = prepare(small(), root, [source])
+    after = snapshot(root)
+    assert set(after) - set(before) == {'imgs/scene_3.tif'}
+    assert {name: after[name] for name in before} == before
+    assert (report.broken, report.missing, report.changed) == (['scene_4.tif'], [], True)
+    other = tmp_path / 'other'
+    shutil.copytree(source, other)
+    (other / 'dataset.json').write_text((source / 'dataset.json').read_text() + ' ')
+    with pytest.raises(DataError, match='is there already and differs from'):
+        prepare(small(), root, [other])
+
+
+@pytest.mark.parametrize('make', [zip_of, tar_of])
+def test_malicious_archive_leaves_nothing(tmp_path, make):
+    archive = make(tmp_path / 'a.zip', ('dataset.json', b'{}'), ('../../evil', b'x'))
+    with pytest.raises(DataError, match='is refused'):
+        prepare(small(), tmp_path / 'data' / 'UCM', [archive])
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob('*')) == ['a.zip', 'data']
+
+
+def test_images_that_nothing_describes_stay_behind(tmp_path, source):
+    shutil.copy(source / 'imgs' / 'scene_1.tif', source / 'imgs' / 'holiday.tif')
+    report = prepare(small(), tmp_path / 'data', [source])
+    assert (report.wrong, report.extra) == ([], [])
+    assert report.notes == ['1 images were left out that no caption describes: holiday.tif']
+
+
+def test_bad_paths(tmp_path, source):
+    with pytest.raises(DataError, match='--from .*nowhere does not exist'):
+        prepare(small(), tmp_path / 'data', [tmp_path / 'nowhere'])
+    with pytest.raises(DataError, match='--root .* is a file'):
+        prepare(small(), source / 'dataset.json', [source])
+    (tmp_path / 'file').touch()
+    with pytest.raises(DataError, match='cannot be read or written'):
+        prepare(small(), tmp_path / 'file' / 'data', [source])
+
+
+def test_unusable_annotation_file(tmp_path, source):
+    (source / 'dataset.json').write_text('{"images": [')
+    assert 'is not JSON' in verify(small(), source).wrong[0]
+    with pytest.raises(DataError, match='is not JSON'):
+        prepare(small(), tmp_path / 'data', [source])
+    (source / 'dataset.json').unlink()
+    with pytest.raises(
+        DataError, match=r'no annotation file of UCM-Captions \(dataset.json\) is in .*; get the data set'
+    ):
+        prepare(small(), tmp_path / 'data', [source])
