@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
-from tests.shrunk_configs import SHIPPED, shrink
+from tests.helpers.shrunk_configs import SHIPPED, shrink
 
 
 def run_named(cfg, name):

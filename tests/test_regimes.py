@@ -8,8 +8,8 @@ from mmengine.config import Config
 from osdpm_plugin.models.heads import OSFCMHead
 from osdpm_plugin.registry import MODELS
 from tests.helpers.paths import ROOT
-from tests.shrunk_configs import SHIPPED, shrink
-from tests.test_models.tiny import batch
+from tests.helpers.shrunk_configs import SHIPPED, shrink
+from tests.helpers.tiny_models import batch
 
 REGIMES = [c for c in SHIPPED if c.startswith('configs/regimes/')]
 OF_RSITMD = [c for c in REGIMES if c.endswith('_rsitmd.py')]

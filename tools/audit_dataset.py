@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from osdpm_plugin.datasets.caption_text import normalise_caption
-from osdpm_plugin.datasets.split_conventions import CONVENTIONS
+from osdpm_plugin.datasets.annotations.split_conventions import CONVENTIONS
+from osdpm_plugin.datasets.text.caption_text import normalise_caption
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.lab.data.auditing import audit, exclusions, read_sets, to_markdown, write_exclude_lists
 from osdpm_plugin.lab.data.auditing.near_duplicates import DEFAULT_MAX_DISTANCE

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from osdpm_plugin.datasets.annotation_tables import read_annotations
+from osdpm_plugin.datasets.annotations.tables import read_annotations
 from osdpm_plugin.datasets.lexicon import Lexicon
-from osdpm_plugin.datasets.precomp_captions import read_precomp
+from osdpm_plugin.datasets.sets.precomp_captions import read_precomp
 from osdpm_plugin.errors import DataError, OSDPMError
 from osdpm_plugin.lab.data.object_statistics import format_statistics, object_statistics
 from osdpm_plugin.utils.result_files import write_json

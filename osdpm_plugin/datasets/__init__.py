@@ -1,16 +1,27 @@
-"""Files -> ``dict(image_id, img_path, captions, caption_ids)``, one item an image, then the pipeline of transforms."""
+"""Files -> ``dict(image_id, img_path, captions, caption_ids)``, one item an image, then the pipeline of transforms.
 
-from . import tokenizers, transforms, word_tokenizer
-from .caption_dataset import CaptionDataset
-from .caption_retrieval import CaptionRetrievalDataset
-from .nwpu_captions import NWPUCaptions
-from .precomp_captions import PrecompCaptions
-from .procedural_scenes import ProceduralScenes
-from .rsicd import RSICD
-from .rsitmd import RSITMD
-from .seed_by_position import SeedByPosition
-from .sydney_captions import SydneyCaptions
-from .ucm_captions import UCMCaptions
+- ``annotations``: annotation files -> records of images, their splits, and which are left out;
+- ``images``: image files -> bands as they are stored, and those that a tower sees; regions of objects;
+- ``text``: captions -> their identity, and token ids;
+- ``lexicon``: captions -> object categories;
+- ``scenes``: a seed -> an aerial-like picture with captions;
+- ``transforms``: an item -> tensors and a `RetrievalDataSample`;
+- ``sets``: the registered data sets, which join all of these.
+"""
+
+from . import text, transforms
+from .sets import (
+    RSICD,
+    RSITMD,
+    CaptionDataset,
+    CaptionRetrievalDataset,
+    NWPUCaptions,
+    PrecompCaptions,
+    ProceduralScenes,
+    SeedByPosition,
+    SydneyCaptions,
+    UCMCaptions,
+)
 
 __all__ = [
     'RSICD',
@@ -23,7 +34,6 @@ __all__ = [
     'SeedByPosition',
     'SydneyCaptions',
     'UCMCaptions',
-    'tokenizers',
+    'text',
     'transforms',
-    'word_tokenizer',
 ]

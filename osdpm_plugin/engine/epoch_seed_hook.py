@@ -14,7 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop
 
-from ..datasets.seed_by_position import repeats_alike, seedable
+from ..datasets.sets.seed_by_position import repeats_alike, seedable
 from ..registry import HOOKS
 
 

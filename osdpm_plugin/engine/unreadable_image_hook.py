@@ -10,9 +10,9 @@ import mmengine.dist as dist
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 
+from ..datasets.sets.wrappers import found_in
 from ..datasets.transforms.mmcv_loader import LOADERS
 from ..datasets.transforms.unreadable_image import UnreadableImage, describe_failed
-from ..datasets.wrappers import found_in
 from ..errors import ConfigError, DataError
 from ..registry import HOOKS
 

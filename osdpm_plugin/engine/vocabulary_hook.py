@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from torch import nn
 
-from ..datasets.word_tokenizer import split_caption
+from ..datasets.text.word_tokenizer import split_caption
 from ..errors import CheckpointError
 from ..models.backbones import WordEmbedding
 from ..registry import HOOKS

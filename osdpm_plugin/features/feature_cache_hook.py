@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.hooks import Hook
 
-from ..datasets.wrappers import found_in
+from ..datasets.sets.wrappers import found_in
 from ..errors import DataError
 from ..registry import HOOKS
 from ..utils.unwrap import unwrapped

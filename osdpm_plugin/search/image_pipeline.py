@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.fileio import get
 from PIL import Image
 
-from ..datasets.region_files import region_file
+from ..datasets.images.region_files import region_file
 from ..datasets.transforms import LoadRegions, LoadRemoteSensingImage, TokenizeCaptions
 from ..datasets.transforms.mmcv_loader import check_file, loader_of
 from ..errors import ConfigError, DataError

@@ -11,7 +11,7 @@ import numpy as np
 from mmengine.logging import print_log
 from PIL import Image, ImageOps
 
-from ..datasets.band_stretch import Stretch, choose_bands, to_uint8
+from ..datasets.images.band_stretch import Stretch, choose_bands, to_uint8
 from ..errors import ConfigError, DataError
 from ..utils.walk import walk_folders
 

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 from osdpm_plugin.lab.data.preparing import PUBLISHED, PublishedSet
-from tests.generated_data import write_dataset, write_nwpu
+from tests.helpers.generated_data import write_dataset, write_nwpu
 
 KINDS = dict(ucm='UCMCaptions', sydney='SydneyCaptions', rsicd='RSICD', rsitmd='RSITMD')
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from osdpm_plugin.evaluation import ImageTextRecall
-from tests.test_evaluation.predictions import make_samples
+from tests.helpers.predictions import make_samples
 
 DATA = dict(name='toy', split='test', sha256='d' * 64, images=10, captions=30)
 

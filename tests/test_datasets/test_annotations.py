@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from osdpm_plugin.datasets.annotations import read_karpathy_json
-from osdpm_plugin.datasets.caption_text import caption_key, normalise_caption
+from osdpm_plugin.datasets.annotations.json_files import read_karpathy_json
+from osdpm_plugin.datasets.text.caption_text import caption_key, normalise_caption
 from osdpm_plugin.errors import DataError
 
 GOOD = dict(

@@ -7,7 +7,7 @@ from PIL import Image
 
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.registry import DATASETS
-from tests.generated_data import LAYOUTS, captions_of, write_dataset
+from tests.helpers.generated_data import LAYOUTS, captions_of, write_dataset
 
 
 def build(kind, root, split, **options):

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osdpm_plugin.datasets import CaptionRetrievalDataset
-from osdpm_plugin.datasets.region_files import RegionRecord, read_regions, write_regions
+from osdpm_plugin.datasets.images.region_files import RegionRecord, read_regions, write_regions
 from osdpm_plugin.errors import DataError
 from osdpm_plugin.registry import DATASETS
-from tests.fuzzing import FUZZED, SEEDS
-from tests.generated_data import LAYOUTS, write_dataset, write_nwpu, write_precomp
+from tests.helpers.fuzzing import FUZZED, SEEDS
+from tests.helpers.generated_data import LAYOUTS, write_dataset, write_nwpu, write_precomp
 from tests.test_datasets.test_fuzz_readers import CSV, ROWS, mutate_bytes, mutate_tree
 
 SCENES = dict(num_train=1, num_val=1, num_test=1, image_size=64)

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osdpm_plugin.datasets.annotation_tables import read_annotations
-from osdpm_plugin.datasets.annotations import read_karpathy_json, read_nwpu_json
-from osdpm_plugin.datasets.exclude_list import read_exclude_list
-from osdpm_plugin.datasets.precomp_captions import read_precomp
-from osdpm_plugin.datasets.split_manifest import apply_manifest, make_manifest, read_manifest
+from osdpm_plugin.datasets.annotations.exclude_list import read_exclude_list
+from osdpm_plugin.datasets.annotations.json_files import read_karpathy_json, read_nwpu_json
+from osdpm_plugin.datasets.annotations.split_manifest import apply_manifest, make_manifest, read_manifest
+from osdpm_plugin.datasets.annotations.tables import read_annotations
+from osdpm_plugin.datasets.sets.precomp_captions import read_precomp
 from osdpm_plugin.errors import DataError
 from osdpm_plugin.registry import DATASETS
-from tests.fuzzing import FUZZED, SEEDS, at_most
+from tests.helpers.fuzzing import FUZZED, SEEDS, at_most
 
 KARPATHY = dict(
     dataset='x',

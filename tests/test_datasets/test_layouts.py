@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from osdpm_plugin.datasets import RSICD, UCMCaptions
-from osdpm_plugin.datasets.annotation_tables import read_annotations
-from osdpm_plugin.datasets.annotations import read_karpathy_json
-from osdpm_plugin.datasets.precomp_captions import read_precomp
-from osdpm_plugin.datasets.split_conventions import apply_convention
+from osdpm_plugin.datasets.annotations.json_files import read_karpathy_json
+from osdpm_plugin.datasets.annotations.split_conventions import apply_convention
+from osdpm_plugin.datasets.annotations.tables import read_annotations
+from osdpm_plugin.datasets.sets.precomp_captions import read_precomp
 from osdpm_plugin.errors import DataError
 from osdpm_plugin.registry import DATASETS
-from tests.generated_data import captions_of, write_dataset, write_nwpu, write_precomp
+from tests.helpers.generated_data import captions_of, write_dataset, write_nwpu, write_precomp
 
 EXPECTED = [
     (0, 'a.png', 'train', ('two planes', 'a park, a road'), (0, 1)),
@@ -180,7 +180,7 @@ def test_precomp_folder_without_files(tmp_path):
 def log(monkeypatch):
     """What is logged, with levels."""
     lines = []
-    for module in ('annotations', 'split_conventions', 'caption_retrieval'):
+    for module in ('annotations.json_files', 'annotations.split_conventions', 'sets.caption_retrieval'):
         monkeypatch.setattr(
             f'osdpm_plugin.datasets.{module}.print_log',
             lambda message, logger, level=logging.INFO: lines.append((logging.getLevelName(level), message)),
@@ -279,7 +279,7 @@ def test_ucm_captions_as_published():
 
 
 def test_ucm_manifest_is_the_published_split():
-    from osdpm_plugin.datasets.split_manifest import read_manifest
+    from osdpm_plugin.datasets.annotations.split_manifest import read_manifest
 
     records = read_karpathy_json(real('UCM_captions') / 'dataset.json')
     for split, names in read_manifest(Path('ucm_captions')).items():

@@ -11,15 +11,15 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from osdpm_plugin.datasets.region_files import RegionRecord, read_regions, region_file, write_regions
+from osdpm_plugin.datasets.images.region_files import RegionRecord, read_regions, region_file, write_regions
 from osdpm_plugin.datasets.transforms import LoadRegions, PackRetrievalInputs
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.lab.data.region_detection import detect_regions, find_images, to_record
 from osdpm_plugin.models.retrievers.region_retriever import collate_regions
 from osdpm_plugin.registry import DATASETS, MODELS
 from osdpm_plugin.structures import RetrievalDataSample
+from tests.helpers import word_features as words
 from tests.helpers.paths import ROOT
-from tests.test_models import words
 
 
 def a_record(count=3, seed=0, features=None):

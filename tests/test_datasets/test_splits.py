@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from osdpm_plugin.datasets.annotations import ImageRecord, usual_split_names
-from osdpm_plugin.datasets.split_conventions import CONVENTIONS, apply_convention, lowest_hashes, train_size
-from osdpm_plugin.datasets.split_manifest import make_manifest, read_manifest
+from osdpm_plugin.datasets.annotations.json_files import ImageRecord, usual_split_names
+from osdpm_plugin.datasets.annotations.split_conventions import (
+    CONVENTIONS,
+    apply_convention,
+    lowest_hashes,
+    train_size,
+)
+from osdpm_plugin.datasets.annotations.split_manifest import make_manifest, read_manifest
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.registry import DATASETS
-from tests.generated_data import write_dataset, write_precomp
+from tests.helpers.generated_data import write_dataset, write_precomp
 from tests.helpers.paths import TOOLS
 
 
@@ -109,7 +114,7 @@ def test_a_manifest_may_call_val_otherwise(tmp_path):
 
 def test_a_cut_is_logged(tmp_path, monkeypatch):
     log = []
-    target = 'osdpm_plugin.datasets.split_conventions.print_log'
+    target = 'osdpm_plugin.datasets.annotations.split_conventions.print_log'
     monkeypatch.setattr(target, lambda message, logger: log.append(message))
     for split in ('train', 'val'):
         own_data(tmp_path, 'train', 'test', count=20, split=split)
@@ -277,7 +282,10 @@ def test_shipped_manifest():
 
 def test_exclude_list(tmp_path, monkeypatch):
     log = []
-    monkeypatch.setattr('osdpm_plugin.datasets.exclude_list.print_log', lambda message, logger: log.append(message))
+    monkeypatch.setattr(
+        'osdpm_plugin.datasets.annotations.exclude_list.print_log',
+        lambda message, logger: log.append(message),
+    )
     write_dataset(tmp_path, 'RSICD', train=4, val=2, test=2)
     listed = tmp_path / 'exclude.json'
     excluded = ['scene_1.jpg', 'scene_7.jpg', 'elsewhere.jpg']

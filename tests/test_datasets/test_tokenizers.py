@@ -6,7 +6,7 @@ import numpy as np
 import open_clip
 import pytest
 
-from osdpm_plugin.datasets.tokenizers import HFTokenizer, OpenCLIPTokenizer
+from osdpm_plugin.datasets.text.tokenizers import HFTokenizer, OpenCLIPTokenizer
 from osdpm_plugin.errors import CheckpointError, ConfigError
 from osdpm_plugin.registry import TASK_UTILS
 

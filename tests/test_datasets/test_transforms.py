@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from osdpm_plugin.datasets.caption_text import caption_key
+from osdpm_plugin.datasets.text.caption_text import caption_key
 from osdpm_plugin.datasets.transforms.pixels import planes, quarter_turned
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.registry import TRANSFORMS

@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from osdpm_plugin.datasets.caption_text import caption_key, normalise_caption
-from osdpm_plugin.datasets.word_tokenizer import PADDING_ID, WordTokenizer, split_caption, word_id
+from osdpm_plugin.datasets.text.caption_text import caption_key, normalise_caption
+from osdpm_plugin.datasets.text.word_tokenizer import PADDING_ID, WordTokenizer, split_caption, word_id
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.registry import TASK_UTILS
 

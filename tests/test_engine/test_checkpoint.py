@@ -19,7 +19,7 @@ from mmengine.runner import checkpoint as mmengine_checkpoint
 from osdpm_plugin.engine import checkpoint as safe
 from osdpm_plugin.engine import load_from_local
 from osdpm_plugin.errors import CheckpointError
-from tests.test_engine.toy_runner import COSINE, ONE_CYCLE, toy_runner
+from tests.helpers.toy_runner import COSINE, ONE_CYCLE, toy_runner
 
 
 class Payload:

@@ -11,7 +11,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from osdpm_plugin.engine import CheckpointCompatibilityHook, load_from_local
 from osdpm_plugin.errors import CheckpointError
-from tests.test_engine.toy_runner import Line, toy_runner
+from tests.helpers.toy_runner import Line, toy_runner
 
 _names = itertools.count()
 

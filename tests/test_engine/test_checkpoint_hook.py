@@ -15,7 +15,7 @@ from mmengine.runner import find_latest_checkpoint
 
 from osdpm_plugin.engine import AtomicLocalBackend, SafeCheckpointHook, load_from_local
 from osdpm_plugin.errors import CheckpointError
-from tests.test_engine.toy_runner import toy_runner
+from tests.helpers.toy_runner import toy_runner
 
 
 class Disk:

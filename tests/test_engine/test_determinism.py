@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.short_runs import losses_of, run_here, same_weights, write_config
+from tests.helpers.short_runs import losses_of, run_here, same_weights, write_config
 
 
 @pytest.fixture(scope='module')

@@ -18,8 +18,8 @@ from osdpm_plugin.datasets import CaptionRetrievalDataset, SeedByPosition
 from osdpm_plugin.engine import EpochSeedHook, epoch_seed_hook
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.registry import DATASETS, MODELS, TRANSFORMS
-from tests.generated_data import write_dataset
-from tests.short_runs import change_config, copy_and_run, losses_of, run_here, same_weights, write_config
+from tests.helpers.generated_data import write_dataset
+from tests.helpers.short_runs import change_config, copy_and_run, losses_of, run_here, same_weights, write_config
 
 EPOCHS = 4
 ITERATIONS = 2 * EPOCHS

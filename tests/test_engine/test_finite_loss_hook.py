@@ -19,8 +19,8 @@ from torch.utils.data import Dataset
 
 from osdpm_plugin.engine import FiniteLossHook
 from osdpm_plugin.errors import ConfigError, OSDPMError
-from tests.distributed import run_distributed
-from tests.short_runs import run_here, weights_of, write_config
+from tests.helpers.distributed import run_distributed
+from tests.helpers.short_runs import run_here, weights_of, write_config
 
 BATCH, ITEMS = 2, 12
 _names = itertools.count()

@@ -14,8 +14,8 @@ import torch
 from osdpm_plugin.engine import load_from_local
 from osdpm_plugin.engine.fully_shard_strategy import FullyShardStrategy, clip_grad_norm
 from osdpm_plugin.errors import ConfigError
-from tests.distributed import run_distributed
-from tests.short_runs import finish, losses_of, run_here, start, weights_of, write_config
+from tests.helpers.distributed import run_distributed
+from tests.helpers.short_runs import finish, losses_of, run_here, start, weights_of, write_config
 
 OPTIONS = {
     'model.neck.dropout': 0.0,

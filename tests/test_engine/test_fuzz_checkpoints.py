@@ -16,7 +16,7 @@ from mmengine.logging import HistoryBuffer
 from osdpm_plugin.engine import load_from_local
 from osdpm_plugin.errors import CheckpointError
 from osdpm_plugin.pretrained.clip_checkpoint import read_clip_weights
-from tests.fuzzing import FUZZED, SEEDS
+from tests.helpers.fuzzing import FUZZED, SEEDS
 from tests.test_datasets.test_fuzz_readers import mutate_bytes
 
 RAN: list[int] = []

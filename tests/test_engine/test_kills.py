@@ -18,9 +18,9 @@ from osdpm_plugin.features.store import FeatureStore
 from osdpm_plugin.lab.experiments.queries import read_queries
 from osdpm_plugin.lab.experiments.schema import read_result
 from osdpm_plugin.registry import MODELS
-from tests.generated_data import write_dataset
-from tests.short_runs import losses_of, run_here, same_weights, write_config
-from tests.shrunk_configs import shrink
+from tests.helpers.generated_data import write_dataset
+from tests.helpers.short_runs import losses_of, run_here, same_weights, write_config
+from tests.helpers.shrunk_configs import shrink
 
 EPOCHS, STEPS = 10, 2  # of a training, and iterations of an epoch
 

@@ -12,8 +12,8 @@ from osdpm_plugin.engine import LayerDecayConstructor, tower_levels
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.registry import MODELS
 from tests.helpers.paths import ROOT
-from tests.shrunk_configs import CLIP_RESNET
-from tests.test_models.tiny import CLIP, EMBED_DIM, build
+from tests.helpers.shrunk_configs import CLIP_RESNET
+from tests.helpers.tiny_models import CLIP, EMBED_DIM, build
 
 RULES = dict(norm_decay_mult=0.0, bias_decay_mult=0.0)  # of the shipped schedules
 BERT = dict(model_type='bert', hidden_size=16, num_hidden_layers=3, num_attention_heads=2, intermediate_size=16)

@@ -14,9 +14,9 @@ from osdpm_plugin.datasets.lexicon import Lexicon
 from osdpm_plugin.engine import ObjectFrequencyHook
 from osdpm_plugin.engine.object_frequency_hook import object_frequency
 from osdpm_plugin.errors import ConfigError
-from tests.generated_data import write_dataset
-from tests.short_runs import losses_of, run_here, same_weights, weights_of, write_config
-from tests.test_models.tiny import build
+from tests.helpers.generated_data import write_dataset
+from tests.helpers.short_runs import losses_of, run_here, same_weights, weights_of, write_config
+from tests.helpers.tiny_models import build
 
 HIDDEN = 'three lighthouses and a stadium'  # named in val and test alone
 

@@ -14,11 +14,11 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 
 import osdpm_plugin
-from osdpm_plugin.datasets.region_files import read_regions
+from osdpm_plugin.datasets.images.region_files import read_regions
 from osdpm_plugin.errors import DataError
 from osdpm_plugin.lab.experiments.queries import read_queries
 from tests.helpers.paths import ROOT
-from tests.short_runs import change_config, load_tool, run_here, write_config
+from tests.helpers.short_runs import change_config, load_tool, run_here, write_config
 
 
 class Payload:

@@ -9,8 +9,8 @@ import torch
 
 from osdpm_plugin.engine import AutocastOptimWrapper, load_from_local
 from osdpm_plugin.errors import ConfigError
-from tests.short_runs import change_config, losses_of, run_here, weights_of, write_config
-from tests.test_models.tiny import EMBED_DIM, batch, build
+from tests.helpers.short_runs import change_config, losses_of, run_here, weights_of, write_config
+from tests.helpers.tiny_models import EMBED_DIM, batch, build
 
 PLAIN = {
     'model.image_tower.grad_checkpointing': False,

@@ -21,9 +21,9 @@ from osdpm_plugin.datasets.transforms import LoadDecodedImage
 from osdpm_plugin.datasets.transforms.unreadable_image import UnreadableImage
 from osdpm_plugin.engine import UnreadableImageHook
 from osdpm_plugin.errors import ConfigError, DataError
-from tests.distributed import run_distributed
-from tests.generated_data import write_dataset
-from tests.short_runs import change_config, losses_of, run_here, write_config
+from tests.helpers.distributed import run_distributed
+from tests.helpers.generated_data import write_dataset
+from tests.helpers.short_runs import change_config, losses_of, run_here, write_config
 
 IMAGES = Path('data', 'RSICD_images')
 

@@ -14,8 +14,8 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.launch import build_runner, embed_split
 from osdpm_plugin.registry import HOOKS
 from osdpm_plugin.visualization import draw_gallery, draw_recall_curves, pixels_of, reader_of, retrieve
-from tests.distributed import run_distributed
-from tests.shrunk_configs import shrink
+from tests.helpers.distributed import run_distributed
+from tests.helpers.shrunk_configs import shrink
 
 CONFIG = 'configs/osdpm_rsicd.py'
 

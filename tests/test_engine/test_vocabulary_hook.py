@@ -13,10 +13,11 @@ from osdpm_plugin.engine.vocabulary_hook import training_words
 from osdpm_plugin.errors import CheckpointError, ConfigError
 from osdpm_plugin.models.backbones import GRUTextTower
 from osdpm_plugin.registry import MODELS
-from tests.generated_data import captions_of, write_dataset
-from tests.short_runs import run_here, weights_of, write_config
+from tests.helpers import tiny_models as tiny
+from tests.helpers import word_features as words
+from tests.helpers.generated_data import captions_of, write_dataset
+from tests.helpers.short_runs import run_here, weights_of, write_config
 from tests.test_engine.test_object_frequency_hook import Captions
-from tests.test_models import tiny, words
 
 CONFIG = 'configs/comparison/vsepp_rsicd.py'
 

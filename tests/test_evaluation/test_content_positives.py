@@ -18,8 +18,8 @@ from osdpm_plugin.evaluation import (
     recall_at,
     score_matrix,
 )
-from tests.test_evaluation import oracle
-from tests.test_evaluation.predictions import make_samples
+from tests.helpers import recall_oracle as oracle
+from tests.helpers.predictions import make_samples
 
 
 def test_by_hand():

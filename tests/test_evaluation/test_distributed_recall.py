@@ -11,8 +11,8 @@ from mmengine.dist import get_rank, get_world_size
 
 from osdpm_plugin.errors import ConfigError, MetricError
 from osdpm_plugin.evaluation import ImageTextRecall
-from tests.distributed import RemoteError, run_distributed
-from tests.test_evaluation.predictions import make_samples
+from tests.helpers.distributed import RemoteError, run_distributed
+from tests.helpers.predictions import make_samples
 
 
 def _evaluate(shares, folder, size=10, **options):

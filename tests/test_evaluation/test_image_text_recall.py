@@ -18,7 +18,7 @@ from osdpm_plugin.evaluation import ImageTextRecall, ranks_from_embeddings, rank
 from osdpm_plugin.registry import METRICS
 from osdpm_plugin.structures import RetrievalDataSample
 from osdpm_plugin.utils.result_files import write_atomically
-from tests.test_evaluation.predictions import expected_metrics, make_samples
+from tests.helpers.predictions import expected_metrics, make_samples
 
 
 def element_of(sample):

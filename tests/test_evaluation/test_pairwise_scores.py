@@ -21,8 +21,9 @@ from osdpm_plugin.evaluation.pairwise_scores import check_tile
 from osdpm_plugin.evaluation.records import gallery_of, merge_records, record_of
 from osdpm_plugin.registry import MODELS
 from osdpm_plugin.structures import NeckOutput, TextFeatures
-from tests.distributed import run_distributed
-from tests.test_models import tiny, words
+from tests.helpers import tiny_models as tiny
+from tests.helpers import word_features as words
+from tests.helpers.distributed import run_distributed
 
 CPU = torch.device('cpu')
 WIDTH, REGIONS = 6, 3

@@ -22,7 +22,7 @@ from osdpm_plugin.evaluation import (
     recall_at,
     summarise,
 )
-from tests.test_evaluation import oracle
+from tests.helpers import recall_oracle as oracle
 
 
 def test_hand_worked_case():

@@ -10,7 +10,7 @@ import pytest
 from osdpm_plugin.errors import ConfigError, MetricError
 from osdpm_plugin.evaluation import ImageTextRecall, ranks_from_scores, recall_at
 from osdpm_plugin.evaluation.reranking import METHODS, dual_softmax, inverted_softmax, multivariate_rerank
-from tests.test_evaluation.predictions import make_samples
+from tests.helpers.predictions import make_samples
 
 
 def test_softmaxes_by_hand():

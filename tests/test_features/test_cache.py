@@ -18,7 +18,7 @@ from osdpm_plugin.features.use_cache import without_feature_cache
 from osdpm_plugin.models.necks import TextProjection
 from osdpm_plugin.models.retrievers import ImageTextRetriever
 from osdpm_plugin.registry import MODELS
-from tests.shrunk_configs import shrink
+from tests.helpers.shrunk_configs import shrink
 
 
 @pytest.fixture

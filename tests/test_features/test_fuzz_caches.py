@@ -18,9 +18,9 @@ from osdpm_plugin.features import FeatureStore, SplitWriter, use_feature_cache
 from osdpm_plugin.features.build_cache import cache_features
 from osdpm_plugin.launch import explain
 from osdpm_plugin.registry import DATASETS
-from tests.fuzzing import SEEDS, at_most
-from tests.generated_data import write_dataset
-from tests.shrunk_configs import shrink
+from tests.helpers.fuzzing import SEEDS, at_most
+from tests.helpers.generated_data import write_dataset
+from tests.helpers.shrunk_configs import shrink
 from tests.test_datasets.test_fuzz_readers import mutate_bytes, mutate_tree
 
 IMAGES, CAPTIONS = [4, 5], [20, 21, 22, 23, 24, 25, 26, 27, 28, 29]  # of val: five captions an image

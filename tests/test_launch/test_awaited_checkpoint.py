@@ -14,9 +14,9 @@ from osdpm_plugin.launch import awaiting_checkpoint, embed_split
 from osdpm_plugin.registry import MODELS
 from osdpm_plugin.search import RetrievalInferencer
 from osdpm_plugin.visualization import HeatmapModel
-from tests.short_runs import run_here
-from tests.test_models.tiny import CLIP
-from tests.test_search.saved import save
+from tests.helpers.saved_models import save
+from tests.helpers.short_runs import run_here
+from tests.helpers.tiny_models import CLIP
 
 PLACE = 'weights/clip.pt'  # relative to the folder where the training ran
 

@@ -5,7 +5,7 @@ from mmengine.config import Config
 
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.launch import check_data
-from tests.generated_data import write_dataset
+from tests.helpers.generated_data import write_dataset
 
 
 def loaders(root, **others):

@@ -19,7 +19,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from osdpm_plugin.launch.faults import explain_fault
-from tests.short_runs import change_config, finish, losses_of, run_here, same_weights, start, write_config
+from tests.helpers.short_runs import change_config, finish, losses_of, run_here, same_weights, start, write_config
 
 EPOCHS = 3
 

@@ -11,7 +11,7 @@ from mmengine.optim import AmpOptimWrapper, OptimWrapper
 
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.launch import run_tool, use_amp
-from tests.distributed import run_distributed
+from tests.helpers.distributed import run_distributed
 
 ENDS = dict(well=(lambda: None, None), code=(lambda: 3, 3))
 

@@ -11,7 +11,7 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.launch import build_runner
 from osdpm_plugin.launch.selection import ON_TEST, check_selection, describe_selection
 from tests.helpers.paths import ROOT
-from tests.shrunk_configs import SHIPPED
+from tests.helpers.shrunk_configs import SHIPPED
 
 
 def config(val=None, test=None, save_best='retrieval/mR', **extra):

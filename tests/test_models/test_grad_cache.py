@@ -10,7 +10,7 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.models.retrievers import grad_cache
 from osdpm_plugin.models.retrievers.grad_cache import in_chunks
 from osdpm_plugin.structures import ImageFeatures
-from tests.test_models.tiny import CLIP, EMBED_DIM, TOKENIZER, batch, build
+from tests.helpers.tiny_models import CLIP, EMBED_DIM, TOKENIZER, batch, build
 
 OBJECTS = len(build().head.lexicon)
 MATCHING = dict(type='MatchingHead', losses=[dict(type='TripletLoss')])

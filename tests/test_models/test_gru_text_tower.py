@@ -5,7 +5,7 @@ import io
 import pytest
 import torch
 
-from osdpm_plugin.datasets.word_tokenizer import WordTokenizer
+from osdpm_plugin.datasets.text.word_tokenizer import WordTokenizer
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.models.backbones import GRUTextTower, WordEmbedding
 

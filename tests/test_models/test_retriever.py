@@ -10,7 +10,7 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.evaluation import ImageTextRecall
 from osdpm_plugin.models.retrievers.image_text_retriever import first_rows
 from osdpm_plugin.registry import MODELS
-from tests.test_models.tiny import CLIP, EMBED_DIM, TOKENIZER, batch, build
+from tests.helpers.tiny_models import CLIP, EMBED_DIM, TOKENIZER, batch, build
 
 
 def run(model, data, mode):

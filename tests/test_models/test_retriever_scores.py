@@ -10,10 +10,10 @@ from osdpm_plugin.models.retrievers.gather import gather_images, gather_texts
 from osdpm_plugin.models.similarities import DotProduct
 from osdpm_plugin.registry import MODELS
 from osdpm_plugin.structures import NeckOutput, TextFeatures
-from tests.distributed import run_distributed
+from tests.helpers import tiny_models as tiny
+from tests.helpers.distributed import run_distributed
 from tests.helpers.paths import ROOT
-from tests.test_models import tiny
-from tests.test_models.words import batch, build
+from tests.helpers.word_features import batch, build
 
 SHARES = {1: [range(7)], 2: [[5, 0, 3, 6], [1, 2, 4]]}
 

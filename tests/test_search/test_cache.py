@@ -20,7 +20,7 @@ from osdpm_plugin.search import cache as cache_module
 from osdpm_plugin.search.cache import SUFFIX, EmbeddingCache
 from osdpm_plugin.search.image_pipeline import ImagePipeline
 from osdpm_plugin.search.vectors import ImageVector
-from tests.test_search.saved import disturb, save
+from tests.helpers.saved_models import disturb, save
 
 CONFIG = 'configs/comparison/vsepp_ucm.py'  # small and quick
 

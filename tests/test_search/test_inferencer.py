@@ -16,7 +16,7 @@ from PIL import Image
 from osdpm_plugin.errors import CheckpointError, ConfigError, DataError, MetricError
 from osdpm_plugin.registry import MODELS
 from osdpm_plugin.search import Match, RetrievalInferencer
-from tests.test_search.saved import save
+from tests.helpers.saved_models import save
 
 pytestmark = pytest.mark.stack
 TEXT = 'white boats near a river'

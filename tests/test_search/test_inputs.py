@@ -13,7 +13,7 @@ from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.search import inputs
 from osdpm_plugin.search.image_pipeline import ImagePipeline, build_tokenizer, test_steps
 from osdpm_plugin.search.inputs import as_images, as_texts, is_one, list_images, pixels_of
-from tests.generated_data import tiff_bytes
+from tests.helpers.generated_data import tiff_bytes
 
 test_steps.__test__ = False  # not a test
 PIXELS = np.random.default_rng(0).integers(0, 255, (9, 7, 3), dtype=np.uint8)  # red first

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from osdpm_plugin.datasets.region_files import RegionRecord, write_regions
+from osdpm_plugin.datasets.images.region_files import RegionRecord, write_regions
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.search import RetrievalInferencer
-from tests.test_search.saved import save
+from tests.helpers.saved_models import save
 
 pytestmark = pytest.mark.stack
 

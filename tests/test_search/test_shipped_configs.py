@@ -7,7 +7,7 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.search import shipped_configs
 from osdpm_plugin.search.shipped_configs import find_config, list_configs, read_config
 from tests.helpers.paths import ROOT
-from tests.shrunk_configs import SHIPPED
+from tests.helpers.shrunk_configs import SHIPPED
 
 
 def test_every_shipped_config_has_a_name():

@@ -16,7 +16,7 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.launch import embed_split
 from osdpm_plugin.visualization import retrieve
 from tests.helpers.paths import ROOT
-from tests.shrunk_configs import shrink
+from tests.helpers.shrunk_configs import shrink
 
 pytestmark = pytest.mark.stack
 TOOLS = ROOT / 'tools' / 'visualize'

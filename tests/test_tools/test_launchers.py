@@ -10,7 +10,7 @@ import sys
 import pytest
 import torch
 
-from tests.short_runs import finish, losses_of, run_here, start, weights_of, write_config
+from tests.helpers.short_runs import finish, losses_of, run_here, start, weights_of, write_config
 
 pytestmark = [
     pytest.mark.stack,

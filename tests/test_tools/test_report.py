@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 
 from tests.helpers.paths import ROOT
 from tests.helpers.report_runs import Addresses, parse, write_experiment
-from tests.shrunk_configs import shrink
+from tests.helpers.shrunk_configs import shrink
 
 pytestmark = pytest.mark.stack
 

@@ -15,8 +15,8 @@ from osdpm_plugin.lab.experiments import comparison, seeds
 from osdpm_plugin.lab.experiments.schema import read_result
 from osdpm_plugin.registry import MODELS
 from tests.helpers.paths import ROOT
-from tests.short_runs import run_here
-from tests.shrunk_configs import shrink
+from tests.helpers.short_runs import run_here
+from tests.helpers.shrunk_configs import shrink
 
 
 def write_configs(root: Path, configs: list[str], *, pretrained: bool = False) -> Path:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from osdpm_plugin.search import RetrievalInferencer, picture
 from tests.helpers.paths import ROOT
-from tests.test_search.saved import disturb, save
+from tests.helpers.saved_models import disturb, save
 
 pytestmark = pytest.mark.stack
 TEXT = 'white boats near a river'

@@ -20,8 +20,8 @@ from mmengine.registry import HOOKS
 from PIL import Image
 
 from osdpm_plugin.engine import load_from_local
-from tests.distributed import run_distributed
-from tests.short_runs import (
+from tests.helpers.distributed import run_distributed
+from tests.helpers.short_runs import (
     change_config,
     finish,
     losses_of,

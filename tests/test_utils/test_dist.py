@@ -7,8 +7,8 @@ import torch
 import torch.distributed as dist
 
 from osdpm_plugin.utils.dist import gather_rows
-from tests.distributed import run_distributed
-from tests.test_models.tiny import batch, build
+from tests.helpers.distributed import run_distributed
+from tests.helpers.tiny_models import batch, build
 
 # Uneven shares of a global batch of 7 images.
 SHARES = {1: [range(7)], 2: [[5, 0, 3, 6], [1, 2, 4]], 3: [[5, 0, 3], [6, 2], [1, 4]]}

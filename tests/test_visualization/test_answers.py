@@ -7,7 +7,7 @@ import torch
 from osdpm_plugin.errors import ConfigError, MetricError
 from osdpm_plugin.evaluation import ranks_from_embeddings, recall_at, score_matrix
 from osdpm_plugin.visualization import retrieve
-from tests.test_visualization.splits import at_random, by_hand
+from tests.helpers.embedded_splits import at_random, by_hand
 
 # query id -> answer ids, best first (equal scores: lower id first), their scores, rank of the first right answer
 T2I = {

@@ -8,7 +8,7 @@ from osdpm_plugin.datasets import CaptionRetrievalDataset
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.visualization import Example, draw_contact_sheet, pick_examples
 from osdpm_plugin.visualization.contact_sheet import GAP, WIDTH
-from tests.generated_data import captions_of, write_dataset
+from tests.helpers.generated_data import captions_of, write_dataset
 
 
 def test_examples_are_images_with_captions_of_theirs(tmp_path):

@@ -18,9 +18,9 @@ from osdpm_plugin.launch import build_runner, embed_split
 from osdpm_plugin.visualization import cluster_figures, draw_embeddings, labels_of, pixels_of, spaces_of
 from osdpm_plugin.visualization.embedding import Space, colour_of, sentences_of
 from osdpm_plugin.visualization.embedding_layout import align, first_captions, tsne
+from tests.helpers.embedded_splits import at_random, by_hand
 from tests.helpers.paths import ROOT
-from tests.shrunk_configs import shrink
-from tests.test_visualization.splits import at_random, by_hand
+from tests.helpers.shrunk_configs import shrink
 
 TOOL = str(ROOT / 'tools' / 'visualize' / 'embedding.py')
 

@@ -12,7 +12,7 @@ from osdpm_plugin.datasets.lexicon import Lexicon
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.visualization import cluster_figures, labels_of
 from osdpm_plugin.visualization.embedding_figures import nearest
-from tests.test_visualization.splits import at_random, by_hand
+from tests.helpers.embedded_splits import at_random, by_hand
 
 
 def unit(vectors):

@@ -8,7 +8,7 @@ from PIL import Image
 from osdpm_plugin.errors import DataError
 from osdpm_plugin.visualization import draw_gallery, retrieve
 from osdpm_plugin.visualization.gallery import CHECK, CROSS, FRAME, RIGHT, TILE_SIZE, WIDTH, WRONG
-from tests.test_visualization.splits import by_hand
+from tests.helpers.embedded_splits import by_hand
 
 COLOURS = {30: (0, 0, 255), 10: (255, 255, 0), 20: (0, 255, 255)}  # of the images
 

@@ -18,9 +18,9 @@ from osdpm_plugin.launch import build_runner
 from osdpm_plugin.visualization import HeatmapModel
 from osdpm_plugin.visualization.heatmap import WIDTH
 from osdpm_plugin.visualization.heatmap_overlay import enlarge
+from tests.helpers.bright_rectangles import SHAPES, centre_of, plant
 from tests.helpers.paths import ROOT
-from tests.shrunk_configs import shrink
-from tests.test_visualization.planted import SHAPES, centre_of, plant
+from tests.helpers.shrunk_configs import shrink
 
 TOOL = str(ROOT / 'tools' / 'visualize' / 'heatmap.py')
 

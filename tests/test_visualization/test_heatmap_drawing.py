@@ -27,8 +27,8 @@ from osdpm_plugin.visualization.heatmap_overlay import (
 )
 from osdpm_plugin.visualization.heatmap_panels import attention_panels, relevance_panels
 from osdpm_plugin.visualization.page import quiet_about_glyphs
-from tests.test_models import tiny
-from tests.test_visualization.planted import SHAPES, centre_of, plant
+from tests.helpers import tiny_models as tiny
+from tests.helpers.bright_rectangles import SHAPES, centre_of, plant
 
 # maps on images
 

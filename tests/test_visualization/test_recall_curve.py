@@ -9,7 +9,7 @@ import torch
 from osdpm_plugin.evaluation import ranks_from_embeddings, recall_at
 from osdpm_plugin.visualization import draw_recall_curves, pixels_of, recall_curves
 from osdpm_plugin.visualization.recall_curve import HEIGHT, WIDTH
-from tests.test_visualization.splits import at_random, by_hand
+from tests.helpers.embedded_splits import at_random, by_hand
 
 
 def test_by_hand():

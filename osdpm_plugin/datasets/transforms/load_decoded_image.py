@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import ConfigError
 from ...registry import TRANSFORMS
 from ...utils.atomic_file import atomic_file
-from ..band_stretch import Stretch
+from ..images.band_stretch import Stretch
 from .load_remote_sensing_image import LoadRemoteSensingImage
 
 

@@ -6,7 +6,7 @@ from mmcv.transforms import BaseTransform
 
 from ...errors import ConfigError
 from ...registry import TRANSFORMS
-from ..region_files import read_regions, region_file
+from ..images.region_files import read_regions, region_file
 
 
 @TRANSFORMS.register_module()

@@ -10,8 +10,8 @@ from mmengine.fileio import get
 
 from ...errors import ConfigError, DataError
 from ...registry import TRANSFORMS
-from ..band_stretch import Stretch, choose_bands, to_uint8
-from ..image_files import read_bands
+from ..images.band_stretch import Stretch, choose_bands, to_uint8
+from ..images.image_files import read_bands
 
 
 @TRANSFORMS.register_module()

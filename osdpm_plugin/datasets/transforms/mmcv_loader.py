@@ -8,8 +8,8 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine.fileio import get
 
 from ...errors import DataError
-from ..image_files import check_jpeg_end, is_deep_png
-from ..tiff_files import is_tiff, tiff_layout
+from ..images.image_files import check_jpeg_end, is_deep_png
+from ..images.tiff_files import is_tiff, tiff_layout
 from .load_remote_sensing_image import LoadRemoteSensingImage
 
 LOADERS = (LoadImageFromFile, LoadRemoteSensingImage)

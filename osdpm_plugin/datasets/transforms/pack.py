@@ -8,7 +8,7 @@ from mmcv.transforms import BaseTransform
 
 from ...registry import TRANSFORMS
 from ...structures import RetrievalDataSample
-from ..caption_text import caption_key
+from ..text.caption_text import caption_key
 from .pixels import planes
 
 

@@ -8,7 +8,7 @@ from mmcv.transforms.utils import cache_randomness
 
 from ...errors import ConfigError
 from ...registry import TRANSFORMS
-from ..caption_text import caption_key
+from ..text.caption_text import caption_key
 
 
 @TRANSFORMS.register_module()

@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from ...datasets.seed_by_position import seedable
+from ...datasets.sets.seed_by_position import seedable
 from ...errors import ConfigError
 from .photos import CAPTIONS, write_photos
 from .report import Goal, comparison

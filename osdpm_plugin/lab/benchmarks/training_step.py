@@ -19,7 +19,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from torch import Tensor, nn
 
-from ...datasets.caption_text import caption_key
+from ...datasets.text.caption_text import caption_key
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...search.image_pipeline import build_tokenizer

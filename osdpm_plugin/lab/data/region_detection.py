@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ...errors import ConfigError, DataError
 from ...utils.hashing import sha256_of
-from ...datasets.region_files import RegionRecord, check_free, region_file, write_regions
+from ...datasets.images.region_files import RegionRecord, check_free, region_file, write_regions
 
 IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.webp')
 

@@ -9,7 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ...datasets.word_tokenizer import PADDING_ID
+from ...datasets.text.word_tokenizer import PADDING_ID
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import TextFeatures

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from ...datasets.word_tokenizer import PADDING_ID, word_id
+from ...datasets.text.word_tokenizer import PADDING_ID, word_id
 from ...errors import ConfigError
 
 _PADDING_ROW, _UNKNOWN_ROW, _FIRST_ROW = 0, 1, 2

@@ -12,7 +12,7 @@ from osdpm_plugin.lab.benchmarks import feature_extraction, input_pipeline
 from osdpm_plugin.lab.benchmarks.bare_loop import BareLoop
 from osdpm_plugin.lab.benchmarks.photos import photo, write_photos
 from tests.helpers.paths import ROOT
-from tests.test_models.tiny import CLIP, EMBED_DIM
+from tests.helpers.tiny_models import CLIP, EMBED_DIM
 
 import osdpm_plugin  # noqa: F401  isort: skip (registers)
 

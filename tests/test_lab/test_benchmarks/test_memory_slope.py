@@ -11,7 +11,7 @@ from scipy import stats
 
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.lab.benchmarks.memory_slope import memory_slope, resident_memory
-from tests.short_runs import load_tool, write_config
+from tests.helpers.short_runs import load_tool, write_config
 
 
 def test_a_line_is_found_exactly():

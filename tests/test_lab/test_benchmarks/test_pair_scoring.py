@@ -7,7 +7,7 @@ import torch
 
 from osdpm_plugin.lab.benchmarks.pair_scoring import compare_scoring, fast_scores, naive_scores, runs_towers_again
 from osdpm_plugin.models import similarities
-from tests.test_models.words import batch, build
+from tests.helpers.word_features import batch, build
 
 
 def inputs():

@@ -11,7 +11,7 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.lab.benchmarks.bare_loop import BareLoop
 from osdpm_plugin.lab.benchmarks.step_profile import flops_of, held_bytes, peak_memory
 from osdpm_plugin.lab.benchmarks.training_step import build_sides, compare_steps
-from tests.test_models.tiny import CLIP, TOKENIZER, osdpm_cfg
+from tests.helpers.tiny_models import CLIP, TOKENIZER, osdpm_cfg
 
 RATES = dict(fp32_flops=1e9, bf16_flops=1e9, memory_bytes=1e9)
 

@@ -13,7 +13,7 @@ from osdpm_plugin.lab.experiments.processes import environment
 from osdpm_plugin.lab.experiments.provenance import file_sha256
 from osdpm_plugin.lab.experiments.schema import read_result
 from tests.helpers.paths import ROOT
-from tests.shrunk_configs import shrink
+from tests.helpers.shrunk_configs import shrink
 
 
 def tool(name: str, *arguments: object) -> subprocess.CompletedProcess:

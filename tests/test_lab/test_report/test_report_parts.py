@@ -16,9 +16,9 @@ from osdpm_plugin.lab.report import build_report, read_experiments, render_repor
 from osdpm_plugin.lab.report.hardest import worst_ranks
 from osdpm_plugin.lab.report.pictures import embed_picture, picture_files
 from osdpm_plugin.visualization import retrieve
-from tests.generated_data import write_dataset
+from tests.helpers.embedded_splits import at_random
+from tests.helpers.generated_data import write_dataset
 from tests.helpers.report_runs import parse, rows_of, tables_of, write_experiment, write_scalars
-from tests.test_visualization.splits import at_random
 
 
 def test_losses_that_are_not_finite_are_named(tmp_path):

@@ -15,7 +15,7 @@ from osdpm_plugin.models.comparison.hvsa.loss_mixer import LossMixer
 from osdpm_plugin.models.comparison.hvsa.uniformity import UniformityLoss, first_of_each
 from osdpm_plugin.models.heads import matching_head
 from osdpm_plugin.models.losses import TripletLoss
-from tests.test_models import tiny
+from tests.helpers import tiny_models as tiny
 from tests.test_models.test_comparison.test_amfmn import comparison_model, count
 from tests.test_models.test_triplet_loss import IDS, labels
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 
-from osdpm_plugin.datasets.word_tokenizer import word_id
+from osdpm_plugin.datasets.text.word_tokenizer import word_id
 from osdpm_plugin.errors import CheckpointError, ConfigError
 from osdpm_plugin.models.comparison.lw_mcr.distillation import (
     Encoding,
@@ -26,8 +26,9 @@ from osdpm_plugin.models.comparison.lw_mcr.light_text_cnn import LightTextCNN
 from osdpm_plugin.models.comparison.lw_mcr.teacher import Teacher
 from osdpm_plugin.registry import MODELS
 from osdpm_plugin.structures import ImageFeatures, as_image_features
+from tests.helpers import tiny_models as tiny
+from tests.helpers import word_features as words
 from tests.helpers.paths import ROOT
-from tests.test_models import tiny, words
 from tests.test_models.test_comparison.test_amfmn import count
 
 RSICD_WORDS = 2576

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from ....datasets.caption_text import normalise_caption
+from ....datasets.text.caption_text import normalise_caption
 from .caption_counts import Captions, caption_overlap, count_captions
 from .ceiling import ceiling
 from .image_hashes import ImageHashes, hash_images

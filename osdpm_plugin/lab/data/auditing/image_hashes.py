@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from ....datasets.annotations import name_some
-from ....datasets.image_files import read_bands
+from ....datasets.annotations.json_files import name_some
+from ....datasets.images.image_files import read_bands
 from ....errors import DataError
 
 

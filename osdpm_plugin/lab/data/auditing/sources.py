@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, Optional
 from mmengine.logging import MMLogger, print_log
 
 from ....datasets import CaptionDataset, CaptionRetrievalDataset, PrecompCaptions, ProceduralScenes
-from ....datasets.annotations import ImageRecord, name_some
-from ....datasets.exclude_list import leave_out
-from ....datasets.split_conventions import apply_convention
-from ....datasets.split_manifest import apply_manifest
+from ....datasets.annotations.json_files import ImageRecord, name_some
+from ....datasets.annotations.exclude_list import leave_out
+from ....datasets.annotations.split_conventions import apply_convention
+from ....datasets.annotations.split_manifest import apply_manifest
 from ....errors import ConfigError, DataError
 from ....registry import DATASETS
 

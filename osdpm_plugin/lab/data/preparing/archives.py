@@ -19,7 +19,7 @@ from typing import IO, Iterator, Optional
 
 from tqdm import tqdm
 
-from ....datasets.annotations import check_filename
+from ....datasets.annotations.json_files import check_filename
 from ....errors import DataError
 from .files import CHUNK, check_space, in_words, is_clutter, one_sentence
 

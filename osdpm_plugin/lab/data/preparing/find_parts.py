@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import Optional, Sequence
 
-from ....datasets.annotations import ImageRecord
+from ....datasets.annotations.json_files import ImageRecord
 from ....errors import DataError
 from ....utils.hashing import sha256_of
 from .files import is_image, walk_files

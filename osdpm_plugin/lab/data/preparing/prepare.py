@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Optional, Sequence
 
-from ....datasets.annotations import name_some
+from ....datasets.annotations.json_files import name_some
 from ....errors import DataError
 from ....utils.hashing import sha256_of
 from .archives import Limits, archive_kind, explain_kind

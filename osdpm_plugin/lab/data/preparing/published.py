@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ....datasets.annotations import BlankCaptions, ImageRecord, read_karpathy_json, read_nwpu_json
-from ....datasets.facts import Facts
-from ....datasets.nwpu_captions import NWPUCaptions
-from ....datasets.rsicd import RSICD
-from ....datasets.rsitmd import RSITMD
-from ....datasets.sydney_captions import SydneyCaptions
-from ....datasets.ucm_captions import UCMCaptions
+from ....datasets.annotations.json_files import BlankCaptions, ImageRecord, read_karpathy_json, read_nwpu_json
+from ....datasets.sets.facts import Facts
+from ....datasets.sets.nwpu_captions import NWPUCaptions
+from ....datasets.sets.rsicd import RSICD
+from ....datasets.sets.rsitmd import RSITMD
+from ....datasets.sets.sydney_captions import SydneyCaptions
+from ....datasets.sets.ucm_captions import UCMCaptions
 
 
 class Reader(Protocol):

@@ -8,7 +8,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ....datasets.word_tokenizer import PADDING_ID
+from ....datasets.text.word_tokenizer import PADDING_ID
 from ....errors import ConfigError
 from ....registry import MODELS
 from ....structures import TextFeatures

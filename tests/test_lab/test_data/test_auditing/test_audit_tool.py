@@ -10,7 +10,7 @@ from osdpm_plugin.datasets import RSITMD, CaptionRetrievalDataset
 from osdpm_plugin.errors import DataError
 from osdpm_plugin.lab.data.auditing import read_sets
 from osdpm_plugin.launch import run_tool
-from tests.generated_data import write_dataset, write_precomp
+from tests.helpers.generated_data import write_dataset, write_precomp
 from tests.helpers.paths import TOOLS
 from tests.helpers.planted_duplicates import jpeg, picture, write_planted, write_set
 

@@ -1,0 +1,98 @@
+"""A split written down: which files are train, val and test, with hashes that tell whether a copy has the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import Any, Sequence
+
+from ...errors import DataError
+from .json_files import ImageRecord, load_json, name_some
+
+SHIPPED = Path(__file__).parent / 'splits'
+
+
+def hash_of_files(filenames: Sequence[str]) -> str:
+    """SHA-256 of the sorted names, one a line."""
+    return hashlib.sha256('\n'.join(sorted(filenames)).encode()).hexdigest()
+
+
+def make_manifest(records: Sequence[ImageRecord], *, convention: str, seed: int) -> dict[str, Any]:
+    """Records -> ``dict(convention, seed, sizes, sha256, files)``; the last three by split, file names sorted."""
+    files: dict[str, list[str]] = {}
+    for record in records:
+        files.setdefault(record.split, []).append(record.filename)
+    files = {split: sorted(files[split]) for split in sorted(files)}
+    return dict(
+        convention=convention,
+        seed=seed,
+        sizes={split: len(names) for split, names in files.items()},
+        sha256={split: hash_of_files(names) for split, names in files.items()},
+        files=files,
+    )
+
+
+def read_manifest(path: Path) -> dict[str, list[str]]:
+    """Read a manifest and verify its sizes and hashes: split -> file names.
+
+    Args:
+        path: the file, or the name of a manifest in `SHIPPED` without its suffix.
+
+    Raises:
+        DataError: missing, malformed, or its lists are not those that were hashed.
+    """
+    path = Path(path)
+    shipped = SHIPPED / f'{path}.json'
+    if not path.exists() and len(path.parts) == 1 and shipped.is_file():
+        path = shipped
+    content = load_json(path)
+    parts = [content.get(key) if isinstance(content, dict) else None for key in ('files', 'sha256', 'sizes')]
+    if not all(isinstance(part, dict) and part for part in parts):
+        raise DataError(
+            f'split manifest {path} lacks files, sha256 or sizes by split; write it with tools/make_split.py'
+        )
+    files, hashes, sizes = parts
+    assert files is not None and hashes is not None and sizes is not None
+    for split, names in files.items():
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise DataError(f'split manifest {path}: files[{split!r}] must be a list of file names')
+        try:
+            digest = hash_of_files(names)
+        except UnicodeEncodeError:
+            digest = 'none'
+        if hashes.get(split) != digest or sizes.get(split) != len(names):
+            raise DataError(
+                f'split manifest {path}: the list {split!r} ({len(names)} files) is not the one that was hashed; '
+                'it was edited or damaged, write it anew with tools/make_split.py'
+            )
+    twice = [name for name, count in Counter(name for names in files.values() for name in names).items() if count > 1]
+    if twice:
+        raise DataError(f'split manifest {path} lists {len(twice)} files twice, first {name_some(twice)}')
+    return files
+
+
+def apply_manifest(records: Sequence[ImageRecord], path: Path, *, source: str) -> list[ImageRecord]:
+    """Give each record the split that the manifest says.
+
+    Args:
+        records: all images of the annotation file.
+        path: see `read_manifest`.
+        source: the annotation file, for messages.
+
+    Raises:
+        DataError: the manifest is unusable, or does not list exactly the files of the annotation file.
+    """
+    split_of = {name: split for split, names in read_manifest(path).items() for name in names}
+    have = {record.filename for record in records}
+    for what, names in (
+        ('lists {n} files that annotation file {source} does not have', [n for n in split_of if n not in have]),
+        ('lacks {n} files of annotation file {source}', [r.filename for r in records if r.filename not in split_of]),
+    ):
+        if names:
+            sentence = what.format(n=len(names), source=source)
+            raise DataError(
+                f'split manifest {path} {sentence}, first {name_some(names)}; it was made for another set or another '
+                'encoding of its images'
+            )
+    return [record._replace(split=split_of[record.filename]) for record in records]

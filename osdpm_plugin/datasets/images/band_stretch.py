@@ -1,0 +1,75 @@
+"""Bands of any number and depth -> the three 8-bit bands that a tower sees. Pure functions."""
+
+from __future__ import annotations
+
+from typing import Literal, Optional, Sequence
+
+import numpy as np
+
+from ...errors import DataError
+
+Stretch = Literal['minmax', 'percentile', 'none']
+PERCENTILES = (2, 98)
+"""The cumulative count cut that QGIS draws rasters with by default."""
+
+
+def choose_bands(image: np.ndarray, bands: Optional[Sequence[int]]) -> np.ndarray:
+    """(H, W, C) -> (H, W, 3): red, green, blue.
+
+    Args:
+        image: bands in the order of the file.
+        bands: positions of red, green and blue, from 0, e.g. ``(3, 2, 1)`` for the 12 or 13 bands of Sentinel-2. None:
+            one band is grey and stands for all three; of three or more the first three are red, green and blue.
+
+    Raises:
+        DataError: two bands and no choice, or a position that the image does not have.
+    """
+    count = image.shape[2]
+    if bands is None:
+        if count == 2:
+            raise DataError('it has 2 bands; say which are red, green and blue, e.g. bands=(0, 1, 0)')
+        if count >= 3:
+            return image[..., :3]  # no copy
+        bands = (0, 0, 0)
+    if max(bands) >= count:
+        raise DataError(f'it has {count} bands, numbered from 0, so bands={tuple(bands)} cannot be taken')
+    return image[..., list(bands)]
+
+
+def to_uint8(image: np.ndarray, stretch: Stretch) -> np.ndarray:
+    """(H, W, C) of any type -> (H, W, C) uint8.
+
+    8-bit images were made to be looked at and are returned as they are. Others are stretched band by band:
+
+    - ``minmax``: the smallest value becomes 0, the largest 255;
+    - ``percentile``: the same with the 2nd and 98th percentile; values beyond are clipped; a band where the two are
+      equal, as for small bright objects on empty ground, is stretched by ``minmax``;
+    - ``none``: for uint16 alone: the upper 8 bits, so that images stay comparable with one another.
+
+    A band of one value becomes 0, and so do values that are not finite, which take no part in the limits.
+
+    Raises:
+        DataError: ``none`` for an image that is neither 8-bit nor uint16.
+    """
+    if image.dtype == np.uint8:
+        return image
+    if image.dtype == bool:
+        return image.astype(np.uint8) * np.uint8(255)
+    if stretch == 'none':
+        if image.dtype != np.uint16:
+            raise DataError(f"its values are {image.dtype}, which has no natural range; choose stretch='percentile'")
+        return (image >> 8).astype(np.uint8)
+    out = np.zeros(image.shape, np.uint8)
+    for band in range(image.shape[2]):
+        values = image[..., band].astype(np.float64)
+        finite = np.isfinite(values)
+        if not finite.any():
+            continue
+        extremes = values[finite].min(), values[finite].max()
+        low, high = extremes if stretch == 'minmax' else np.percentile(values[finite], PERCENTILES)
+        if low == high:
+            low, high = extremes
+        if high > low:
+            scaled = (np.where(finite, values, low).clip(low, high) - low) / (high - low)
+            out[..., band] = np.floor(scaled * 255 + 0.5)
+    return out

@@ -1,0 +1,227 @@
+"""The base of all data sets: files -> one item an image, with all its captions."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any, Optional, Sequence, Union
+
+import numpy as np
+import torch
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+
+from ...errors import ConfigError, DataError
+from ...registry import DATASETS
+from ..annotations.exclude_list import leave_out
+from ..annotations.json_files import BlankCaptions, ImageRecord, read_karpathy_json, usual_split_names
+from ..annotations.split_conventions import CONVENTIONS, SplitConvention, apply_convention, lacks_val
+from ..annotations.split_manifest import apply_manifest
+from ..images.image_check import ImageCheck, check_images
+from ..images.region_files import check_one_image_each
+from ..transforms import LoadRegions
+from ..transforms.mmcv_loader import loader_of
+from .facts import Facts
+
+
+@DATASETS.register_module()
+class CaptionRetrievalDataset(BaseDataset):
+    """Images with captions in the Karpathy JSON layout.
+
+    An item, before the pipeline: ``dict(image_id: int, img_path: str, captions: list[str], caption_ids: list[int])``.
+    There is one item an image in training and in evaluation alike; a transform samples captions for training.
+
+    After `seed_epoch`, the random choices of the pipeline are a function of (seed, epoch, item): the same for any
+    number of workers, and in a run that was interrupted and resumed. Inside a wrapper that repeats items see
+    `SeedByPosition`.
+
+    A subclass states the facts of one published set, and reads its layout where that is another one.
+
+    Args:
+        data_root: folder of the set.
+        split: a split named in the annotation file; ``trainval`` joins both; None takes every image. A file's
+            ``validation``, ``valid`` or ``dev``, or another case of train, val and test, is taken for those.
+        pipeline: configs of transforms.
+        ann_file: annotation file relative to ``data_root``; the set's official name when None.
+        image_dir: folder of images relative to ``data_root``; the set's official name when None.
+        test_mode: an item that cannot be loaded is an error at once (mmengine's meaning).
+        split_convention: how train and val are cut: ``official``, ``pir``, ``galr`` or ``hvsa``; see
+            `split_conventions`.
+        split_seed: seed of a cut.
+        split_manifest: a file of ``tools/make_split.py``, or the name of a shipped one, that says the splits instead.
+        val_fraction: share of ``train`` that becomes ``val`` where the official file names only train and test
+            (RSITMD), when train or val is asked for. The cut is a function of file names and ``split_seed``, and
+            is logged.
+        exclude_list: JSON file with names of images to leave out of the split.
+        blank_captions: ``raise`` an error for a caption without words, or ``drop`` it; the set's own rule when None.
+        check: how images are checked at start-up: ``decode`` every one, ``exists``, or ``none``.
+        indices: the first n items or a list of positions, for quick trials (mmengine's meaning).
+        metainfo: extra meta information.
+
+    Raises:
+        DataError: files are missing or unusable; the sentence names the file and the remedy.
+        ConfigError: an argument is out of range.
+    """
+
+    FACTS = Facts(name='the data set')
+    BLANK_CAPTIONS: BlankCaptions = 'raise'
+    METAINFO: dict[str, Any] = {}
+
+    def __init__(
+        self,
+        *,
+        data_root: str,
+        split: Optional[str],
+        pipeline: Sequence[Any] = (),
+        ann_file: Optional[str] = None,
+        image_dir: Optional[str] = None,
+        test_mode: bool = False,
+        split_convention: SplitConvention = 'official',
+        split_seed: int = 0,
+        split_manifest: Optional[str] = None,
+        val_fraction: float = 0.1,
+        exclude_list: Optional[str] = None,
+        blank_captions: Optional[BlankCaptions] = None,
+        check: ImageCheck = 'decode',
+        indices: Union[int, Sequence[int], None] = None,
+        metainfo: Optional[dict] = None,
+    ) -> None:
+        if not 0 < val_fraction < 1:
+            raise ConfigError(f'val_fraction must lie between 0 and 1, got {val_fraction}')
+        if not 0 <= split_seed < 2**63:
+            raise ConfigError(f'split_seed must lie between 0 and 2**63 - 1, got {split_seed}')
+        for key, value, allowed in (
+            ('blank_captions', blank_captions, ('raise', 'drop', None)),
+            ('check', check, ('decode', 'exists', 'none')),
+            ('split_convention', split_convention, CONVENTIONS),
+        ):
+            if value not in allowed:
+                raise ConfigError(f'{key} must be one of {allowed}, got {value!r}')
+        if split_manifest is not None and split_convention != 'official':
+            raise ConfigError(
+                f'split_manifest and split_convention={split_convention!r} both say the splits; set only one of them'
+            )
+        self.split = split
+        self.split_convention = split_convention
+        self.split_seed = split_seed
+        self.split_manifest = split_manifest
+        self.val_fraction = val_fraction
+        self.exclude_list = exclude_list
+        self.blank_captions: BlankCaptions = self.BLANK_CAPTIONS if blank_captions is None else blank_captions
+        self.check = check
+        self._position: Optional[int] = None
+        self._seed_and_epoch = torch.full((2,), -1, dtype=torch.int64).share_memory_()  # read by persistent workers
+        super().__init__(
+            ann_file=str(Path(data_root, self.FACTS.ann_file if ann_file is None else ann_file)),
+            metainfo=metainfo,
+            data_prefix=dict(img_path=str(Path(data_root, self.FACTS.image_dir if image_dir is None else image_dir))),
+            pipeline=list(pipeline),
+            test_mode=test_mode,
+            indices=indices,
+        )
+
+    def seed_epoch(self, seed: int, epoch: int) -> None:
+        """Fix the random choices of an epoch, in this process and in its data loader's workers."""
+        self._seed_and_epoch.copy_(torch.tensor([seed, epoch]))
+
+    def seed_position(self, position: int) -> None:
+        """Let random choices depend on the position in a wrapper too, from here on, in this process."""
+        self._position = position
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline on one item."""
+        seed, epoch = self._seed_and_epoch.tolist()
+        if seed >= 0:
+            place = (idx,) if self._position is None else (idx, self._position)
+            state = np.random.SeedSequence((seed, epoch, *place)).generate_state(2)
+            np.random.seed(state[0])
+            random.seed(int(state[1]))
+        return super().prepare_data(idx)
+
+    def read_records(self) -> list[ImageRecord]:
+        """All images of the annotation file; a subclass with another layout overrides this.
+
+        Raises:
+            DataError: the file is unusable.
+        """
+        return read_karpathy_json(Path(self.ann_file), blank_captions=self.blank_captions)
+
+    def load_data_list(self) -> list[dict]:
+        """Read the annotation file, choose the split and check its images.
+
+        Raises:
+            DataError: files are missing or unusable.
+        """
+        folder = Path(self.data_prefix['img_path'])
+        missing = [str(path) for path in (Path(self.ann_file), folder) if not path.exists()]
+        if missing:
+            raise DataError(
+                f'{type(self).__name__}: {missing[0]} does not exist; {self.FACTS.remedy()} and unpack it so that '
+                f'{self.ann_file} and {folder} exist, or point data_root at it'
+            )
+        records = self.read_records()
+        if any(isinstance(transform, LoadRegions) for transform in self.pipeline.transforms):
+            check_one_image_each(record.filename for record in records)
+        chosen = self._choose(records)
+        if self.exclude_list is not None:
+            chosen = leave_out(chosen, Path(self.exclude_list), known=records, source=self.ann_file)
+            if not chosen:
+                raise DataError(f'exclude list {self.exclude_list} leaves no image in split {self.split!r}; shorten it')
+        items: list[dict[str, Any]] = [
+            dict(
+                image_id=r.image_id,
+                img_path=str(folder / r.filename),
+                captions=list(r.captions),
+                caption_ids=list(r.caption_ids),
+            )
+            for r in chosen
+        ]
+        check_images([item['img_path'] for item in items], self.check, load=loader_of(self.pipeline.transforms))
+        return items
+
+    def _choose(self, records: Sequence[ImageRecord]) -> list[ImageRecord]:
+        """The records of ``self.split``."""
+        if self.split_manifest is not None:
+            records = apply_manifest(records, Path(self.split_manifest), source=self.ann_file)
+        split = self.split
+        if split is not None and all(r.split != split for r in records):
+            split = usual_split_names([split])[split]
+        if self.split_manifest is None:
+            if self.split_convention != 'official' or (split in ('train', 'val') and lacks_val(records)):
+                records = apply_convention(
+                    records,
+                    convention=self.split_convention,
+                    seed=self.split_seed,
+                    val_fraction=self.val_fraction,
+                    source=self.ann_file,
+                )
+            else:
+                self._compare_with_published(records, split)
+        if split is None:
+            return list(records)
+        wanted = {'train', 'val'} if split == 'trainval' else {split}
+        chosen = [r for r in records if r.split in wanted]
+        if not chosen:
+            counts = Counter(r.split for r in records)
+            have = ', '.join(f'{name!r} ({n} images)' for name, n in sorted(counts.items()) if name)
+            remedy = (
+                f'it has {have}'
+                if have
+                else 'it names no splits: set split=None, or split_manifest to a file of tools/make_split.py'
+            )
+            raise DataError(f'annotation file {self.ann_file} has no image in split {self.split!r}; {remedy}')
+        return chosen
+
+    def _compare_with_published(self, records: Sequence[ImageRecord], asked: Optional[str]) -> None:
+        """Warn where the file is not the published set: its results compare with no table."""
+        counts = Counter(r.split for r in records)
+        for split, published in self.FACTS.splits.items():
+            if split == asked and 0 < counts[split] != published:
+                print_log(
+                    f'{self.ann_file}: split {split!r} has {counts[split]} images, {self.FACTS.name} has {published}; '
+                    'results do not compare with published ones',
+                    logger='current',
+                    level=logging.WARNING,
+                )

@@ -1,0 +1,105 @@
+"""The text layout of the AMFMN, GaLR and HVSA repositories: one caption a line, one file name a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Iterable, Sequence
+
+from ...errors import DataError
+from ...registry import DATASETS
+from ..annotations.json_files import BlankCaptions, Entry, ImageRecord, build_records, name_some, read_text
+from .caption_retrieval import CaptionRetrievalDataset
+from .facts import Facts
+
+CAPTIONS_PER_IMAGE = 5
+SPLITS = ('train', 'val', 'test')
+
+
+def read_precomp(folder: Path, *, blank_captions: BlankCaptions = 'drop') -> list[ImageRecord]:
+    """Read ``{train,val,test}_caps.txt`` and ``{..}_filename.txt``; splits whose files are absent are left out.
+
+    Five captions in a row belong to one image. The file of names lists each image once, or five times in a row
+    (published: train once, test five times); both are recognised by the number of lines.
+
+    Args:
+        folder: where the files lie.
+        blank_captions: a blank line is a caption without words. ``drop`` drops them, and images that are left with
+            none, and logs both counts: RSITMD's train file has 20, all the captions of four images. ``raise`` an error.
+
+    Raises:
+        DataError: no such files, one of a pair is absent, the numbers of lines do not fit, or the five names of an
+            image differ.
+    """
+    folder = Path(folder)
+    present = [split for split in SPLITS if any(path.is_file() for path in _pair(folder, split))]
+    if not present:
+        raise DataError(f'{folder} holds none of {", ".join(_pair(Path(), s)[0].name for s in SPLITS)}')
+    entries = [entry for split in present for entry in _read_split(folder, split)]
+    return build_records(folder, entries, blank_captions=blank_captions)
+
+
+def _pair(folder: Path, split: str) -> tuple[Path, Path]:
+    return folder / f'{split}_caps.txt', folder / f'{split}_filename.txt'
+
+
+def _read_split(folder: Path, split: str) -> Iterable[Entry]:
+    caps_file, names_file = _pair(folder, split)
+    captions, names = _lines(caps_file), _lines(names_file)
+    each = CAPTIONS_PER_IMAGE
+    if len(captions) == len(names):
+        for start in range(0, len(names), each):
+            group = names[start : start + each]
+            if len(group) < each or len(set(group)) > 1:
+                raise DataError(
+                    f'{names_file}: lines {start + 1} to {start + len(group)} should be one name {each} times, got '
+                    f'{name_some(list(dict.fromkeys(group)))}; a line is missing or doubled there or above'
+                )
+        names = names[::each]
+    elif len(captions) != each * len(names):
+        raise DataError(
+            f'{caps_file} has {len(captions)} lines and {names_file.name} {len(names)}; the first must have as many as '
+            f'the second, or {each} times as many'
+        )
+    for index, name in enumerate(names):
+        start = each * index
+        yield Entry(name, split, captions[start : start + each], f'{caps_file.name}, line {start + 1}')
+
+
+def _lines(path: Path) -> Sequence[str]:
+    """Lines as a file's iterator counts them: ended by a line feed alone, a last one may lack it."""
+    lines = read_text(path).split('\n')
+    return [line.strip() for line in (lines[:-1] if lines[-1] == '' else lines)]
+
+
+@DATASETS.register_module()
+class PrecompCaptions(CaptionRetrievalDataset):
+    """``rsicd_precomp`` or ``rsitmd_precomp`` as AMFMN, GaLR, HVSA and PE-RSITR distribute them.
+
+    ``data_root`` holds the text files, ``image_dir`` the images. Train stands for train and val together: choose a
+    ``split_convention``, else ``val_fraction`` of it is held out. The ``*_verify.txt`` files that the old code writes
+    are one random cut of its own and are not read.
+
+    Image ids count train, val and test in this order, as far as their files are there.
+    """
+
+    FACTS = Facts(
+        name='precomp captions',
+        ann_file='',
+        image_dir='images',
+        home='https://github.com/xiaoyuan1996/AMFMN',
+        captions_per_image=CAPTIONS_PER_IMAGE,
+        notes=(
+            "RSITMD's train_caps.txt has 20 blank lines: mountain_2378, railwaystation_3254, storagetanks_4367, "
+            'viaduct_4635',
+        ),
+    )
+    BLANK_CAPTIONS: BlankCaptions = 'drop'
+    METAINFO = dict(dataset='precomp captions')
+
+    def read_records(self) -> list[ImageRecord]:
+        """All images of the text files.
+
+        Raises:
+            DataError: the files are unusable.
+        """
+        return read_precomp(Path(self.ann_file), blank_captions=self.blank_captions)

@@ -1,0 +1,6 @@
+"""Captions -> an identity of each text (``caption_text``) and (M, T) int64 token ids (``tokenizers``)."""
+
+from .tokenizers import HFTokenizer, OpenCLIPTokenizer
+from .word_tokenizer import WordTokenizer
+
+__all__ = ['HFTokenizer', 'OpenCLIPTokenizer', 'WordTokenizer']

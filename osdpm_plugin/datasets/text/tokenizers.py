@@ -1,0 +1,142 @@
+"""Captions -> (M, T) int64 tokens, by the tokenizer that the text tower was trained with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Optional, Union
+
+import numpy as np
+import open_clip
+
+from ...errors import CheckpointError, ConfigError
+from ...pretrained.clip_architecture import resolve_architecture
+from ...pretrained.hugging_face import load_tokenizer
+from ...registry import TASK_UTILS
+
+
+@TASK_UTILS.register_module()
+class OpenCLIPTokenizer:
+    """The tokenizer of an open_clip architecture; CLIP's own byte pairs come with the package and need no download.
+
+    A caption longer than T is cut and keeps its end-of-text token. It travels to worker processes by its arguments.
+
+    Args:
+        model: an open_clip architecture or a dict with an open_clip model config, the same as the text tower's.
+        context_length: T; None takes the architecture's (77 for CLIP). Most captions of remote-sensing sets fit in 32,
+            which makes the text tower twice as fast; see `OpenCLIPTextTower` for who takes less than the full length.
+
+    Attributes:
+        context_length: T.
+        pad_token_id: id that fills the rest of a row.
+
+    Raises:
+        ConfigError: unknown architecture, or a context length that leaves no room for a word.
+        CheckpointError: the architecture has a tokenizer of the hub that is not at hand.
+    """
+
+    def __init__(self, *, model: Union[str, dict] = 'ViT-B-32', context_length: Optional[int] = None) -> None:
+        self.model = model
+        text_cfg = resolve_architecture(model, half='text_cfg').text_cfg
+        self.context_length = _check_length(
+            text_cfg.get('context_length', 77) if context_length is None else context_length
+        )
+        hub_name = text_cfg.get('hf_tokenizer_name')
+        options = text_cfg.get('tokenizer_kwargs') or {}
+        if not hub_name:
+            self._tokenizer = open_clip.SimpleTokenizer(context_length=self.context_length, **options)
+            self.pad_token_id = 0
+            return
+        try:
+            self._tokenizer = open_clip.HFTokenizer(
+                hub_name, context_length=self.context_length, tokenizer_mode=text_cfg.get('tokenizer_mode'), **options
+            )
+        except Exception as error:  # noqa: BLE001, the hub client raises a dozen types
+            raise CheckpointError(
+                f'the tokenizer {hub_name} of model={model!r} is neither in the cache nor could it '
+                f'be fetched ({type(error).__name__}); fetch it where there is a network'
+            ) from error
+        self.pad_token_id = self._tokenizer.tokenizer.pad_token_id
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """(M,) captions -> (M, T) int64.
+
+        Raises:
+            TypeError: ``texts`` is a single string.
+        """
+        texts = _check_texts(texts)
+        if not texts:
+            return np.zeros((0, self.context_length), dtype=np.int64)
+        return self._tokenizer(texts).numpy().astype(np.int64)
+
+    def __getstate__(self) -> dict:
+        return dict(model=self.model, context_length=self.context_length)
+
+    def __setstate__(self, state: dict) -> None:
+        OpenCLIPTokenizer.__init__(self, **state)
+
+    def __repr__(self) -> str:
+        model = dict(self.model) if isinstance(self.model, Mapping) else self.model
+        return f'{type(self).__name__}(model={model!r}, context_length={self.context_length})'
+
+
+@TASK_UTILS.register_module()
+class HFTokenizer:
+    """A tokenizer of `transformers`, for `HFTextTower`.
+
+    It travels to worker processes by its arguments.
+
+    Args:
+        name_or_path: a folder with the tokenizer's files, or a name on the Hugging Face hub.
+        context_length: T; longer captions are cut and keep their closing token.
+
+    Attributes:
+        context_length: T.
+        pad_token_id: id that fills the rest of a row.
+
+    Raises:
+        ConfigError: no padding token, or a context length that leaves no room for a word.
+        CheckpointError: the folder or the hub has no such tokenizer.
+    """
+
+    def __init__(self, *, name_or_path: str, context_length: int = 64) -> None:
+        os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')  # threads do not survive the fork of data workers
+        self.name_or_path = name_or_path
+        self.context_length = _check_length(context_length)
+        self._tokenizer = load_tokenizer(name_or_path)
+        if self._tokenizer.pad_token_id is None:
+            raise ConfigError(f'the tokenizer {name_or_path} has no padding token; choose one made for an encoder')
+        self.pad_token_id: int = self._tokenizer.pad_token_id
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """(M,) captions -> (M, T) int64.
+
+        Raises:
+            TypeError: ``texts`` is a single string.
+        """
+        texts = _check_texts(texts)
+        if not texts:
+            return np.zeros((0, self.context_length), dtype=np.int64)
+        ids = self._tokenizer(texts, padding='max_length', truncation=True, max_length=self.context_length)['input_ids']
+        return np.asarray(ids, dtype=np.int64)
+
+    def __getstate__(self) -> dict:
+        return dict(name_or_path=self.name_or_path, context_length=self.context_length)
+
+    def __setstate__(self, state: dict) -> None:
+        HFTokenizer.__init__(self, **state)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(name_or_path={self.name_or_path!r}, context_length={self.context_length})'
+
+
+def _check_length(context_length: int) -> int:
+    if isinstance(context_length, bool) or not isinstance(context_length, int) or context_length < 3:
+        raise ConfigError(f'context_length={context_length!r} must be an integer of at least 3: start, a word, end')
+    return context_length
+
+
+def _check_texts(texts: Sequence[str]) -> list[str]:
+    if isinstance(texts, str):
+        raise TypeError(f'a tokenizer takes a list of captions, got the string {texts!r}; write [caption]')
+    return list(texts)
