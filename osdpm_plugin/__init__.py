@@ -4,8 +4,33 @@ Name this package in a config and every component is registered::
 
     custom_imports = dict(imports=['osdpm_plugin'], allow_failed_imports=False)
 
-Read the packages in the order in which data flows: `datasets`, `models`, `evaluation`, `engine`,
-`features`, `search`.
+The map, in the order of the imports: a room imports those above it in this list, never those below. Each folder's
+docstring says what goes in and what comes out.
+
+The ground, values and words without behaviour::
+
+    version       the version
+    errors        what a user did wrong, in one sentence
+    compat        which OpenMMLab stack is installed
+    registry      the registries that components are named in
+    structures    typed values that travel between the rooms, and the letters of their shapes
+    utils         files whole or absent, hashes, processes
+
+The plugin::
+
+    pretrained    weights and tokenizers of others: a name or a file -> architecture, verified tensors
+    datasets      files -> one item an image -> transforms; object lexicon; procedural scenes
+    models        pixels and tokens -> one joint space -> losses: DAPN, OSFCM, and the compared methods
+    evaluation    predictions with ids -> recall, exact under ties
+    visualization numbers and pixels -> figures
+    features      the cache of frozen towers: run once, then train necks and heads without them
+    engine        what mmengine builds by name: hooks, optimizer wrappers, strategy, checkpoints
+    launch        command line and config file -> Runner, or the embeddings of a split
+    search        words or an image -> ranked images, in memory: the public API
+
+The lab, which only commands call::
+
+    lab           data sets prepared and audited, seeds and tables, the HTML report, benchmarks
 """
 
 from .compat import check_stack

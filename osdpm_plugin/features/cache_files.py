@@ -11,9 +11,9 @@ from typing import Any, Mapping, Optional, Sequence
 import numpy as np
 import torch
 
-from ..engine.atomic_backend import AtomicLocalBackend
 from ..errors import DataError
 from ..models.retrievers import TOWERS
+from ..utils.atomic_file import atomic_file
 
 VERSION = 4
 DTYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16, 'float32': torch.float32}
@@ -45,7 +45,8 @@ UNABLE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file in one step."""
-    AtomicLocalBackend().put_text(json.dumps(content, indent=1), path)
+    with atomic_file(path, f'{path}.tmp') as file:
+        file.write(json.dumps(content, indent=1).encode())
 
 
 def read_manifest(root: Path) -> Optional[dict]:

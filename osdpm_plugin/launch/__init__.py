@@ -8,6 +8,7 @@ Read in this order:
 - ``selection``: which checkpoint is the best one, and that it is not chosen on test;
 - ``runner``: a config -> a Runner; ``launchers`` and ``cpu_processes`` know several processes;
 - ``awaited_checkpoint``: towers built without the weights that a checkpoint brings next;
+- ``load_model``: config and checkpoint -> the trained model;
 - ``embed``: config and checkpoint -> the embeddings of a split;
 - ``faults``: what went wrong -> one sentence.
 """
@@ -18,6 +19,7 @@ from .command_line import Overrides, add_common_arguments, overrides_of, run_too
 from .configs import load_config, use_amp
 from .embed import SPLITS, embed_split
 from .faults import explain
+from .load_model import load_model
 from .runner import build_runner
 from .selection import check_selection
 from .work_dir import check_work_dir
@@ -34,6 +36,7 @@ __all__ = [
     'embed_split',
     'explain',
     'load_config',
+    'load_model',
     'overrides_of',
     'run_tool',
     'use_amp',

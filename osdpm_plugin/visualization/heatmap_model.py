@@ -1,8 +1,7 @@
-"""Config and checkpoint -> a model that is asked about single image files: attention, and relevance for texts."""
+"""A trained model and its config -> attention, and relevance for texts, of single image files."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
@@ -10,15 +9,12 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, default_collate
-from mmengine.hooks import EMAHook
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import ConfigError, DataError, OSDPMError
-from ..launch import awaiting_checkpoint, build_runner
 from ..models.necks import DAPN
 from ..models.retrievers import ImageTextRetriever
 from ..structures import as_image_features
-from ..utils.unwrap import unwrapped
 from .heatmap_attention import Attention, attention_of
 from .images import reader_of
 from .relevance import GRID, WINDOW, occlusion_relevance
@@ -65,28 +61,20 @@ class HeatmapModel:
     """A trained model behind the test pipeline of its config.
 
     Args:
-        cfg: as `load_config` returns it; it is not changed.
-        checkpoint: file.
+        cfg: config of the model; it is not changed.
+        model: filled from a checkpoint.
         name: for pictures.
 
     Raises:
-        ConfigError: the config does not fit its components, reads cached features, is of no image-text retriever with
-            an indexable similarity, or its test pipeline displaces pixels other than by a plain resize.
-        CheckpointError: the checkpoint is missing, unreadable, or of another model.
+        ConfigError: the config reads cached features, or its test pipeline displaces pixels other than by a plain
+            resize; or the model is no image-text retriever with an indexable similarity.
     """
 
-    def __init__(self, cfg: Config, checkpoint: str, *, name: str) -> None:
+    def __init__(self, cfg: Config, model: nn.Module, *, name: str) -> None:
         self.name = name
         dataset = _pipeline_owner(cfg)
         self.read = reader_of(dataset)
         self.pipeline = Compose([dict(step) for step in dataset['pipeline']])
-        with awaiting_checkpoint(cfg):
-            runner = build_runner(copy.deepcopy(cfg))
-        for hook in runner.hooks:
-            if isinstance(hook, EMAHook):
-                hook.before_run(runner)  # makes what the checkpoint's averages are loaded into
-        runner.load_checkpoint(checkpoint)
-        model = unwrapped(runner.model)
         if not isinstance(model, ImageTextRetriever) or not model.similarity.indexable:
             raise ConfigError(
                 f'{name}: heat maps take an ImageTextRetriever with embeddings of images and texts in one space, not '

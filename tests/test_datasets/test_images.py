@@ -10,9 +10,9 @@ from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
 from osdpm_plugin.datasets.images.band_stretch import choose_bands, to_uint8
-from osdpm_plugin.datasets.images.image_check import check_images
 from osdpm_plugin.datasets.images.image_files import read_bands
 from osdpm_plugin.datasets.images.tiff_files import read_tiff, tiff_layout
+from osdpm_plugin.datasets.sets.image_check import check_images
 from osdpm_plugin.datasets.transforms.mmcv_loader import check_file, why_misread
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.registry import TRANSFORMS

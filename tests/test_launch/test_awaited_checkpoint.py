@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from osdpm_plugin.errors import CheckpointError
-from osdpm_plugin.launch import awaiting_checkpoint, embed_split
+from osdpm_plugin.launch import awaiting_checkpoint, embed_split, load_model
 from osdpm_plugin.registry import MODELS
 from osdpm_plugin.search import RetrievalInferencer
 from osdpm_plugin.visualization import HeatmapModel
@@ -56,7 +56,7 @@ def test_embeddings_are_those_of_before(trained, tmp_path, monkeypatch):
     split = embed_split(cfg, str(saved.checkpoint))
     assert list(split.image_paths) == saved.paths
     np.testing.assert_allclose(split.image_embed, want, rtol=0, atol=1e-6)
-    model = HeatmapModel(cfg, str(saved.checkpoint), name='tiny').model
+    model = HeatmapModel(cfg, load_model(cfg, str(saved.checkpoint)), name='tiny').model
     for name, value in torch.load(saved.checkpoint)['state_dict'].items():
         assert torch.equal(model.state_dict()[name], value), name
 

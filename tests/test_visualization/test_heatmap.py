@@ -14,7 +14,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from osdpm_plugin.errors import ConfigError, DataError
-from osdpm_plugin.launch import build_runner
+from osdpm_plugin.launch import build_runner, load_model
 from osdpm_plugin.visualization import HeatmapModel
 from osdpm_plugin.visualization.heatmap import WIDTH
 from osdpm_plugin.visualization.heatmap_overlay import enlarge
@@ -43,7 +43,8 @@ def models(tmp_path_factory):
 @pytest.fixture(scope='module')
 def model(models):
     config, checkpoint = models['osdpm_rsicd']
-    return HeatmapModel(Config.fromfile(config), checkpoint, name='tiny')
+    cfg = Config.fromfile(config)
+    return HeatmapModel(cfg, load_model(cfg, checkpoint), name='tiny')
 
 
 def bright(images: torch.Tensor) -> torch.Tensor:
@@ -144,8 +145,9 @@ def test_bad_input_is_one_sentence(models, tmp_path, monkeypatch, capsys, image,
 def test_models_without_one_space_are_refused(models, monkeypatch):
     config, checkpoint = models['osdpm_rsicd']
     monkeypatch.setattr('osdpm_plugin.models.similarities.dot_product.DotProduct.indexable', False)
+    cfg = Config.fromfile(config)
     with pytest.raises(ConfigError, match='of images and texts in one space'):
-        HeatmapModel(Config.fromfile(config), checkpoint, name='tiny')
+        HeatmapModel(cfg, load_model(cfg, checkpoint), name='tiny')
 
 
 def test_a_file_that_is_no_image(tmp_path, model):

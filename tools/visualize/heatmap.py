@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from osdpm_plugin.launch import add_common_arguments, load_config, run_tool
+from osdpm_plugin.launch import add_common_arguments, load_config, load_model, run_tool
 from osdpm_plugin.visualization import HeatmapModel, Subject, check_png, draw_heatmaps, save_figure
 from osdpm_plugin.visualization.relevance import GRID, WINDOW, check_grid
 
@@ -42,11 +42,11 @@ def main() -> None:
     cfg = load_config(args)
     out = args.out or str(Path(cfg.work_dir, 'heatmap.png'))
     check_png(out)
-    models = [HeatmapModel(cfg, args.checkpoint, name=Path(args.config).stem)]
+    models = [HeatmapModel(cfg, load_model(cfg, args.checkpoint), name=Path(args.config).stem)]
     if args.compare:
         config, checkpoint = args.compare
         other = load_config(argparse.Namespace(**{**vars(args), 'config': config}))
-        models.append(HeatmapModel(other, checkpoint, name=Path(config).stem))
+        models.append(HeatmapModel(other, load_model(other, checkpoint), name=Path(config).stem))
     subjects = []
     for path in args.images:
         seen = tuple((m.name, m.perceive(path, args.text, grid=args.grid, window=args.window)) for m in models)

@@ -2,6 +2,5 @@
 
 - ``image_files``, ``tiff_files``: bytes -> bands;
 - ``band_stretch``: bands of any number and depth -> three of 8 bits;
-- ``image_check``: paths -> one sentence about those that cannot be decoded;
 - ``region_files``: the objects that a detector found in an image.
 """

@@ -9,9 +9,9 @@ from ...registry import DATASETS
 from ..annotations.json_files import BlankCaptions, ImageRecord
 from ..annotations.split_conventions import SplitConvention
 from ..annotations.tables import read_annotations
-from ..images.image_check import ImageCheck
 from .caption_retrieval import CaptionRetrievalDataset
 from .facts import Facts
+from .image_check import ImageCheck
 
 
 @DATASETS.register_module()

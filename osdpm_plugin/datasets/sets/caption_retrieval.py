@@ -19,11 +19,11 @@ from ..annotations.exclude_list import leave_out
 from ..annotations.json_files import BlankCaptions, ImageRecord, read_karpathy_json, usual_split_names
 from ..annotations.split_conventions import CONVENTIONS, SplitConvention, apply_convention, lacks_val
 from ..annotations.split_manifest import apply_manifest
-from ..images.image_check import ImageCheck, check_images
 from ..images.region_files import check_one_image_each
 from ..transforms import LoadRegions
 from ..transforms.mmcv_loader import loader_of
 from .facts import Facts
+from .image_check import ImageCheck, check_images
 
 
 @DATASETS.register_module()

@@ -7,10 +7,10 @@ from typing import Any, Optional, Sequence, Union
 import mmengine.dist as dist
 
 from ...registry import DATASETS
-from ..images.image_check import ImageCheck
 from ..scenes import write_scenes
 from .caption_retrieval import CaptionRetrievalDataset
 from .facts import Facts
+from .image_check import ImageCheck
 
 
 @DATASETS.register_module()

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from ...errors import ConfigError
 from ...evaluation.embedded_split import EmbeddedSplit
 from ...features.use_cache import without_feature_cache
-from ...launch import embed_split, load_config
+from ...launch import embed_split, load_config, load_model
 from ...visualization.answers import retrieve
 from ...visualization.gallery import draw_gallery
 from ...visualization.heatmap import Subject, draw_heatmaps
@@ -127,7 +127,7 @@ def _gallery(name: str, split: EmbeddedSplit, options: EvaluationOptions, read: 
 def _heatmaps(name: str, cfg: Config, checkpoint: str, split: EmbeddedSplit, images: int) -> Iterator[Block]:
     """Heat maps of images drawn at random; one sentence where the model or its pipeline has none."""
     try:
-        model = HeatmapModel(cfg, checkpoint, name=name)
+        model = HeatmapModel(cfg, load_model(cfg, checkpoint), name=name)
         chosen = np.random.default_rng(0).permutation(len(split.image_ids))[:images]
         subjects = []
         for i in sorted(chosen.tolist()):

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ....datasets.annotations.json_files import ImageRecord, has_word, load_json, name_some
 from ....datasets.sets.facts import Facts
-from ....datasets.images.image_check import check_images
+from ....datasets.sets.image_check import check_images
 from ....errors import DataError
 from ....utils.hashing import sha256_of
 from .files import is_image, one_sentence, walk_files
