@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import shutil
-import sys
+import tarfile
+import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from osdpm_plugin.datasets import NWPUCaptions, UCMCaptions
 from osdpm_plugin.errors import DataError
-from osdpm_plugin.preparing import place, prepare, verify
-from osdpm_plugin.preparing.staging import staging
+from osdpm_plugin.preparing import prepare, verify
 from tests.test_preparing.sets import pack, small, snapshot, tar_of, write, zip_of
 
 
@@ -28,7 +30,7 @@ def assert_whole(report, root, source):
     assert sorted(snapshot(root)) == ['dataset.json', *sorted(f'imgs/scene_{i}.tif' for i in range(24))]
     assert all((root / name).read_bytes() == (source / name).read_bytes() for name in snapshot(source))
     assert len(UCMCaptions(data_root=str(root), split='train')) == 12
-    assert not root.with_name(f'{root.name}.preparing').exists()
+    assert not list(root.parent.glob(f'{root.name}.preparing.*'))
 
 
 @pytest.mark.parametrize('suffix', ['zip', 'tar', 'tar.gz'])
@@ -94,7 +96,7 @@ def test_rar_inside_and_outside(tmp_path, source):
     )
     with pytest.raises(DataError, match=r'^imgs.rar in UCM.zip is a rar archive; .*after you have unpacked UCM.zip'):
         prepare(small(), tmp_path / 'data', [outer])
-    assert not (tmp_path / 'data').exists() and not (tmp_path / 'data.preparing').exists()
+    assert not list(tmp_path.glob('data*'))
 
 
 def test_two_sets_of_the_same_names(tmp_path, source):
@@ -132,99 +134,75 @@ def test_second_run_changes_nothing(tmp_path, source):
     assert prepare(small(), root).complete
 
 
-@pytest.mark.parametrize('kind', ['folder', 'archive'])
-@pytest.mark.parametrize('step', ['copy', 'commit'])
-def test_killed_in_the_middle(tmp_path, source, monkeypatch, kind, step):
-    root, given = tmp_path / 'data', source if kind == 'folder' else pack(source, tmp_path / 'a.zip')
-    real, calls = (place.copy_whole, place._link, shutil.copyfileobj), []
+FULL = OSError(errno.ENOSPC, 'No space left on device')
 
-    def stop(function):
-        def wrapper(*args):
-            calls.append(args)
-            if len(calls) == 10:
-                raise KeyboardInterrupt
-            return function(*args)
 
-        return wrapper
+def stop_at(monkeypatch, place, name, call, error):
+    """Let a call of a function fail with an error."""
+    real, calls = getattr(place, name), itertools.count(1)
 
-    if step == 'copy':
-        monkeypatch.setattr(place, 'copy_whole', stop(real[0]))
-        monkeypatch.setattr(place, '_link', stop(real[1]))
-    else:
-        monkeypatch.setattr(
-            sys.modules[prepare.__module__], 'commit', lambda *args: calls.extend([0] * 9) or stop(id)(0)
-        )
-    with pytest.raises(KeyboardInterrupt):
+    def stop(*args, **kwargs):
+        if next(calls) == call:
+            raise error
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(place, name, stop)
+
+
+@pytest.mark.parametrize('error', [KeyboardInterrupt(), FULL])
+@pytest.mark.parametrize(
+    ('kind', 'place', 'name'),
+    [
+        ('folder', shutil, 'copyfile'),
+        ('zip', zipfile.ZipFile, 'extract'),
+        ('tar', tarfile.TarFile, 'extract'),
+        ('tar', Path, 'rename'),
+    ],
+)
+@pytest.mark.parametrize('call', [1, 10])
+def test_stopped_in_the_middle(tmp_path, source, monkeypatch, kind, place, name, call, error):
+    root, given = tmp_path / 'data', source if kind == 'folder' else pack(source, tmp_path / f'a.{kind}')
+    before = sorted(tmp_path.iterdir())
+    stop_at(monkeypatch, place, name, call, error)
+    with pytest.raises((KeyboardInterrupt, DataError), match='^$|the disk of .* is full; free space there'):
         prepare(small(), root, [given])
-    assert not root.exists()
-    staged = snapshot(tmp_path / 'data.preparing' / 'ready')
-    assert len(staged) == (9 if step == 'copy' else 25)
+    assert sorted(tmp_path.iterdir()) == before
     monkeypatch.undo()
-    report = prepare(small(), root, [given])
-    assert_whole(report, root, source)
-    kept = [name for name, status in snapshot(root).items() if staged.get(name) == status]
-    assert len(kept) >= (9 if step == 'copy' else 24)  # the files that had arrived were used
+    assert_whole(prepare(small(), root, [given]), root, source)
 
 
-def test_killed_with_another_source(tmp_path, source, monkeypatch):
-    """What a mistaken first run left behind does not mix with the second one's files of equal names and sizes."""
-    wrong = tmp_path / 'wrong'
-    shutil.copytree(source, wrong)
-    for i in range(24):
-        (wrong / 'imgs' / f'scene_{i}.tif').write_bytes((source / 'imgs' / f'scene_{23 - i}.tif').read_bytes())
+def test_stopped_while_a_folder_is_filled(tmp_path, source, monkeypatch):
+    """Each file is whole or absent, on two disks as well, and the annotation file comes last."""
+    root = tmp_path / 'data'
+    (root / 'imgs').mkdir(parents=True)
 
-    def stop(*args):
-        raise KeyboardInterrupt
+    def refuse(path, target):
+        raise OSError(errno.EXDEV, 'Invalid cross-device link')
 
-    monkeypatch.setattr(sys.modules[prepare.__module__], 'commit', stop)
-    with pytest.raises(KeyboardInterrupt):
-        prepare(small(), tmp_path / 'data', [wrong])
+    monkeypatch.setattr('pathlib.Path.rename', refuse)
+    stop_at(monkeypatch, shutil, 'copyfileobj', 10, FULL)
+    with pytest.raises(DataError, match='the disk of .* is full'):
+        prepare(small(), root, [source])
+    placed = snapshot(root)
+    assert len(placed) == 9 and 'dataset.json' not in placed
     monkeypatch.undo()
-    assert_whole(prepare(small(), tmp_path / 'data', [source]), tmp_path / 'data', source)
+    assert_whole(prepare(small(), root, [source]), root, source)
+    assert placed.items() <= snapshot(root).items()
 
 
-def test_killed_while_a_file_is_written(tmp_path, source, monkeypatch):
-    def stop(read, write, length):
-        write.write(b'half')
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(shutil, 'copyfileobj', stop)
-    with pytest.raises(KeyboardInterrupt):
-        prepare(small(), tmp_path / 'data', [source])
-    monkeypatch.undo()
-    assert_whole(prepare(small(), tmp_path / 'data', [source]), tmp_path / 'data', source)
+def test_what_a_killed_run_left_is_not_used(tmp_path, source):
+    left = source.parent / 'data.preparing.x7' / '1'
+    shutil.copytree(source, left)
+    for path in (left / 'imgs').iterdir():
+        path.write_bytes(b'half')
+    assert_whole(prepare(small(), tmp_path / 'data', [source.parent]), tmp_path / 'data', source)
 
 
-def test_disk_full(tmp_path, source, monkeypatch):
-    def full(read, write, length):
-        write.write(b'half')
-        raise OSError(errno.ENOSPC, 'No space left on device')
-
-    monkeypatch.setattr(shutil, 'copyfileobj', full)
-    with pytest.raises(DataError, match=r'the disk of .* is full; free space there'):
-        prepare(small(), tmp_path / 'data', [source])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['downloads']
-    monkeypatch.undo()
+def test_no_space(tmp_path, source, monkeypatch):
     monkeypatch.setattr('shutil.disk_usage', lambda path: SimpleNamespace(free=5))
     with pytest.raises(DataError, match='has 5 bytes free and .* are needed'):
         prepare(small(), tmp_path / 'data', [source])
     assert sorted(path.name for path in tmp_path.iterdir()) == ['downloads']
-
-
-def test_without_links_and_on_two_disks(tmp_path, source, monkeypatch):
-    def refuse(*args, **kwargs):
-        raise OSError(errno.EXDEV, 'Invalid cross-device link')
-
-    monkeypatch.setattr('os.link', refuse)
-    monkeypatch.setattr(place, '_rename', lambda source, target: False)
-    report = prepare(small(), tmp_path / 'data', [pack(source, tmp_path / 'a.zip')])
-    assert_whole(report, tmp_path / 'data', source)
-
-
-def test_two_runs_at_a_time(tmp_path, source):
-    pytest.importorskip('fcntl')
-    with staging(tmp_path / 'data'), pytest.raises(DataError, match='another run is using'):
-        prepare(small(), tmp_path / 'data', [source])
 
 
 def test_what_is_there_is_never_changed(tmp_path, source):

@@ -70,7 +70,7 @@ def test_interrupted(tmp_path, monkeypatch, capsys, archive):
     def stop(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules[prepare.__module__], 'commit', stop)
+    monkeypatch.setattr(sys.modules[prepare.__module__], '_place', stop)
     assert run(monkeypatch, 'rsicd', '--root', tmp_path / 'data', '--from', archive) == 130
     assert 'run again to go on' in capsys.readouterr().err
 
