@@ -23,22 +23,22 @@ from ..errors import DataError
 from ..utils.hashing import CHUNK
 from .files import check_space, in_words, one_sentence
 
-MAX_BYTES = 20 << 30  # unpacked; the published sets stay far below all four
+MAX_BYTES = 20 << 30  # unpacked; the published sets stay far below all of these
 MAX_ENTRIES = 200_000  # files and folders
 MAX_RATIO = 100  # unpacked bytes for one byte of the archive, looked at from RATIO_FROM bytes on
 RATIO_FROM = 64 << 20
 
-_MAGIC = {
-    b'PK\x03\x04': 'zip',
-    b'\x1f\x8b': 'tar',
-    b'BZh': 'tar',
-    b'\xfd7zXZ\0': 'tar',
-    b'Rar!\x1a\x07': 'rar',
-    b'7z\xbc\xaf\x27\x1c': '7z',
-    b'\x28\xb5\x2f\xfd': 'zst',
-    b'version https://git-lfs': 'lfs',
+_TAR = (b'\x1f\x8b', b'BZh', b'\xfd7zXZ\0')  # gzip, bzip2, xz
+_OTHERS = {  # beginning of a file in lower case -> why it cannot be used, and the remedy
+    b'rar!\x1a\x07': 'is a rar archive; unpack it with `unrar x {}` and pass the folder to --from',
+    b'7z\xbc\xaf\x27\x1c': 'is a 7z archive; unpack it with `7z x {}` and pass the folder to --from',
+    b'\x28\xb5\x2f\xfd': 'is a zst archive; unpack it with `tar --zstd -xf {}` and pass the folder to --from',
+    b'version https://git-lfs': 'is a pointer of Git LFS and not the archive itself; fetch it with `git lfs pull` or '
+    'with the download button of its page',
+    b'<!doctype': 'is a web page and not an archive; open its address in a browser and fetch the file itself',
+    b'<html': 'is a web page and not an archive; open its address in a browser and fetch the file itself',
+    b'': 'is no folder, zip, tar or JSON file; pass what the authors of the set publish',
 }
-_TOOLS = {'rar': 'unrar x', '7z': '7z x', 'zst': 'tar --zstd -xf'}
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, struct.error, ValueError)
 
 
@@ -75,21 +75,12 @@ def _zip_or_tar(path: Path) -> str:
     """Kind of an archive; the content decides, not the name."""
     with one_sentence(path), open(path, 'rb') as file:
         head = file.read(512)
-    kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
-    if kind in ('zip', 'tar') or head[257:262] == b'ustar':
-        return kind or 'tar'
-    if kind == 'lfs':
-        reason = (
-            'is a pointer of Git LFS and not the archive itself; fetch it with `git lfs pull` or with the download '
-            'button of its page'
-        )
-    elif kind is not None:
-        reason = f'is a {kind} archive; unpack it with `{_TOOLS[kind]} {path.name}` and pass the folder to --from'
-    elif head.lstrip().lower().startswith((b'<!doctype', b'<html')):
-        reason = 'is a web page and not an archive; open its address in a browser and fetch the file itself'
-    else:
-        reason = 'is no folder, zip, tar or JSON file; pass what the authors of the set publish'
-    raise NoArchive(f'{path} {reason}')
+    if head.startswith(b'PK\x03\x04'):
+        return 'zip'
+    if head.startswith(_TAR) or head[257:262] == b'ustar':
+        return 'tar'
+    reason = next(reason for magic, reason in _OTHERS.items() if head.lstrip().lower().startswith(magic))
+    raise NoArchive(f'{path} {reason.format(path.name)}')
 
 
 @contextlib.contextmanager

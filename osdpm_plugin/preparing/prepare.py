@@ -169,9 +169,8 @@ def _compare_hashes(published: PublishedSet, sources: Sequence[Path]) -> list[st
         DataError: an archive has the published size and another content.
     """
     notes = []
-    for path, file in ((path, file) for path in sources for file in published.downloads if path.name == file.name):
-        if not path.is_file():
-            continue
+    known = [(path, file) for path in sources for file in published.downloads if path.name == file.name]
+    for path, file in ((path, file) for path, file in known if path.is_file()):
         with one_sentence(path):
             size = path.stat().st_size
             if size != file.size:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import shutil
 import tarfile
 import zipfile
@@ -33,45 +32,57 @@ def assert_whole(report, root, source):
     assert not list(root.parent.glob(f'{root.name}.preparing.*'))
 
 
-@pytest.mark.parametrize('suffix', ['zip', 'tar', 'tar.gz'])
-@pytest.mark.parametrize('prefix', ['', 'UCM_captions/', 'a/b/'])
-def test_one_archive(tmp_path, source, suffix, prefix):
-    archive = pack(source, tmp_path / f'UCM_captions.{suffix}', prefix)
-    report = prepare(small(), tmp_path / 'data' / 'UCM_captions', [archive])
-    assert report.changed and report.complete
-    assert_whole(report, tmp_path / 'data' / 'UCM_captions', source)
+def other_names(source, folder):
+    shutil.copytree(source / 'imgs', folder / 'my pictures')
+    shutil.copy(source / 'dataset.json', folder / 'captions.json')
+    return [folder]
 
 
-def test_folders(tmp_path, source):
-    report = prepare(small(), tmp_path / 'data', [source.parent])
-    assert_whole(report, tmp_path / 'data', source)
-    shutil.rmtree(tmp_path / 'data')
-    shutil.copytree(source, tmp_path / 'other')
-    (tmp_path / 'other' / 'imgs').rename(tmp_path / 'other' / 'my pictures')
-    (tmp_path / 'other' / 'dataset.json').rename(tmp_path / 'other' / 'captions.json')
-    assert_whole(prepare(small(), tmp_path / 'data', [tmp_path / 'other']), tmp_path / 'data', source)
+def archive_in_archive(source, folder):
+    inner = pack(source / 'imgs', folder / 'imgs.zip').read_bytes()
+    return [zip_of(folder / 'a', ('U/imgs.zip', inner), ('U/d.json', (source / 'dataset.json').read_bytes()))]
 
 
-def test_annotation_and_images_apart_and_archive_in_archive(tmp_path, source):
-    images = pack(source / 'imgs', tmp_path / 'imgs.zip')
-    root = tmp_path / 'data'
-    report = prepare(small(), root, [images, source / 'dataset.json'])
+def beside_what_a_killed_run_left(source, folder):
+    left = shutil.copytree(source, source.parent / 'data.preparing.x7' / '1')
+    for path in (left / 'imgs').iterdir():
+        path.write_bytes(b'half')
+    return [source.parent]
+
+
+ARRANGEMENTS = {
+    'folder of folders': lambda source, folder: [source.parent],
+    'zip': lambda source, folder: [pack(source, folder / 'UCM_captions.zip')],
+    'tar, one folder in it': lambda source, folder: [pack(source.parent, folder / 'a.tar')],
+    'tar.gz in a folder': lambda source, folder: [pack(source, folder / 'UCM_captions.tar.gz').parent],
+    'apart': lambda source, folder: [pack(source / 'imgs', folder / 'imgs.zip'), source / 'dataset.json'],
+    **{function.__name__: function for function in (other_names, archive_in_archive, beside_what_a_killed_run_left)},
+}
+
+
+@pytest.mark.parametrize('arrangement', ARRANGEMENTS)
+def test_arrangements(tmp_path, source, arrangement):
+    (tmp_path / 'given').mkdir()
+    sources = ARRANGEMENTS[arrangement](source, tmp_path / 'given')
+    root = tmp_path / 'data' / 'UCM_captions'
+    report = prepare(small(), root, sources)
+    assert report.changed
     assert_whole(report, root, source)
-    shutil.rmtree(root)
-    report = prepare(small(), root, [source / 'dataset.json'])  # one file now, the other later
+    before = snapshot(tmp_path)
+    report = prepare(small(), root, sources)
+    assert (report.complete, report.changed, snapshot(tmp_path)) == (True, False, before)
+    assert prepare(small(), root).complete
+
+
+def test_one_file_now_the_other_later(tmp_path, source):
+    root = tmp_path / 'data'
+    report = prepare(small(), root, [source / 'dataset.json'])
     assert report.wrong == [
         f'24 of 24 images are missing in {root / "imgs"}: scene_0.tif, scene_1.tif, scene_2.tif, ...'
     ]
     before = snapshot(root)
-    assert_whole(prepare(small(), root, [images]), root, source)
+    assert_whole(prepare(small(), root, [pack(source / 'imgs', tmp_path / 'imgs.zip')]), root, source)
     assert snapshot(root)['dataset.json'] == before['dataset.json']
-    shutil.rmtree(root)
-    outer = zip_of(
-        tmp_path / 'UCM.zip',
-        ('U/imgs.zip', images.read_bytes()),
-        ('U/dataset.json', (source / 'dataset.json').read_bytes()),
-    )
-    assert_whole(prepare(small(), root, [outer]), root, source)
 
 
 def test_archive_that_lies_at_the_root(tmp_path, source):
@@ -89,13 +100,10 @@ def test_rar_inside_and_outside(tmp_path, source):
     rar.write_bytes(b'Rar!\x1a\x07\x00')
     with pytest.raises(DataError, match=r'imgs.rar is a rar archive; unpack it with `unrar x imgs.rar` and pass'):
         prepare(small(), tmp_path / 'data', [rar, source / 'dataset.json'])
-    outer = zip_of(
-        tmp_path / 'UCM.zip',
-        ('imgs.rar', rar.read_bytes()),
-        ('dataset.json', (source / 'dataset.json').read_bytes()),
-    )
+    (source / 'imgs.rar').write_bytes(rar.read_bytes())
+    shutil.rmtree(source / 'imgs')
     with pytest.raises(DataError, match=r'^imgs.rar in UCM.zip is a rar archive; .*after you have unpacked UCM.zip'):
-        prepare(small(), tmp_path / 'data', [outer])
+        prepare(small(), tmp_path / 'data', [pack(source, tmp_path / 'UCM.zip')])
     assert not list(tmp_path.glob('data*'))
 
 
@@ -125,25 +133,16 @@ def test_nwpu(tmp_path, flat):
     assert len(NWPUCaptions(data_root=str(tmp_path / 'data'), split='train')) == 4
 
 
-def test_second_run_changes_nothing(tmp_path, source):
-    root = tmp_path / 'data'
-    prepare(small(), root, [source])
-    before = snapshot(tmp_path)
-    report = prepare(small(), root, [source])
-    assert (report.complete, report.changed, snapshot(tmp_path)) == (True, False, before)
-    assert prepare(small(), root).complete
-
-
 FULL = OSError(errno.ENOSPC, 'No space left on device')
 
 
 def stop_at(monkeypatch, place, name, call, error):
     """Let a call of a function fail with an error."""
-    real, calls = getattr(place, name), itertools.count(1)
+    real, errors = getattr(place, name), iter([None] * (call - 1) + [error])
 
     def stop(*args, **kwargs):
-        if next(calls) == call:
-            raise error
+        if fault := next(errors):
+            raise fault
         return real(*args, **kwargs)
 
     monkeypatch.setattr(place, name, stop)
@@ -190,18 +189,12 @@ def test_stopped_while_a_folder_is_filled(tmp_path, source, monkeypatch):
     assert placed.items() <= snapshot(root).items()
 
 
-def test_what_a_killed_run_left_is_not_used(tmp_path, source):
-    left = source.parent / 'data.preparing.x7' / '1'
-    shutil.copytree(source, left)
-    for path in (left / 'imgs').iterdir():
-        path.write_bytes(b'half')
-    assert_whole(prepare(small(), tmp_path / 'data', [source.parent]), tmp_path / 'data', source)
-
-
-def test_no_space(tmp_path, source, monkeypatch):
+@pytest.mark.parametrize('kind', ['folder', 'archive'])
+def test_no_space(tmp_path, source, monkeypatch, kind):
+    given = source if kind == 'folder' else pack(source, tmp_path / 'downloads' / 'a.zip')
     monkeypatch.setattr('shutil.disk_usage', lambda path: SimpleNamespace(free=5))
     with pytest.raises(DataError, match='has 5 bytes free and .* are needed'):
-        prepare(small(), tmp_path / 'data', [source])
+        prepare(small(), tmp_path / 'data', [given])
     assert sorted(path.name for path in tmp_path.iterdir()) == ['downloads']
 
 
