@@ -114,6 +114,8 @@ def _checked_files(path: Path, archive: Union[zipfile.ZipFile, tarfile.TarFile])
                 f'archive {path} is refused: its entry {name!r} is a link or a device, and only files and folders are '
                 'unpacked'
             )
+        if size < 0:  # would make room for a bomb
+            raise tarfile.ReadError('a size is negative')
         total += size
         _check_limits(path, count, total, packed)
         if is_file:

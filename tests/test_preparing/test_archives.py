@@ -107,6 +107,14 @@ def test_a_size_that_lies(tmp_path):
     assert sum(size for _, _, size in snapshot(tmp_path / 'out').values()) <= 10
 
 
+def test_negative_size(tmp_path):
+    info = tarfile.TarInfo('1.tif')
+    info.size = -(1 << 40)
+    (tmp_path / 'a').write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(10240))
+    with pytest.raises(DataError, match='is damaged or incomplete'):
+        unpack(tmp_path / 'a', tmp_path / 'out')
+
+
 @pytest.mark.parametrize('fault', ['truncated', 'flipped'])
 @pytest.mark.parametrize('suffix', PACKED)
 def test_damage(tmp_path, suffix, fault):
