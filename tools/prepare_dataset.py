@@ -4,8 +4,9 @@ Example:
     python tools/prepare_dataset.py rsicd --root data/RSICD --from ~/Downloads/RSICD_images.zip dataset_rsicd.json
 
 --root is the data_root of the config. Without --from, what lies there already is verified, and archives there are
-unpacked. A complete set is left alone, an interrupted run goes on when started again. Exit code: 0 complete, 1
-something is wrong with the set (the report says what), 2 the input cannot be used.
+unpacked. A complete set is left alone. An interrupted run leaves nothing half-written; started again, a download goes
+on where it was and the rest begins anew. Exit code: 0 complete, 1 something is wrong with the set (the report says
+what), 2 the input cannot be used.
 """
 
 from __future__ import annotations

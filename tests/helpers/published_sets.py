@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import shutil
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -32,19 +34,11 @@ def write(folder: Path, key: str = 'ucm', **sizes: int) -> Path:
     return folder
 
 
-def pack(folder: Path, out: Path, prefix: str = '') -> Path:
-    """Pack a folder as the suffix says, its files below ``prefix``."""
-    files = sorted(path for path in folder.rglob('*') if path.is_file())
-    if out.suffix == '.zip':
-        with zipfile.ZipFile(out, 'w') as archive:
-            for path in files:
-                archive.write(path, prefix + path.relative_to(folder).as_posix())
-    else:
-        mode = {'.gz': 'w:gz', '.bz2': 'w:bz2', '.xz': 'w:xz', '.tar': 'w'}[out.suffix]
-        with tarfile.open(out, mode) as archive:
-            for path in files:
-                archive.add(path, prefix + path.relative_to(folder).as_posix())
-    return out
+def pack(folder: Path, out: Path) -> Path:
+    """Pack what is in a folder as the suffix says."""
+    kinds = {'.zip': 'zip', '.tar': 'tar', '.gz': 'gztar', '.bz2': 'bztar', '.xz': 'xztar'}
+    with tempfile.TemporaryDirectory() as scratch:
+        return Path(shutil.move(shutil.make_archive(f'{scratch}/a', kinds[out.suffix], folder), out))
 
 
 def zip_of(out: Path, *entries: tuple) -> Path:
@@ -72,6 +66,8 @@ def tar_of(out: Path, *entries: tuple) -> Path:
 
 def snapshot(folder: Path) -> dict:
     """Path -> (time, inode, size) of all files."""
-    paths = sorted(path for path in folder.rglob('*') if path.is_file())
-    stats = [(str(path.relative_to(folder)), path.stat()) for path in paths]
-    return {name: (status.st_mtime_ns, status.st_ino, status.st_size) for name, status in stats}
+    files = [path for path in sorted(folder.rglob('*')) if path.is_file()]
+    return {
+        path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.stat().st_ino, path.stat().st_size)
+        for path in files
+    }

@@ -1,7 +1,7 @@
 """An archive -> its files in a folder, or a refusal: nothing may leave the folder or fill the disk.
 
-What an archive says is not trusted: names are checked before anything is written, links and devices are refused
-instead of followed, and sizes are counted while they are written, whatever the headers state.
+Names, kinds and sizes of all entries are checked before anything is written. ``zipfile`` and ``tarfile`` (with its
+filter for data) write no more than the sizes that were checked.
 """
 
 from __future__ import annotations
@@ -13,138 +13,74 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
-from typing import IO, Iterator, Optional
+from pathlib import Path
+from typing import Any, Iterator, Union
 
 from tqdm import tqdm
 
 from ....datasets.annotations.json_files import check_filename
 from ....errors import DataError
-from .files import CHUNK, check_space, in_words, is_clutter, one_sentence
+from ....utils.hashing import CHUNK
+from .files import check_space, in_words, one_sentence
 
-_MAGIC = {
-    b'PK\x03\x04': 'zip',
-    b'PK\x05\x06': 'zip',
-    b'\x1f\x8b': 'tar',
-    b'BZh': 'tar',
-    b'\xfd7zXZ\0': 'tar',
-    b'Rar!\x1a\x07': 'rar',
-    b'7z\xbc\xaf\x27\x1c': '7z',
-    b'\x28\xb5\x2f\xfd': 'zst',
-    b'version https://git-lfs': 'lfs',
+MAX_BYTES = 20 << 30  # unpacked; the published sets stay far below all of these
+MAX_ENTRIES = 200_000  # files and folders
+MAX_RATIO = 100  # unpacked bytes for one byte of the archive, looked at from RATIO_FROM bytes on
+RATIO_FROM = 64 << 20
+
+_TAR = (b'\x1f\x8b', b'BZh', b'\xfd7zXZ\0')  # gzip, bzip2, xz
+_OTHERS = {  # beginning of a file in lower case -> why it cannot be used, and the remedy
+    b'rar!\x1a\x07': 'is a rar archive; unpack it with `unrar x {}` and pass the folder to --from',
+    b'7z\xbc\xaf\x27\x1c': 'is a 7z archive; unpack it with `7z x {}` and pass the folder to --from',
+    b'\x28\xb5\x2f\xfd': 'is a zst archive; unpack it with `tar --zstd -xf {}` and pass the folder to --from',
+    b'version https://git-lfs': 'is a pointer of Git LFS and not the archive itself; fetch it with `git lfs pull` or '
+    'with the download button of its page',
+    b'<!doctype': 'is a web page and not an archive; open its address in a browser and fetch the file itself',
+    b'<html': 'is a web page and not an archive; open its address in a browser and fetch the file itself',
+    b'': 'is no folder, zip, tar or JSON file; pass what the authors of the set publish',
 }
-_TOOLS = {'rar': 'unrar x', '7z': '7z x', 'zst': 'tar --zstd -xf'}
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, struct.error, ValueError)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How much one archive may hold; the published sets stay far below.
-
-    Attributes:
-        total: bytes when unpacked.
-        ratio: unpacked bytes for one byte of the archive; looked at from ``ratio_from`` bytes on.
-        ratio_from: bytes below which any ratio is let through.
-        entries: files and folders.
-    """
-
-    total: int = 20 << 30
-    ratio: int = 100
-    ratio_from: int = 64 << 20
-    entries: int = 200_000
+class NoArchive(DataError):
+    """A file that is neither zip nor tar."""
 
 
-@dataclass
-class _Entry:
-    """One regular file of an archive."""
-
-    parts: tuple[str, ...]
-    size: int
-    file: IO[bytes]
-
-
-def archive_kind(path: Path) -> Optional[str]:
-    """``zip``, ``tar`` (compressed or not), ``rar``, ``7z``, ``zst``, ``lfs`` (a pointer of Git LFS) or None.
-
-    The content decides, not the name.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
-    with one_sentence(path), open(path, 'rb') as file:
-        head = file.read(512)
-    for magic, kind in _MAGIC.items():
-        if head.startswith(magic):
-            return kind
-    return 'tar' if head[257:262] == b'ustar' else None
-
-
-def explain_kind(path: Path, kind: Optional[str]) -> str:
-    """Why a file that is neither zip nor tar cannot be used, in one sentence with a remedy."""
-    if kind == 'lfs':
-        return (
-            f'{path} is a pointer of Git LFS and not the archive itself; fetch it with `git lfs pull` or with the '
-            'download button of its page'
-        )
-    if kind is not None:
-        return f'{path} is a {kind} archive; unpack it with `{_TOOLS[kind]} {path.name}` and pass the folder to --from'
-    with one_sentence(path), open(path, 'rb') as file:
-        head = file.read(256).lstrip().lower()
-    if head.startswith((b'<!doctype', b'<html')):
-        return f'{path} is a web page and not an archive; open its address in a browser and fetch the file itself'
-    return f'{path} is no folder, zip, tar or JSON file; pass what the authors of the set publish'
-
-
-def unpack(path: Path, target: Path, *, limits: Optional[Limits] = None, progress: bool = False) -> None:
+def unpack(path: Path, target: Path, *, progress: bool = False) -> None:
     """Unpack a zip or tar archive into a new folder.
 
     Args:
         path: the archive.
         target: a folder that does not exist; after an error it holds part of the files.
-        limits: how much it may hold.
         progress: show a bar.
 
     Raises:
-        DataError: not zip or tar, damaged, encrypted, too large, or it holds something that is no file or folder
-            inside ``target``.
+        NoArchive: not zip or tar.
+        DataError: damaged, encrypted, too large, or it holds something that is no file or folder inside ``target``.
     """
-    limits = limits or Limits()
-    kind = archive_kind(path)
-    if kind not in ('zip', 'tar'):
-        raise DataError(explain_kind(path, kind))
-    with one_sentence(target):
+    kind, hidden = _zip_or_tar(path), None if progress else True
+    archive: Union[zipfile.ZipFile, tarfile.TarFile]
+    with one_sentence(target), _damage(path), zipfile.ZipFile(path) if kind == 'zip' else tarfile.open(path) as archive:
         target.mkdir(parents=True)
-        packed = path.stat().st_size
-    written = 0
-    bar = tqdm(desc=f'unpacking {path.name}', unit='B', unit_scale=True, disable=None if progress else True)
-    with one_sentence(target), _damage(path), bar:
-        for entry in _zip_entries(path, target, limits) if kind == 'zip' else _tar_entries(path, limits):
-            for chunk in _write(entry, target, path):
-                written += chunk
-                _check_size(path, written, packed, limits)
-                bar.update(chunk)
+        members, size = _checked_files(path, archive)
+        check_space(target, size)
+        for member in tqdm(members, desc=f'unpacking {path.name}', unit='file', disable=hidden):
+            if isinstance(archive, tarfile.TarFile):
+                archive.extract(member, target, set_attrs=False, filter='data')
+            else:
+                archive.extract(member, target)
 
 
-def _write(entry: _Entry, target: Path, path: Path) -> Iterator[int]:
-    """Write one file, chunk by chunk; yields the size of each chunk before it is written."""
-    name = '/'.join(entry.parts)
-    place = target.joinpath(*entry.parts)
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        out = open(place, 'xb')  # noqa: SIM115, closed below
-    except (FileExistsError, NotADirectoryError):
-        raise DataError(f'archive {path} names {name!r} twice; pack it again') from None
-    count = 0
-    with out, entry.file:
-        while chunk := entry.file.read(CHUNK):
-            count += len(chunk)
-            yield len(chunk)
-            out.write(chunk)
-    if count != entry.size:
-        raise DataError(
-            f'archive {path} is damaged or incomplete ({name} has {count} of {entry.size} bytes); download it again'
-        )
+def _zip_or_tar(path: Path) -> str:
+    """Kind of an archive; the content decides, not the name."""
+    with one_sentence(path), open(path, 'rb') as file:
+        head = file.read(512)
+    if head.startswith(b'PK\x03\x04'):
+        return 'zip'
+    if head.startswith(_TAR) or head[257:262] == b'ustar':
+        return 'tar'
+    reason = next(reason for magic, reason in _OTHERS.items() if head.lstrip().lower().startswith(magic))
+    raise NoArchive(f'{path} {reason.format(path.name)}')
 
 
 @contextlib.contextmanager
@@ -163,48 +99,60 @@ def _damage(path: Path) -> Iterator[None]:
         raise DataError(f'archive {path} is damaged or incomplete ({reason}); download it again') from error
 
 
-def _zip_entries(path: Path, target: Path, limits: Limits) -> Iterator[_Entry]:
-    with zipfile.ZipFile(path) as archive:
-        infos = archive.infolist()
-        _check_entries(path, len(infos), limits)
-        files = []
-        for info in infos:
-            parts = _check_name(path, info.filename)
-            kind = stat.S_IFMT(info.external_attr >> 16)
-            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _refused(path, info.filename, 'a link' if kind == stat.S_IFLNK else 'a device')
-            if info.flag_bits & 1:
-                raise DataError(
-                    f'archive {path} is encrypted; unpack it with its password and pass the folder to --from'
-                )
-            if not info.is_dir() and not info.filename.endswith('\\') and not is_clutter(parts):
-                files.append((parts, info))
-        declared = sum(info.file_size for _, info in files)
-        _check_size(path, declared, path.stat().st_size, limits)
-        check_space(target, declared)
-        for parts, info in files:
-            yield _Entry(parts, info.file_size, archive.open(info))
+def _checked_files(path: Path, archive: Union[zipfile.ZipFile, tarfile.TarFile]) -> tuple[list[Any], int]:
+    """The files of an archive, once it is clear that all entries may be unpacked, and their bytes together.
+
+    Raises:
+        DataError: a name that leads out, a link or device, too many entries or bytes.
+    """
+    files, total, packed = [], 0, path.stat().st_size
+    for count, (member, name, size, is_file, is_folder) in enumerate(_entries(archive), start=1):
+        name = name.encode('utf-8', 'surrogateescape').decode('utf-8', 'replace')
+        check_filename(name, f'archive {path} is refused: an entry')
+        if not (is_file or is_folder):
+            raise DataError(
+                f'archive {path} is refused: its entry {name!r} is a link or a device, and only files and folders are '
+                'unpacked'
+            )
+        if size < 0:  # would make room for a bomb
+            raise tarfile.ReadError('a size is negative')
+        total += size
+        _check_limits(path, count, total, packed)
+        if is_file:
+            files.append(member)
+    if isinstance(archive, tarfile.TarFile):
+        _check_end(path, archive, total, packed)
+    return files, total
 
 
-def _tar_entries(path: Path, limits: Limits) -> Iterator[_Entry]:
-    with tarfile.open(path) as archive:
-        packed = path.stat().st_size
-        declared = 0
-        for count, member in enumerate(archive, start=1):
-            _check_entries(path, count, limits)
-            parts = _check_name(path, member.name)
-            if not (member.isfile() or member.isdir()):
-                link = member.issym() or member.islnk()
-                raise _refused(path, member.name, 'a link' if link else 'a device')
-            declared += member.size
-            _check_size(path, declared, packed, limits)
-            file = archive.extractfile(member) if member.isfile() and not is_clutter(parts) else None
-            if file is not None:
-                yield _Entry(parts, member.size, file)
-        _check_end(path, archive, declared, packed, limits)
+def _entries(archive: Union[zipfile.ZipFile, tarfile.TarFile]) -> Iterator[tuple[Any, str, int, bool, bool]]:
+    """Member, name, bytes, whether it is a file or a folder; a tar is read header by header."""
+    if isinstance(archive, tarfile.TarFile):
+        yield from ((member, member.name, member.size, member.isfile(), member.isdir()) for member in archive)
+        return
+    for info in archive.infolist():
+        info.filename = info.filename.replace('\\', '/')  # as old programs of Windows write it
+        mode = stat.S_IFMT(info.external_attr >> 16)
+        plain = mode in (0, stat.S_IFREG, stat.S_IFDIR)
+        yield info, info.filename, info.file_size, plain and not info.is_dir(), plain and info.is_dir()
 
 
-def _check_end(path: Path, archive: tarfile.TarFile, total: int, packed: int, limits: Limits) -> None:
+def _check_limits(path: Path, count: int, total: int, packed: int) -> None:
+    if count > MAX_ENTRIES:
+        reason = f'it has {count} or more entries, the limit is {MAX_ENTRIES}'
+    elif total > MAX_BYTES:
+        reason = f'it unpacks to {in_words(total)} or more, the limit is {in_words(MAX_BYTES)}'
+    elif total > RATIO_FROM and total > MAX_RATIO * packed:
+        reason = (
+            f'{in_words(packed)} unpack to {in_words(total)} or more, {total // max(packed, 1)} times as much, the '
+            f'limit is {MAX_RATIO} times'
+        )
+    else:
+        return
+    raise DataError(f'archive {path} is refused: {reason}; if you trust it, unpack it and pass the folder to --from')
+
+
+def _check_end(path: Path, archive: tarfile.TarFile, total: int, packed: int) -> None:
     """A damaged header looks to tarfile like the end, and checksums of compressed files stand behind it."""
     stream = archive.fileobj
     assert stream is not None
@@ -215,41 +163,4 @@ def _check_end(path: Path, archive: tarfile.TarFile, total: int, packed: int, li
     total -= tarfile.RECORDSIZE  # zeros that any archive may end with
     while rest := stream.read(CHUNK):
         total += len(rest)
-        _check_size(path, total, packed, limits)
-
-
-def _check_name(path: Path, name: str) -> tuple[str, ...]:
-    """Parts of a name, or an error where it leads out of the folder; both separators are known."""
-    name = name.encode('utf-8', 'surrogateescape').decode('utf-8', 'replace')
-    if name.strip('./\\') == '' and '..' not in name:
-        return ('.',)
-    check_filename(name, f'archive {path} is refused: an entry')
-    return PureWindowsPath(name).parts
-
-
-def _refused(path: Path, name: str, what: str) -> DataError:
-    return DataError(
-        f'archive {path} is refused: its entry {name!r} is {what}, and only files and folders are unpacked'
-    )
-
-
-def _check_entries(path: Path, count: int, limits: Limits) -> None:
-    if count > limits.entries:
-        raise DataError(
-            f'archive {path} is refused: it has {count} or more entries, the limit is {limits.entries}; if you trust '
-            'it, unpack it and pass the folder to --from'
-        )
-
-
-def _check_size(path: Path, total: int, packed: int, limits: Limits) -> None:
-    trust = 'if you trust it, unpack it and pass the folder to --from'
-    if total > limits.total:
-        raise DataError(
-            f'archive {path} is refused: it unpacks to {in_words(total)} or more, the limit is '
-            f'{in_words(limits.total)}; {trust}'
-        )
-    if total > limits.ratio_from and total > limits.ratio * packed:
-        raise DataError(
-            f'archive {path} is refused: {in_words(packed)} unpack to {in_words(total)} or more, '
-            f'{total // max(packed, 1)} times as much, the limit is {limits.ratio} times; {trust}'
-        )
+        _check_limits(path, 0, total, packed)

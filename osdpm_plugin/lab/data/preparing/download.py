@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import re
 import socket
 import urllib.error
 import urllib.request
@@ -14,14 +13,15 @@ from typing import Any
 from tqdm import tqdm
 
 from ....errors import DataError
-from ....utils.hashing import sha256_of
-from .files import CHUNK, in_words, one_sentence
+from ....utils.hashing import CHUNK, sha256_of
+from .files import in_words, one_sentence
 
 _AGAIN = 'run again to go on from there'
 _REASONS = {
     401: 'it asks for a password',
     403: 'the server refuses it, perhaps because a quota is used up',
     404: 'it is no longer there',
+    416: 'it is another file now',
     429: 'too many downloads at a time',
 }
 
@@ -57,11 +57,8 @@ def download(url: str, target: Path, *, size: int, sha256: str, timeout: float =
             raise DataError(f'{target} exists and is not the file at {url}; delete it and run again')
         target.parent.mkdir(parents=True, exist_ok=True)
         have = part.stat().st_size if part.exists() else 0
-        if have > size:
-            part.unlink()
-            have = 0
-        if have < size:
-            _fetch(url, part, have, size, timeout, progress)
+        if have != size:
+            _fetch(url, part, have if have < size else 0, size, timeout, progress)
         digest = sha256_of(part)
         if digest != sha256.lower():
             part.unlink()
@@ -73,39 +70,32 @@ def download(url: str, target: Path, *, size: int, sha256: str, timeout: float =
 
 
 def _fetch(url: str, part: Path, have: int, size: int, timeout: float, progress: bool) -> None:
-    """Append the rest to ``part``, or write it anew."""
-    response = _open(url, have, timeout)
-    with response:
-        start = _start_of(response, have)
-        _check_announced(url, response, start, size)
-        arrived = start
-        with (
-            open(part, 'r+b' if start else 'wb') as file,
-            tqdm(
-                total=size,
-                initial=start,
-                desc=part.stem,
-                unit='B',
-                unit_scale=True,
-                disable=None if progress else True,
-            ) as bar,
-        ):
-            file.seek(start)
-            file.truncate()
+    """Append the rest to ``part``, or write it anew where the server does not know ranges."""
+    with _open(url, have, timeout) as response:
+        arrived = have if response.status == 206 else 0
+        if arrived and not response.headers.get('Content-Range', '').startswith(f'bytes {have}-'):
+            raise DataError(f'{response.url} answered with another range than the one asked for; delete the .part file')
+        announced = response.headers.get('Content-Length', '')
+        if announced.isdigit() and arrived + int(announced) != size:  # refused before anything is written
+            page = ', a web page' if 'text/html' in response.headers.get('Content-Type', '') else ''
+            raise DataError(
+                f'{url} has {arrived + int(announced)} bytes{page}, expected {size} ({in_words(size)}); it is another '
+                'file now'
+            )
+        disable = None if progress else True
+        bar = tqdm(total=size, initial=arrived, desc=part.stem, unit='B', unit_scale=True, disable=disable)
+        with open(part, 'ab' if arrived else 'wb') as file, bar:
             while arrived <= size:
                 try:
-                    chunk = response.read(min(CHUNK, size + 1 - arrived))
+                    chunk = response.read(CHUNK)
                 except (http.client.HTTPException, OSError) as error:
                     raise DataError(
                         f'{url} broke off after {arrived} of {size} bytes ({_reason(error)}); {_AGAIN}'
                     ) from error
                 if not chunk:
                     break
-                file.write(chunk)
-                arrived += len(chunk)
+                arrived += file.write(chunk)
                 bar.update(len(chunk))
-            file.flush()
-            os.fsync(file.fileno())
     if arrived > size:
         part.unlink()
         raise DataError(f'{url} is longer than the {size} bytes expected; it is another file now')
@@ -115,45 +105,17 @@ def _fetch(url: str, part: Path, have: int, size: int, timeout: float, progress:
 
 def _open(url: str, have: int, timeout: float) -> Any:
     headers = {'User-Agent': 'osdpm_plugin', 'Accept-Encoding': 'identity'}
-    for start in (have, 0) if have else (0,):
-        if start:
-            headers['Range'] = f'bytes={start}-'
-        else:
-            headers.pop('Range', None)
-        try:
-            return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code == 416 and start:
-                continue
-            reason = _REASONS.get(error.code, str(error.reason))
-            raise DataError(f'{url} cannot be fetched: HTTP {error.code}, {reason}; fetch it with a browser') from error
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise DataError(f'{url} cannot be reached ({_reason(error)}); check the network and run again') from error
-    raise AssertionError('a request without a range is no answer 416')
-
-
-def _start_of(response: Any, have: int) -> int:
-    """Where the content begins: at what we have, or at 0 if the server does not know ranges."""
-    if response.status != 206:
-        return 0
-    match = re.match(r'bytes (\d+)-', response.headers.get('Content-Range', ''))
-    if match is None or int(match[1]) != have:
-        raise DataError(f'{response.url} answered with another range than the one asked for; delete the .part file')
-    return have
-
-
-def _check_announced(url: str, response: Any, start: int, size: int) -> None:
-    """Refuse a web page or another file before anything is written."""
-    announced = response.headers.get('Content-Length')
-    if announced is not None and announced.isdigit() and start + int(announced) != size:
-        page = ', a web page' if 'text/html' in response.headers.get('Content-Type', '') else ''
-        total = start + int(announced)
-        raise DataError(f'{url} has {total} bytes{page}, expected {size} ({in_words(size)}); it is another file now')
+    if have:
+        headers['Range'] = f'bytes={have}-'
+    try:
+        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
+    except urllib.error.HTTPError as error:
+        reason = _REASONS.get(error.code, str(error.reason))
+        raise DataError(f'{url} cannot be fetched: HTTP {error.code}, {reason}; fetch it with a browser') from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise DataError(f'{url} cannot be reached ({_reason(error)}); check the network and run again') from error
 
 
 def _reason(error: BaseException) -> str:
     cause = getattr(error, 'reason', error)
-    if isinstance(cause, (TimeoutError, socket.timeout)):
-        return 'no answer in time'
-    return str(cause) or type(cause).__name__
+    return 'no answer in time' if isinstance(cause, socket.timeout) else str(cause) or type(cause).__name__

@@ -1,9 +1,10 @@
-"""Small things about files: sizes in words, disk-full in one sentence, which names are images."""
+"""Sizes in words, faults of the disk in one sentence, and which files belong to a data set."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import re
 import shutil
 from pathlib import Path
 from typing import Iterator
@@ -12,8 +13,7 @@ from ....errors import DataError
 from ....utils.walk import walk_folders
 
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.webp'})
-CHUNK = 1 << 20
-FULL = (errno.ENOSPC, getattr(errno, 'EDQUOT', errno.ENOSPC))
+_CLUTTER = re.compile(r'(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$)|\.preparing\.[^/]*/')
 
 
 def in_words(size: int) -> str:
@@ -31,17 +31,17 @@ def is_image(name: str) -> bool:
     return Path(name).suffix.lower() in IMAGE_SUFFIXES and not Path(name).name.startswith('.')
 
 
-def is_clutter(parts: tuple[str, ...]) -> bool:
-    """What file managers leave in archives and folders: no part of any data set."""
-    return '__MACOSX' in parts or parts[-1] in ('.DS_Store', 'Thumbs.db', 'desktop.ini') or parts[-1].startswith('._')
-
-
 def walk_files(top: Path) -> Iterator[Path]:
-    """All files below a folder in the order of their names; folders behind links are entered once."""
+    """All files below a folder in the order of their names; folders behind links are entered once. A file is itself.
+
+    What file managers and runs of `prepare` that were killed leave behind is passed over.
+    """
+    if top.is_file():
+        yield top
     for folder, _, names in walk_folders(top):
         for name in names:
             path = Path(folder, name)
-            if not is_clutter(path.relative_to(top).parts) and path.is_file():
+            if not _CLUTTER.search(path.relative_to(top).as_posix()) and path.is_file():
                 yield path
 
 
@@ -55,7 +55,7 @@ def one_sentence(where: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in (errno.ENOSPC, getattr(errno, 'EDQUOT', errno.ENOSPC)):
             raise DataError(f'the disk of {where} is full; free space there, or choose another folder') from error
         name = error.filename if error.filename is not None else where
         raise DataError(
@@ -66,12 +66,8 @@ def one_sentence(where: Path) -> Iterator[None]:
 def check_space(where: Path, needed: int) -> None:
     """Refuse early what cannot fit.
 
-    Args:
-        where: an existing folder of the disk.
-        needed: bytes.
-
     Raises:
-        DataError: less is free.
+        DataError: less than ``needed`` bytes are free on the disk of the folder ``where``.
     """
     free = shutil.disk_usage(where).free
     if needed > free:

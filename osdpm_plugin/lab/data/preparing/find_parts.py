@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
 from pathlib import Path, PureWindowsPath
 from typing import Optional, Sequence
 
 from ....datasets.annotations.json_files import ImageRecord
 from ....errors import DataError
 from ....utils.hashing import sha256_of
-from .files import is_image, walk_files
+from .files import is_image
 from .published import PublishedSet
-
-
-@dataclass
-class Images:
-    """Where the images of a set lie.
-
-    Attributes:
-        found: file name of the annotation file -> file.
-        extra: names of images among them that no caption describes.
-    """
-
-    found: dict[str, Path] = field(default_factory=dict)
-    extra: list[str] = field(default_factory=list)
-
-
-def list_files(sources: Sequence[Path]) -> list[Path]:
-    """All files of folders and the single files among the sources, each once."""
-    files = [path for source in sources for path in (walk_files(source) if source.is_dir() else [source])]
-    return list(dict.fromkeys(files))
 
 
 def find_annotation(published: PublishedSet, files: Sequence[Path]) -> Optional[Path]:
@@ -51,8 +31,7 @@ def find_annotation(published: PublishedSet, files: Sequence[Path]) -> Optional[
         except DataError:
             if len(official) == 1:
                 raise
-    exact = [path for path, size in sizes.items() if size == published.facts.images]
-    found = exact or list(sizes)
+    found = [path for path, size in sizes.items() if size == published.facts.images] or list(sizes)
     if len({sha256_of(path) for path in found}) > 1:
         raise DataError(
             f'{found[0]} and {found[1]} may both be the annotation file of {published.facts.name}; '
@@ -62,8 +41,8 @@ def find_annotation(published: PublishedSet, files: Sequence[Path]) -> Optional[
 
 
 def find_images(
-    published: PublishedSet, records: Sequence[ImageRecord], files: Sequence[Path], near: Optional[Path] = None
-) -> Images:
+    published: PublishedSet, records: Sequence[ImageRecord], files: Sequence[Path], near: Path
+) -> tuple[dict[str, Path], list[str]]:
     """The folder that holds most of the images, whatever its name.
 
     Where no folder holds half of them under their names (NWPU-Captions without its folders of classes, RSICD sorted
@@ -74,32 +53,33 @@ def find_images(
         records: what its annotation file names.
         files: where to look.
         near: the annotation file; of two folders that hold as many images, the one nearer to it wins.
+
+    Returns:
+        file name of the annotation file -> file, and the names of images beside these that no caption describes.
     """
-    images = [path for path in files if is_image(path.name)]
-    by_name: dict[str, list[Path]] = {}
-    for path in images:
-        by_name.setdefault(path.name, []).append(path)
+    by_name: dict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        if is_image(path.name):
+            by_name[path.name].append(path)
     names = {record.filename: PureWindowsPath(record.filename).parts for record in records}
-    votes: Counter[Path] = Counter()
-    for parts in names.values():
-        for path in by_name.get(parts[-1], []):
+    folders: dict[Path, dict[str, Path]] = defaultdict(dict)
+    for name, parts in names.items():
+        for path in by_name.get(parts[-1], ()):
             if path.parts[-len(parts) :] == parts:
-                votes[path.parents[len(parts) - 1]] += 1
+                folders[path.parents[len(parts) - 1]][name] = path
 
     def rank(folder: Path) -> tuple[int, int, bool, int]:
-        shared = len(Path(os.path.commonpath([folder, near])).parts) if near is not None else 0
-        return votes[folder], shared, folder.name == published.facts.image_dir, -len(folder.parts)
+        shared = len(os.path.commonpath([folder, near]))
+        return len(folders[folder]), shared, folder.name == published.facts.image_dir, -len(folder.parts)
 
-    best = max(votes, key=rank, default=None)
-    if best is None or 2 * votes[best] < len(names):
-        unique = {name: by_name[parts[-1]][0] for name, parts in names.items() if len(by_name.get(parts[-1], ())) == 1}
-        if len(unique) > (votes[best] if best is not None else 0):
-            return Images(found=unique)
-    if best is None:
-        return Images()
-    known = {Path(*parts) for parts in names.values()}
-    below = {path.relative_to(best): path for path in images if best in path.parents}
-    found = {name: below[Path(*parts)] for name, parts in names.items() if Path(*parts) in below}
-    folders = {path.parent for path in found.values()}
-    extra = [rel.as_posix() for rel, path in below.items() if rel not in known and path.parent in folders]
-    return Images(found=found, extra=sorted(extra))
+    best = max(folders, key=rank, default=Path())
+    found = folders.get(best, {})
+    if 2 * len(found) < len(names):
+        uses = Counter(parts[-1] for parts in names.values())
+        same = {name: by_name.get(parts[-1], []) for name, parts in names.items() if uses[parts[-1]] == 1}
+        unique = {name: paths[0] for name, paths in same.items() if len(paths) == 1}
+        if len(unique) > len(found):
+            return unique, []
+    taken, beside = set(found.values()), {path.parent for path in found.values()}
+    extra = [path for paths in by_name.values() for path in paths if path.parent in beside and path not in taken]
+    return found, sorted(path.relative_to(best).as_posix() for path in extra)

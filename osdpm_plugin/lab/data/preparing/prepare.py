@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+import tempfile
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Mapping, Sequence
+
+from tqdm import tqdm
 
 from ....datasets.annotations.json_files import name_some
 from ....errors import DataError
+from ....utils.atomic_file import atomic_file
 from ....utils.hashing import sha256_of
-from .archives import Limits, archive_kind, explain_kind
-from .files import one_sentence
-from .find_parts import Images, find_annotation, find_images, list_files
-from .place import commit, gather
+from .archives import NoArchive, unpack
+from .files import check_space, one_sentence, walk_files
+from .find_parts import find_annotation, find_images
 from .published import PublishedSet
 from .report import Report
-from .staging import Staging, staging
 from .verify import verify
 
 _ARCHIVES = ('.zip', '.tar', '.gz', '.tgz', '.bz2', '.tbz2', '.xz', '.txz', '.rar', '.7z', '.zst')
 _MAX_NESTED = 8
 
 
-def prepare(
-    published: PublishedSet,
-    root: Path,
-    sources: Sequence[Path] = (),
-    *,
-    limits: Optional[Limits] = None,
-    progress: bool = False,
-) -> Report:
+def prepare(published: PublishedSet, root: Path, sources: Sequence[Path] = (), *, progress: bool = False) -> Report:
     """Recognise, unpack, place and verify.
 
     A set that is complete is left alone. Files that are at the final place already are never changed; what is missing
-    is added. A run that is killed leaves only ``<root>.preparing``, which the next run uses and then removes.
+    is added. All work is done in a temporary folder ``<root>.preparing.*`` that is removed at the end and after an
+    error or Ctrl-C; files come to their place by renaming, so that each is whole or absent at any moment.
 
     Args:
         published: the set.
         root: its final folder, the ``data_root`` of the config; need not exist.
         sources: archives, folders and annotation files; without any, ``root`` itself is searched.
-        limits: see `unpack`.
         progress: show bars.
 
     Raises:
@@ -54,114 +50,116 @@ def prepare(
     if root.exists() and not root.is_dir():
         raise DataError(f'--root {root} is a file; name the folder of the set')
     report = verify(published, root, progress=progress)
-    if report.complete or not (sources or _holds_more(published, root)):
+    with one_sentence(root):
+        entries = {path.name for path in root.iterdir()} if root.is_dir() else set()
+    if report.complete or not (sources or entries - {published.facts.ann_file, published.facts.image_dir}):
         return report
     notes = _compare_hashes(published, sources)
-    before = _state(published, root)
-    with staging(root) as stage:
-        found = _collect(published, root, sources, stage, limits, progress)
-        if found is not None:
-            notes += found
-            commit(stage.ready, root, published.facts.ann_file, published.facts.image_dir)
-    if _state(published, root) != before:
+    with one_sentence(root):
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f'{root.name}.preparing.', dir=root.parent) as scratch:
+            files, extra = _collect(published, root, sources, Path(scratch), progress)
+            _place(files, root, Path(scratch), progress)
+    if files:
         report = verify(published, root, progress=progress)
         report.changed = True
+    if extra:
+        notes.append(f'{len(extra)} images were left out that no caption describes: {name_some(extra)}')
     report.notes += notes
     return report
 
 
 def _collect(
-    published: PublishedSet,
-    root: Path,
-    sources: Sequence[Path],
-    stage: Staging,
-    limits: Optional[Limits],
-    progress: bool,
-) -> Optional[list[str]]:
-    """Bring what is missing into the staging folder; returns notes, or None where nothing was given and found."""
+    published: PublishedSet, root: Path, sources: Sequence[Path], scratch: Path, progress: bool
+) -> tuple[dict[str, Path], list[str]]:
+    """Unpack until annotation file and images are found, archives in archives too.
+
+    Returns:
+        path below ``root`` -> file, of what is missing there, the annotation file last; names of images left out.
+    """
     facts = published.facts
-    folders = [source for source in sources if source.is_dir()] or ([root] if not sources else [])
-    loose = [source for source in sources if source.is_file()]
-    jsons = [path for path in loose if path.suffix.lower() == '.json']
-    trees = [stage.unpacked(path, limits=limits, progress=progress) for path in loose if path not in jsons]
-    looked: set[Path] = set()
-    unusable: list[str] = []
+    hints = [hint.lower() for hint in (published.key, facts.image_dir, Path(facts.ann_file).stem)]
+    given = [path for path in sources if path.is_file() and path.suffix.lower() != '.json']
+    outer = name_some([path.name for path in given]) or 'the archive'
+    kept = [source for source in sources or [root] if source not in given]
+    files = list(dict.fromkeys(path for source in kept for path in walk_files(source)))
+    archives = given
+    tried: list[Path] = []
+    refused: list[str] = []
     for _ in range(_MAX_NESTED):
-        own = [path for path in list_files([*folders, *jsons]) if stage.folder not in path.parents]
-        files = [*own, *list_files(trees)]
-        annotation, images, total = _look(published, root, files)
-        if annotation is not None and len(images.found) == total:
+        for path in archives:
+            tried.append(path)
+            folder = scratch / str(len(tried))
+            try:
+                unpack(path, folder, progress=progress)
+                files += walk_files(folder)
+            except NoArchive as error:
+                reason = str(error)
+                if scratch in path.parents:
+                    reason = reason.replace(str(path), f'{path.name} in {outer}', 1)
+                    reason += f', after you have unpacked {outer} itself'
+                refused.append(reason)
+        parts, extra, complete = _look(published, root, files)
+        archives = [path for path in files if path.suffix.lower() in _ARCHIVES and path not in tried]
+        archives = [p for p in archives if scratch in p.parents or any(hint in p.name.lower() for hint in hints)]
+        if complete or not archives:
             break
-        nested = [path for path in files if path.suffix.lower() in _ARCHIVES and path not in looked]
-        nested = [path for path in nested if stage.folder in path.parents or _concerns(published, path)]
-        if not nested:
-            break
-        looked.update(nested)
-        for path in nested:
-            kind = archive_kind(path)
-            if kind in ('zip', 'tar'):
-                trees.append(stage.unpacked(path, limits=limits, progress=progress))
-            else:
-                unusable.append(_explain_nested(path, kind, loose, stage))
-    if unusable and (annotation is None or len(images.found) < total):
-        raise DataError(unusable[0])
-    if annotation is None:
-        if not sources:
-            return None
+    if refused and not complete:
+        raise DataError(refused[0])
+    if sources and not parts:
         raise DataError(
             f'no annotation file of {facts.name} ({facts.ann_file}) is in {name_some([str(s) for s in sources])}; '
             f'{facts.remedy()} and pass it to --from as well'
         )
-    place = root / facts.image_dir
-    todo = {name: path for name, path in images.found.items() if not (place / name).exists()}
-    if todo:
-        gather(todo, stage.ready / facts.image_dir, link_below=stage.folder, progress=progress)
-    else:
-        shutil.rmtree(stage.ready / facts.image_dir, ignore_errors=True)
-    if annotation == root / facts.ann_file:
-        (stage.ready / facts.ann_file).unlink(missing_ok=True)
-    else:
-        gather({facts.ann_file: annotation}, stage.folder / 'ann', link_below=stage.folder)
-        stage.ready.mkdir(exist_ok=True)
-        (stage.folder / 'ann' / facts.ann_file).replace(stage.ready / facts.ann_file)
-    if not images.extra:
-        return []
-    return [f'{len(images.extra)} images were left out that no caption describes: {name_some(images.extra)}']
+    return {name: path for name, path in parts.items() if not (root / name).exists()}, extra
 
 
-def _look(published: PublishedSet, root: Path, files: Sequence[Path]) -> tuple[Optional[Path], Images, int]:
-    """Annotation file, images, and how many there should be; the annotation file at the final place decides.
+def _look(published: PublishedSet, root: Path, files: Sequence[Path]) -> tuple[dict[str, Path], list[str], bool]:
+    """Path below ``root`` -> file of images and annotation file, images left out, and whether all images are there.
 
     Raises:
-        DataError: the sources hold another annotation file than the final place.
+        DataError: the sources hold another annotation file than the final place, which decides.
     """
-    placed = root / published.facts.ann_file
-    annotation = find_annotation(published, [path for path in files if path != placed])
-    if placed.is_file():
-        if annotation is not None and root not in annotation.parents and sha256_of(annotation) != sha256_of(placed):
-            raise DataError(f'{placed} is there already and differs from {annotation}; delete the wrong one of the two')
-        near = annotation or placed
-        annotation = placed
-    elif annotation is not None:
-        near = annotation
-    else:
-        return None, Images(), 0
+    facts, placed = published.facts, root / published.facts.ann_file
+    found = find_annotation(published, [path for path in files if path != placed])
+    annotation = placed if placed.is_file() else found
+    if annotation is None:
+        return {}, [], False
+    if found and annotation == placed and root not in found.parents and sha256_of(found) != sha256_of(placed):
+        raise DataError(f'{placed} is there already and differs from {found}; delete the wrong one of the two')
     records = published.read(annotation, blank_captions='drop')
-    return annotation, find_images(published, records, files, near), len(records)
+    images, extra = find_images(published, records, files, found or placed)
+    parts = {f'{facts.image_dir}/{name}': path for name, path in images.items()}
+    return {**parts, facts.ann_file: annotation}, extra, len(images) == len(records)
 
 
-def _concerns(published: PublishedSet, path: Path) -> bool:
-    """Whether the name of an archive in a folder of the user speaks of this set."""
-    name = path.name.lower()
-    hints = (published.key, published.facts.image_dir, Path(published.facts.ann_file).stem)
-    return any(hint.lower() in name for hint in hints)
+def _place(files: Mapping[str, Path], root: Path, scratch: Path, progress: bool) -> None:
+    """Bring all files together, then to their place: by one rename where ``root`` is not there yet."""
+    ready = scratch / 'ready'
+    check_space(scratch, sum(path.stat().st_size for path in files.values() if scratch not in path.parents))
+    for name, path in tqdm(files.items(), desc='collecting', unit='file', disable=None if progress else True):
+        (ready / name).parent.mkdir(parents=True, exist_ok=True)
+        if scratch in path.parents:
+            path.rename(ready / name)
+        else:
+            shutil.copyfile(path, ready / name)
+    if files and not root.exists():
+        ready.rename(root)
+        return
+    for name in files:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        _move(ready / name, root / name)
 
 
-def _holds_more(published: PublishedSet, root: Path) -> bool:
-    """Whether a folder holds anything but the official layout."""
-    official = (root / published.facts.ann_file, root / published.facts.image_dir)
-    files = list_files([root]) if root.is_dir() else []
-    return any(path not in official and official[1] not in path.parents for path in files)
+def _move(source: Path, target: Path) -> None:
+    """Rename, or copy where the two lie on different disks."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with open(source, 'rb') as read, atomic_file(target, str(target.with_name(f'.{target.name}.part'))) as write:
+            shutil.copyfileobj(read, write)
 
 
 def _compare_hashes(published: PublishedSet, sources: Sequence[Path]) -> list[str]:
@@ -171,30 +169,14 @@ def _compare_hashes(published: PublishedSet, sources: Sequence[Path]) -> list[st
         DataError: an archive has the published size and another content.
     """
     notes = []
-    for file in published.downloads:
-        for path in (path for path in sources if path.name == file.name and path.is_file()):
-            with one_sentence(path):
-                size = path.stat().st_size
-                same = size == file.size and sha256_of(path) == file.sha256
-            if same:
-                notes.append(f'{path.name} has the published SHA-256')
-            elif size == file.size:
-                raise DataError(f'archive {path} is damaged (its SHA-256 is not {file.sha256}); download it again')
-            else:
+    known = [(path, file) for path in sources for file in published.downloads if path.name == file.name]
+    for path, file in ((path, file) for path, file in known if path.is_file()):
+        with one_sentence(path):
+            size = path.stat().st_size
+            if size != file.size:
                 notes.append(f'{path.name} has {size} bytes, the file whose hash is known {file.size}')
+            elif sha256_of(path) == file.sha256:
+                notes.append(f'{path.name} has the published SHA-256')
+            else:
+                raise DataError(f'archive {path} is damaged (its SHA-256 is not {file.sha256}); download it again')
     return notes
-
-
-def _explain_nested(path: Path, kind: Optional[str], loose: Sequence[Path], stage: Staging) -> str:
-    if stage.folder not in path.parents:
-        return explain_kind(path, kind)
-    outer = name_some([archive.name for archive in loose]) or 'the archive'
-    what = explain_kind(path, kind).replace(str(path), f'{path.name} in {outer}', 1)
-    return f'{what}, after you have unpacked {outer} itself'
-
-
-def _state(published: PublishedSet, root: Path) -> tuple[bool, int]:
-    """Changes whenever a run places something: annotation file, number of files."""
-    folder = root / published.facts.image_dir
-    count = sum(path.is_file() for path in folder.rglob('*')) if folder.is_dir() else 0
-    return (root / published.facts.ann_file).is_file(), count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Callable
 
 from ....datasets.annotations.json_files import BlankCaptions, ImageRecord, read_karpathy_json, read_nwpu_json
 from ....datasets.sets.facts import Facts
@@ -13,13 +13,6 @@ from ....datasets.sets.rsicd import RSICD
 from ....datasets.sets.rsitmd import RSITMD
 from ....datasets.sets.sydney_captions import SydneyCaptions
 from ....datasets.sets.ucm_captions import UCMCaptions
-
-
-class Reader(Protocol):
-    """Annotation file -> records."""
-
-    def __call__(self, path: Path, *, blank_captions: BlankCaptions = 'raise') -> list[ImageRecord]:
-        """Read a file; see `read_karpathy_json`."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +39,7 @@ class PublishedSet:
     Attributes:
         key: name on the command line.
         facts: sizes, layout, source.
-        read: reader of its annotation file.
+        read: reader of its annotation file, see `read_karpathy_json`.
         blank_captions: ``drop`` where the published file is known to hold blank captions, so that they are no fault.
         files: what to fetch by hand, in words.
         downloads: the files among them that a program can fetch.
@@ -54,7 +47,7 @@ class PublishedSet:
 
     key: str
     facts: Facts
-    read: Reader
+    read: Callable[..., list[ImageRecord]]
     blank_captions: BlankCaptions
     files: tuple[str, ...]
     downloads: tuple[PublishedFile, ...] = ()
@@ -76,10 +69,7 @@ class PublishedSet:
 
 _ALL = (
     PublishedSet(
-        key='rsicd',
-        facts=RSICD.FACTS,
-        read=read_karpathy_json,
-        blank_captions=RSICD.BLANK_CAPTIONS,
+        *('rsicd', RSICD.FACTS, read_karpathy_json, RSICD.BLANK_CAPTIONS),
         files=('dataset_rsicd.json', 'RSICD_images.zip (or .rar)'),
         downloads=(
             # Size and hash: the Git LFS pointer of this commit.
@@ -93,31 +83,19 @@ _ALL = (
         ),
     ),
     PublishedSet(
-        key='rsitmd',
-        facts=RSITMD.FACTS,
-        read=read_karpathy_json,
-        blank_captions=RSITMD.BLANK_CAPTIONS,
+        *('rsitmd', RSITMD.FACTS, read_karpathy_json, RSITMD.BLANK_CAPTIONS),
         files=('the archive of RSITMD (Baidu Netdisk or Google Drive): images/ and dataset_RSITMD.json',),
     ),
     PublishedSet(
-        key='ucm',
-        facts=UCMCaptions.FACTS,
-        read=read_karpathy_json,
-        blank_captions=UCMCaptions.BLANK_CAPTIONS,
+        *('ucm', UCMCaptions.FACTS, read_karpathy_json, UCMCaptions.BLANK_CAPTIONS),
         files=('UCM_captions.zip: dataset.json and imgs.rar, which has to be unpacked by unrar or 7z',),
     ),
     PublishedSet(
-        key='sydney',
-        facts=SydneyCaptions.FACTS,
-        read=read_karpathy_json,
-        blank_captions=SydneyCaptions.BLANK_CAPTIONS,
+        *('sydney', SydneyCaptions.FACTS, read_karpathy_json, SydneyCaptions.BLANK_CAPTIONS),
         files=('the archive of Sydney_captions: dataset.json and imgs',),
     ),
     PublishedSet(
-        key='nwpu',
-        facts=NWPUCaptions.FACTS,
-        read=read_nwpu_json,
-        blank_captions=NWPUCaptions.BLANK_CAPTIONS,
+        *('nwpu', NWPUCaptions.FACTS, read_nwpu_json, NWPUCaptions.BLANK_CAPTIONS),
         files=('dataset_nwpu.json', 'NWPU_images.tar.gz (or the images of NWPU-RESISC45)'),
         downloads=(
             PublishedFile(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PureWindowsPath
 from typing import Any, Optional, Sequence
 
@@ -17,8 +19,6 @@ from ....utils.hashing import sha256_of
 from .files import is_image, one_sentence, walk_files
 from .published import PublishedSet
 from .report import Report
-
-_BATCH = 128
 
 
 def verify(published: PublishedSet, root: Path, *, progress: bool = False) -> Report:
@@ -106,51 +106,35 @@ def _look_at_images(facts: Facts, records: Sequence[ImageRecord], folder: Path, 
     report.extra = sorted(path.as_posix() for path in present - known if is_image(path.name))
     if report.missing:
         stems = {Path(name).with_suffix('').as_posix().lower(): name for name in report.extra}
-        others = [stems.get(relative[name].with_suffix('').as_posix().lower()) for name in report.missing]
-        other = next(((name, there) for name, there in zip(report.missing, others) if there), None)
+        others = ((name, stems.get(relative[name].with_suffix('').as_posix().lower())) for name in report.missing)
+        hints = (f'; for {a} there is {b}: rename the images or take the other version' for a, b in others if b)
         report.wrong.append(
             f'{len(report.missing)} of {len(records)} images are missing in {folder}: {name_some(report.missing)}'
-            + (f'; for {other[0]} there is {other[1]}: rename the images or take the other version' if other else '')
+            + next(hints, '')
         )
     paths = [str(folder / path) for path in relative.values() if path in present]
-    report.broken = [Path(path).relative_to(folder).as_posix() for path in undecodable(paths, progress=progress)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        disable = None if progress else True
+        edges = list(tqdm(pool.map(_edge_of, paths), 'checking', len(paths), unit='image', disable=disable))
+    report.broken = [Path(path).relative_to(folder).as_posix() for path, edge in zip(paths, edges) if edge is None]
     if report.broken:
         report.wrong.append(
             f'{len(report.broken)} of {len(paths)} images cannot be decoded: {name_some(report.broken)}; '
             'delete these files and run again with --from'
         )
-    edge = _usual_edge(paths)
-    if facts.edge is not None and edge is not None and edge != facts.edge:
+    usual = Counter(filter(None, edges)).most_common(1)
+    if facts.edge is not None and usual and usual[0][0] != facts.edge:
+        edge = usual[0][0]
         report.notes.append(f'images are {edge} px, those of {facts.name} {facts.edge} px; results will not compare')
 
 
-def undecodable(paths: Sequence[str], *, progress: bool = False) -> list[str]:
-    """Those of the files that `check_images` refuses; every pixel is read."""
-    broken = []
-    with tqdm(total=len(paths), desc='checking', unit='image', disable=None if progress else True) as bar:
-        for start in range(0, len(paths), _BATCH):
-            batch = paths[start : start + _BATCH]
-            if not _decodes(batch):
-                broken += [path for path in batch if not _decodes([path])]
-            bar.update(len(batch))
-    return broken
-
-
-def _decodes(paths: Sequence[str]) -> bool:
+def _edge_of(path: str) -> Optional[int]:
+    """Longer edge of an image, pixels; 0 where Pillow lacks its bands, None where a pixel cannot be read."""
     try:
-        check_images(paths, 'decode', num_threads=1 if len(paths) == 1 else None)
+        check_images([path], 'decode', num_threads=1)
+        with Image.open(path) as image:
+            return max(image.size)
     except DataError:
-        return False
-    return True
-
-
-def _usual_edge(paths: Sequence[str]) -> Optional[int]:
-    """The most frequent longer edge of some of the images, pixels."""
-    edges: Counter[int] = Counter()
-    for path in paths[:: max(1, len(paths) // 50)]:
-        try:
-            with Image.open(path) as image:
-                edges[max(image.size)] += 1
-        except Exception:  # noqa: BLE001, S112, already reported as undecodable, or bands that Pillow lacks
-            continue
-    return edges.most_common(1)[0][0] if edges else None
+        return None
+    except Exception:  # noqa: BLE001, decoders raise many kinds
+        return 0

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 import shutil
-import sys
+import tarfile
+import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from osdpm_plugin.datasets import NWPUCaptions, UCMCaptions
 from osdpm_plugin.errors import DataError
-from osdpm_plugin.lab.data.preparing import place, prepare, verify
-from osdpm_plugin.lab.data.preparing.staging import staging
+from osdpm_plugin.lab.data.preparing import prepare, verify
 from tests.helpers.published_sets import pack, small, snapshot, tar_of, write, zip_of
 
 
@@ -28,48 +29,60 @@ def assert_whole(report, root, source):
     assert sorted(snapshot(root)) == ['dataset.json', *sorted(f'imgs/scene_{i}.tif' for i in range(24))]
     assert all((root / name).read_bytes() == (source / name).read_bytes() for name in snapshot(source))
     assert len(UCMCaptions(data_root=str(root), split='train')) == 12
-    assert not root.with_name(f'{root.name}.preparing').exists()
+    assert not list(root.parent.glob(f'{root.name}.preparing.*'))
 
 
-@pytest.mark.parametrize('suffix', ['zip', 'tar', 'tar.gz'])
-@pytest.mark.parametrize('prefix', ['', 'UCM_captions/', 'a/b/'])
-def test_one_archive(tmp_path, source, suffix, prefix):
-    archive = pack(source, tmp_path / f'UCM_captions.{suffix}', prefix)
-    report = prepare(small(), tmp_path / 'data' / 'UCM_captions', [archive])
-    assert report.changed and report.complete
-    assert_whole(report, tmp_path / 'data' / 'UCM_captions', source)
+def other_names(source, folder):
+    shutil.copytree(source / 'imgs', folder / 'my pictures')
+    shutil.copy(source / 'dataset.json', folder / 'captions.json')
+    return [folder]
 
 
-def test_folders(tmp_path, source):
-    report = prepare(small(), tmp_path / 'data', [source.parent])
-    assert_whole(report, tmp_path / 'data', source)
-    shutil.rmtree(tmp_path / 'data')
-    shutil.copytree(source, tmp_path / 'other')
-    (tmp_path / 'other' / 'imgs').rename(tmp_path / 'other' / 'my pictures')
-    (tmp_path / 'other' / 'dataset.json').rename(tmp_path / 'other' / 'captions.json')
-    assert_whole(prepare(small(), tmp_path / 'data', [tmp_path / 'other']), tmp_path / 'data', source)
+def archive_in_archive(source, folder):
+    inner = pack(source / 'imgs', folder / 'imgs.zip').read_bytes()
+    return [zip_of(folder / 'a', ('U/imgs.zip', inner), ('U/d.json', (source / 'dataset.json').read_bytes()))]
 
 
-def test_annotation_and_images_apart_and_archive_in_archive(tmp_path, source):
-    images = pack(source / 'imgs', tmp_path / 'imgs.zip')
-    root = tmp_path / 'data'
-    report = prepare(small(), root, [images, source / 'dataset.json'])
+def beside_what_a_killed_run_left(source, folder):
+    left = shutil.copytree(source, source.parent / 'data.preparing.x7' / '1')
+    for path in (left / 'imgs').iterdir():
+        path.write_bytes(b'half')
+    return [source.parent]
+
+
+ARRANGEMENTS = {
+    'folder of folders': lambda source, folder: [source.parent],
+    'zip': lambda source, folder: [pack(source, folder / 'UCM_captions.zip')],
+    'tar, one folder in it': lambda source, folder: [pack(source.parent, folder / 'a.tar')],
+    'tar.gz in a folder': lambda source, folder: [pack(source, folder / 'UCM_captions.tar.gz').parent],
+    'apart': lambda source, folder: [pack(source / 'imgs', folder / 'imgs.zip'), source / 'dataset.json'],
+    **{function.__name__: function for function in (other_names, archive_in_archive, beside_what_a_killed_run_left)},
+}
+
+
+@pytest.mark.parametrize('arrangement', ARRANGEMENTS)
+def test_arrangements(tmp_path, source, arrangement):
+    (tmp_path / 'given').mkdir()
+    sources = ARRANGEMENTS[arrangement](source, tmp_path / 'given')
+    root = tmp_path / 'data' / 'UCM_captions'
+    report = prepare(small(), root, sources)
+    assert report.changed
     assert_whole(report, root, source)
-    shutil.rmtree(root)
-    report = prepare(small(), root, [source / 'dataset.json'])  # one file now, the other later
+    before = snapshot(tmp_path)
+    report = prepare(small(), root, sources)
+    assert (report.complete, report.changed, snapshot(tmp_path)) == (True, False, before)
+    assert prepare(small(), root).complete
+
+
+def test_one_file_now_the_other_later(tmp_path, source):
+    root = tmp_path / 'data'
+    report = prepare(small(), root, [source / 'dataset.json'])
     assert report.wrong == [
         f'24 of 24 images are missing in {root / "imgs"}: scene_0.tif, scene_1.tif, scene_2.tif, ...'
     ]
     before = snapshot(root)
-    assert_whole(prepare(small(), root, [images]), root, source)
+    assert_whole(prepare(small(), root, [pack(source / 'imgs', tmp_path / 'imgs.zip')]), root, source)
     assert snapshot(root)['dataset.json'] == before['dataset.json']
-    shutil.rmtree(root)
-    outer = zip_of(
-        tmp_path / 'UCM.zip',
-        ('U/imgs.zip', images.read_bytes()),
-        ('U/dataset.json', (source / 'dataset.json').read_bytes()),
-    )
-    assert_whole(prepare(small(), root, [outer]), root, source)
 
 
 def test_archive_that_lies_at_the_root(tmp_path, source):
@@ -87,14 +100,11 @@ def test_rar_inside_and_outside(tmp_path, source):
     rar.write_bytes(b'Rar!\x1a\x07\x00')
     with pytest.raises(DataError, match=r'imgs.rar is a rar archive; unpack it with `unrar x imgs.rar` and pass'):
         prepare(small(), tmp_path / 'data', [rar, source / 'dataset.json'])
-    outer = zip_of(
-        tmp_path / 'UCM.zip',
-        ('imgs.rar', rar.read_bytes()),
-        ('dataset.json', (source / 'dataset.json').read_bytes()),
-    )
+    (source / 'imgs.rar').write_bytes(rar.read_bytes())
+    shutil.rmtree(source / 'imgs')
     with pytest.raises(DataError, match=r'^imgs.rar in UCM.zip is a rar archive; .*after you have unpacked UCM.zip'):
-        prepare(small(), tmp_path / 'data', [outer])
-    assert not (tmp_path / 'data').exists() and not (tmp_path / 'data.preparing').exists()
+        prepare(small(), tmp_path / 'data', [pack(source, tmp_path / 'UCM.zip')])
+    assert not list(tmp_path.glob('data*'))
 
 
 def test_two_sets_of_the_same_names(tmp_path, source):
@@ -123,108 +133,69 @@ def test_nwpu(tmp_path, flat):
     assert len(NWPUCaptions(data_root=str(tmp_path / 'data'), split='train')) == 4
 
 
-def test_second_run_changes_nothing(tmp_path, source):
+FULL = OSError(errno.ENOSPC, 'No space left on device')
+
+
+def stop_at(monkeypatch, place, name, call, error):
+    """Let a call of a function fail with an error."""
+    real, errors = getattr(place, name), iter([None] * (call - 1) + [error])
+
+    def stop(*args, **kwargs):
+        if fault := next(errors):
+            raise fault
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(place, name, stop)
+
+
+@pytest.mark.parametrize('error', [KeyboardInterrupt(), FULL])
+@pytest.mark.parametrize(
+    ('kind', 'place', 'name'),
+    [
+        ('folder', shutil, 'copyfile'),
+        ('zip', zipfile.ZipFile, 'extract'),
+        ('tar', tarfile.TarFile, 'extract'),
+        ('tar', Path, 'rename'),
+    ],
+)
+@pytest.mark.parametrize('call', [1, 10])
+def test_stopped_in_the_middle(tmp_path, source, monkeypatch, kind, place, name, call, error):
+    root, given = tmp_path / 'data', source if kind == 'folder' else pack(source, tmp_path / f'a.{kind}')
+    before = sorted(tmp_path.iterdir())
+    stop_at(monkeypatch, place, name, call, error)
+    with pytest.raises((KeyboardInterrupt, DataError), match='^$|the disk of .* is full; free space there'):
+        prepare(small(), root, [given])
+    assert sorted(tmp_path.iterdir()) == before
+    monkeypatch.undo()
+    assert_whole(prepare(small(), root, [given]), root, source)
+
+
+def test_stopped_while_a_folder_is_filled(tmp_path, source, monkeypatch):
+    """Each file is whole or absent, on two disks as well, and the annotation file comes last."""
     root = tmp_path / 'data'
-    prepare(small(), root, [source])
-    before = snapshot(tmp_path)
-    report = prepare(small(), root, [source])
-    assert (report.complete, report.changed, snapshot(tmp_path)) == (True, False, before)
-    assert prepare(small(), root).complete
+    (root / 'imgs').mkdir(parents=True)
+
+    def refuse(path, target):
+        raise OSError(errno.EXDEV, 'Invalid cross-device link')
+
+    monkeypatch.setattr('pathlib.Path.rename', refuse)
+    stop_at(monkeypatch, shutil, 'copyfileobj', 10, FULL)
+    with pytest.raises(DataError, match='the disk of .* is full'):
+        prepare(small(), root, [source])
+    placed = snapshot(root)
+    assert len(placed) == 9 and 'dataset.json' not in placed
+    monkeypatch.undo()
+    assert_whole(prepare(small(), root, [source]), root, source)
+    assert placed.items() <= snapshot(root).items()
 
 
 @pytest.mark.parametrize('kind', ['folder', 'archive'])
-@pytest.mark.parametrize('step', ['copy', 'commit'])
-def test_killed_in_the_middle(tmp_path, source, monkeypatch, kind, step):
-    root, given = tmp_path / 'data', source if kind == 'folder' else pack(source, tmp_path / 'a.zip')
-    real, calls = (place.copy_whole, place._link, shutil.copyfileobj), []
-
-    def stop(function):
-        def wrapper(*args):
-            calls.append(args)
-            if len(calls) == 10:
-                raise KeyboardInterrupt
-            return function(*args)
-
-        return wrapper
-
-    if step == 'copy':
-        monkeypatch.setattr(place, 'copy_whole', stop(real[0]))
-        monkeypatch.setattr(place, '_link', stop(real[1]))
-    else:
-        monkeypatch.setattr(
-            sys.modules[prepare.__module__], 'commit', lambda *args: calls.extend([0] * 9) or stop(id)(0)
-        )
-    with pytest.raises(KeyboardInterrupt):
-        prepare(small(), root, [given])
-    assert not root.exists()
-    staged = snapshot(tmp_path / 'data.preparing' / 'ready')
-    assert len(staged) == (9 if step == 'copy' else 25)
-    monkeypatch.undo()
-    report = prepare(small(), root, [given])
-    assert_whole(report, root, source)
-    kept = [name for name, status in snapshot(root).items() if staged.get(name) == status]
-    assert len(kept) >= (9 if step == 'copy' else 24)  # the files that had arrived were used
-
-
-def test_killed_with_another_source(tmp_path, source, monkeypatch):
-    """What a mistaken first run left behind does not mix with the second one's files of equal names and sizes."""
-    wrong = tmp_path / 'wrong'
-    shutil.copytree(source, wrong)
-    for i in range(24):
-        (wrong / 'imgs' / f'scene_{i}.tif').write_bytes((source / 'imgs' / f'scene_{23 - i}.tif').read_bytes())
-
-    def stop(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(sys.modules[prepare.__module__], 'commit', stop)
-    with pytest.raises(KeyboardInterrupt):
-        prepare(small(), tmp_path / 'data', [wrong])
-    monkeypatch.undo()
-    assert_whole(prepare(small(), tmp_path / 'data', [source]), tmp_path / 'data', source)
-
-
-def test_killed_while_a_file_is_written(tmp_path, source, monkeypatch):
-    def stop(read, write, length):
-        write.write(b'half')
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(shutil, 'copyfileobj', stop)
-    with pytest.raises(KeyboardInterrupt):
-        prepare(small(), tmp_path / 'data', [source])
-    monkeypatch.undo()
-    assert_whole(prepare(small(), tmp_path / 'data', [source]), tmp_path / 'data', source)
-
-
-def test_disk_full(tmp_path, source, monkeypatch):
-    def full(read, write, length):
-        write.write(b'half')
-        raise OSError(errno.ENOSPC, 'No space left on device')
-
-    monkeypatch.setattr(shutil, 'copyfileobj', full)
-    with pytest.raises(DataError, match=r'the disk of .* is full; free space there'):
-        prepare(small(), tmp_path / 'data', [source])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['downloads']
-    monkeypatch.undo()
+def test_no_space(tmp_path, source, monkeypatch, kind):
+    given = source if kind == 'folder' else pack(source, tmp_path / 'downloads' / 'a.zip')
     monkeypatch.setattr('shutil.disk_usage', lambda path: SimpleNamespace(free=5))
     with pytest.raises(DataError, match='has 5 bytes free and .* are needed'):
-        prepare(small(), tmp_path / 'data', [source])
+        prepare(small(), tmp_path / 'data', [given])
     assert sorted(path.name for path in tmp_path.iterdir()) == ['downloads']
-
-
-def test_without_links_and_on_two_disks(tmp_path, source, monkeypatch):
-    def refuse(*args, **kwargs):
-        raise OSError(errno.EXDEV, 'Invalid cross-device link')
-
-    monkeypatch.setattr('os.link', refuse)
-    monkeypatch.setattr(place, '_rename', lambda source, target: False)
-    report = prepare(small(), tmp_path / 'data', [pack(source, tmp_path / 'a.zip')])
-    assert_whole(report, tmp_path / 'data', source)
-
-
-def test_two_runs_at_a_time(tmp_path, source):
-    pytest.importorskip('fcntl')
-    with staging(tmp_path / 'data'), pytest.raises(DataError, match='another run is using'):
-        prepare(small(), tmp_path / 'data', [source])
 
 
 def test_what_is_there_is_never_changed(tmp_path, source):

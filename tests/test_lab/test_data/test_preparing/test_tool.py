@@ -70,16 +70,15 @@ def test_interrupted(tmp_path, monkeypatch, capsys, archive):
     def stop(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules[prepare.__module__], 'commit', stop)
+    monkeypatch.setattr(sys.modules[prepare.__module__], '_place', stop)
     assert run(monkeypatch, 'rsicd', '--root', tmp_path / 'data', '--from', archive) == 130
     assert 'run again to go on' in capsys.readouterr().err
 
 
 def test_download(tmp_path, monkeypatch, capsys, archive):
-    file = PublishedFile('RSICD_images.zip', 'https://example.org/RSICD_images.zip', archive.stat().st_size, 'x')
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    published = dataclasses.replace(PUBLISHED['rsicd'], downloads=(dataclasses.replace(file, sha256=digest),))
-    monkeypatch.setitem(PUBLISHED, 'rsicd', published)
+    digest, url = hashlib.sha256(archive.read_bytes()).hexdigest(), 'https://example.org/RSICD_images.zip'
+    file = PublishedFile('RSICD_images.zip', url, archive.stat().st_size, digest)
+    monkeypatch.setitem(PUBLISHED, 'rsicd', dataclasses.replace(PUBLISHED['rsicd'], downloads=(file,)))
     asked = []
 
     def fake(url, target, **known):
@@ -91,7 +90,7 @@ def test_download(tmp_path, monkeypatch, capsys, archive):
     monkeypatch.setattr('osdpm_plugin.lab.data.preparing.download', fake)
     for _ in range(2):
         assert run(monkeypatch, 'rsicd', '--root', tmp_path / 'data', '--download') == 0
-    assert asked == [(file.url, file.size, digest)]
+    assert asked == [(url, file.size, digest)]
     assert 'RSICD_images.zip has the published SHA-256' in capsys.readouterr().out
     damaged = tmp_path / 'RSICD_images.zip'
     damaged.write_bytes(archive.read_bytes()[:-1] + b'x')
