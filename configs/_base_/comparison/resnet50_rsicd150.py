@@ -2,7 +2,7 @@
 reported as well.
 """
 
-_base_ = ['data.py', 'resnet50.py', 'adam_15e.py', '../../../_base_/comparison_runtime.py']
+_base_ = ['../datasets/comparison_resnet50.py', '../schedules/adam_15e.py', '../comparison_runtime.py']
 
 source = dict(type='RSICD', data_root='data/RSICD')
 train_dataloader = dict(dataset=source)
