@@ -3,6 +3,4 @@
 _base_ = ['../datasets/comparison_resnet50.py', '../schedules/adam_30e.py', '../comparison_runtime.py']
 
 source = dict(type='UCMCaptions', data_root='data/UCM_captions')
-train_dataloader = dict(dataset=source)
-val_dataloader = dict(dataset=source)
-test_dataloader = dict(dataset=source)
+train_dataloader = val_dataloader = test_dataloader = dict(dataset=source)
