@@ -1,6 +1,1 @@
-_base_ = [
-    '_base_/datasets/rsicd.py',
-    '_base_/models/osdpm_clip.py',
-    '_base_/schedules/adamw_30e.py',
-    '_base_/default_runtime.py',
-]
+_base_ = ['_base_/datasets/rsicd.py', '_base_/models/osdpm_clip.py', '_base_/regimes/frozen.py']

@@ -16,7 +16,6 @@ _base_ = [
 model = dict(image_tower=dict(init_cfg=dict(type='Pretrained', checkpoint='weights/compressed_resnet50_rsicd150.pth')))
 optim_wrapper = dict(type='AutocastOptimWrapper')  # bfloat16
 source = dict(type='RSICD', data_root='data/RSICD')
-train_dataloader = dict(dataset=source)
-val_dataloader = dict(dataset=source)
+train_dataloader = val_dataloader = dict(dataset=source)
 test_dataloader = dict(dataset=dict(split='val', **source))
 select_on_test = True  # there is no test split: numbers are of val, on which the epoch is chosen

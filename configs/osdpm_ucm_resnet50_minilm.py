@@ -17,5 +17,4 @@ source = dict(type='UCMCaptions', data_root='data/UCM_captions')
 # ours: val, seed 0: mR 52.2 with one caption a step as with all five
 train_pipeline = [dict(step, num=1) if step['type'] == 'SampleCaptions' else step for step in _base_.train_pipeline]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline, **source))
-val_dataloader = dict(dataset=source)
-test_dataloader = dict(dataset=source)
+val_dataloader = test_dataloader = dict(dataset=source)

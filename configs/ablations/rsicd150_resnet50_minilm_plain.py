@@ -1,10 +1,5 @@
 """rsicd150_resnet50_minilm with neither DAPN nor OSFCM: the plain two-tower model."""
 
-_base_ = '../osdpm_rsicd150_resnet50_minilm.py'
+_base_ = 'rsicd150_resnet50_minilm_no_dapn.py'
 
-model = dict(
-    neck=dict(
-        _delete_=True, type='GlobalNeck', embed_dims=1024, pooled_channels=1024, hidden_channels=2048, dropout=0.3
-    ),
-    head=dict(_delete_=True, type='ContrastiveHead'),
-)
+model = dict(head=dict(_delete_=True, type='ContrastiveHead'))

@@ -1,8 +1,5 @@
 """ucm with neither DAPN nor OSFCM: the plain two-tower model."""
 
-_base_ = '../osdpm_ucm.py'
+_base_ = 'ucm_no_dapn.py'
 
-model = dict(
-    neck=dict(_delete_=True, type='GlobalNeck', embed_dims=512, adapter=True),
-    head=dict(_delete_=True, type='ContrastiveHead', alignment=dict(type='ContrastiveLoss', temperature=0.01)),
-)
+model = dict(head=dict(_delete_=True, type='ContrastiveHead', alignment=dict(type='ContrastiveLoss', temperature=0.01)))

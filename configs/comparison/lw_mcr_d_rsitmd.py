@@ -1,9 +1,4 @@
-_base_ = [
-    '../_base_/datasets/comparison_rsitmd.py',
-    '../_base_/models/comparison/lw_mcr_d.py',
-    '../_base_/schedules/adam_70e.py',
-    '../_base_/comparison_runtime.py',
-]
+_base_ = ['../_base_/models/comparison/lw_mcr_d.py', '../_base_/comparison/published_rsitmd.py']
 
 # the teacher's best checkpoint: copy or link it here, or name it with --cfg-options model.teacher.checkpoint=FILE
 model = dict(

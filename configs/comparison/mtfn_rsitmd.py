@@ -1,6 +1,1 @@
-_base_ = [
-    '../_base_/datasets/comparison_rsitmd.py',
-    '../_base_/models/comparison/mtfn.py',
-    '../_base_/schedules/adam_70e.py',
-    '../_base_/comparison_runtime.py',
-]
+_base_ = ['../_base_/models/comparison/mtfn.py', '../_base_/comparison/published_rsitmd.py']

@@ -1,6 +1,1 @@
-_base_ = [
-    '../_base_/datasets/comparison_rsicd.py',
-    '../_base_/models/comparison/scan_i2t.py',
-    '../_base_/schedules/adam_70e.py',
-    '../_base_/comparison_runtime.py',
-]
+_base_ = ['../_base_/models/comparison/scan_i2t.py', '../_base_/comparison/published_rsicd.py']

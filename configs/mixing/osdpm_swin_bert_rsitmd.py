@@ -1,11 +1,7 @@
 """An mmpretrain backbone as image tower: OSDPM on Swin-T and BERT, fine-tuned, the towers of the PIR line."""
 
-_base_ = [
-    '../_base_/datasets/rsitmd.py',
-    '../_base_/schedules/adamw_30e.py',
-    '../_base_/default_runtime.py',
-]
-image_size = 224
+_base_ = ['../_base_/datasets/rsitmd.py', '../_base_/schedules/adamw_30e.py', '../_base_/default_runtime.py']
+
 bert = 'bert-base-uncased'
 tokenizer = dict(type='HFTokenizer', name_or_path=bert, context_length=48)
 embed_dims = 512
@@ -21,7 +17,7 @@ model = dict(
     image_tower=dict(
         type='mmpretrain.SwinTransformer',
         arch='tiny',
-        img_size=image_size,
+        img_size=_base_.image_size,
         out_indices=(2, 3),
         init_cfg=dict(
             type='Pretrained',
@@ -36,26 +32,11 @@ model = dict(
     head=dict(type='OSFCMHead', tokenizer=tokenizer),
 )
 
-train_pipeline = [
-    dict(type='LoadRemoteSensingImage'),
-    dict(type='mmpretrain.RandomResizedCrop', scale=image_size, crop_ratio_range=(0.5, 1.0), interpolation='bicubic'),
-    dict(type='RandomFlip', prob=[0.25, 0.25], direction=['horizontal', 'vertical']),
-    dict(type='RandomRotate90'),
-    dict(type='CountObjects'),
-    dict(type='SampleCaptions', num=1),
-    dict(type='TokenizeCaptions', tokenizer=tokenizer),
-    dict(type='PackRetrievalInputs'),
-]
-test_pipeline = [
-    dict(type='LoadRemoteSensingImage'),
-    dict(type='Resize', scale=(image_size, image_size), interpolation='bicubic'),
-    dict(type='TokenizeCaptions', tokenizer=tokenizer),
-    dict(type='PackRetrievalInputs'),
-]
+train_pipeline = [dict(step, tokenizer=tokenizer) if 'tokenizer' in step else step for step in _base_.train_pipeline]
+test_pipeline = [dict(step, tokenizer=tokenizer) if 'tokenizer' in step else step for step in _base_.test_pipeline]
 
 train_dataloader = dict(batch_size=64, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_dataloader = test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 optim_wrapper = dict(
     optimizer=dict(lr=1e-4),  # ours: a tenth of it for the towers
     paramwise_cfg=dict(custom_keys=dict(image_tower=dict(lr_mult=0.1), text_tower=dict(lr_mult=0.1))),

@@ -3,6 +3,4 @@
 _base_ = 'swin_bert_partial_rsitmd.py'
 
 source = dict(type='RSICD', data_root='data/RSICD')
-train_dataloader = dict(dataset=source)
-val_dataloader = dict(dataset=source)
-test_dataloader = dict(dataset=source)
+train_dataloader = val_dataloader = test_dataloader = dict(dataset=source)

@@ -1,6 +1,6 @@
-"""RSICD on CLIP ViT-B/32: everything is trained."""
+"""As vitb32_finetune_rsitmd.py, on RSICD."""
 
-_base_ = ['../_base_/datasets/rsicd.py', '../_base_/models/osdpm_clip.py', '../_base_/regimes/finetune.py']
+_base_ = 'vitb32_finetune_rsitmd.py'
 
-whole = dict(frozen=False, grad_checkpointing=True)
-model = dict(image_tower=whole, text_tower=whole)
+source = dict(type='RSICD', data_root='data/RSICD')
+train_dataloader = val_dataloader = test_dataloader = dict(dataset=source)

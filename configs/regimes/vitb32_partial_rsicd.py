@@ -1,6 +1,6 @@
-"""RSICD on CLIP ViT-B/32: the last 3 of the 12 blocks of both towers are trained."""
+"""As vitb32_partial_rsitmd.py, on RSICD."""
 
-_base_ = ['../_base_/datasets/rsicd.py', '../_base_/models/osdpm_clip.py', '../_base_/regimes/partial.py']
+_base_ = 'vitb32_partial_rsitmd.py'
 
-part = dict(frozen=False, trainable_blocks=3)  # ours: not tuned
-model = dict(image_tower=part, text_tower=part)
+source = dict(type='RSICD', data_root='data/RSICD')
+train_dataloader = val_dataloader = test_dataloader = dict(dataset=source)

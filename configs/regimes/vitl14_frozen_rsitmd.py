@@ -1,8 +1,3 @@
 """RSITMD on CLIP ViT-L/14, frozen: necks, adapters and temperature are trained."""
 
-_base_ = [
-    '../_base_/datasets/rsitmd.py',
-    '../_base_/models/osdpm_clip_vitl14.py',
-    '../_base_/schedules/adamw_30e.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/datasets/rsitmd.py', '../_base_/models/osdpm_clip_vitl14.py', '../_base_/regimes/frozen.py']

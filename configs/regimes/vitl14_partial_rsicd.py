@@ -1,8 +1,6 @@
-"""RSICD on CLIP ViT-L/14: the last quarter of the blocks of both towers are trained."""
+"""As vitl14_partial_rsitmd.py, on RSICD."""
 
-_base_ = ['../_base_/datasets/rsicd.py', '../_base_/models/osdpm_clip_vitl14.py', '../_base_/regimes/partial.py']
+_base_ = 'vitl14_partial_rsitmd.py'
 
-model = dict(
-    image_tower=dict(frozen=False, trainable_blocks=6),  # ours: not tuned
-    text_tower=dict(frozen=False, trainable_blocks=3),
-)
+source = dict(type='RSICD', data_root='data/RSICD')
+train_dataloader = val_dataloader = test_dataloader = dict(dataset=source)

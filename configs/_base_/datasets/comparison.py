@@ -33,5 +33,4 @@ test_pipeline = [
 ]
 
 train_dataloader = dict(batch_size=100, dataset=dict(pipeline=train_pipeline))  # the released code; the paper says 128
-val_dataloader = dict(batch_size=100, dataset=dict(pipeline=test_pipeline))
-test_dataloader = dict(batch_size=100, dataset=dict(pipeline=test_pipeline))
+val_dataloader = test_dataloader = dict(batch_size=100, dataset=dict(pipeline=test_pipeline))

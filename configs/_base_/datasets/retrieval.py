@@ -23,5 +23,4 @@ test_pipeline = [
 ]
 
 train_dataloader = dict(batch_size=256, dataset=dict(pipeline=train_pipeline))  # ours: not tuned
-val_dataloader = dict(batch_size=64, dataset=dict(pipeline=test_pipeline))
-test_dataloader = dict(batch_size=64, dataset=dict(pipeline=test_pipeline))
+val_dataloader = test_dataloader = dict(batch_size=64, dataset=dict(pipeline=test_pipeline))

@@ -1,6 +1,4 @@
 _base_ = 'retrieval.py'
 
 source = dict(type='RSITMD', data_root='data/RSITMD')
-train_dataloader = dict(dataset=source)
-val_dataloader = dict(dataset=source)
-test_dataloader = dict(dataset=source)
+train_dataloader = val_dataloader = test_dataloader = dict(dataset=source)

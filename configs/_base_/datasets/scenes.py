@@ -24,5 +24,4 @@ test_pipeline = [
 
 source = dict(type='ProceduralScenes', data_root='data/scenes', num_train=2000, num_val=200, num_test=200, seed=0)
 train_dataloader = dict(batch_size=100, num_workers=2, dataset=dict(pipeline=train_pipeline, **source))
-val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline, **source))
-test_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline, **source))
+val_dataloader = test_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline, **source))

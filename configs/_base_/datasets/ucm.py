@@ -1,6 +1,4 @@
 _base_ = 'retrieval.py'
 
 source = dict(type='UCMCaptions', data_root='data/UCM_captions')
-train_dataloader = dict(dataset=source)
-val_dataloader = dict(dataset=source)
-test_dataloader = dict(dataset=source)
+train_dataloader = val_dataloader = test_dataloader = dict(dataset=source)

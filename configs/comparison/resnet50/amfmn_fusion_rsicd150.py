@@ -1,9 +1,1 @@
-"""AMFMN, image and caption make the caption's vector, on the frozen ResNet-50, its two maps on one grid."""
-
-_base_ = ['../../_base_/models/comparison/amfmn_fusion.py', '_base_/rsicd150.py']
-
-model = dict(
-    image_tower=_base_.resnet50,
-    data_preprocessor=_base_.pixels,
-    neck=dict(in_channels=(1024, 2048), grid=7, low_stride=1),
-)
+_base_ = ['../../_base_/models/comparison/resnet50/amfmn_fusion.py', '../../_base_/comparison/resnet50_rsicd150.py']

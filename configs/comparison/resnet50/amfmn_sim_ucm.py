@@ -1,9 +1,1 @@
-"""AMFMN, the likeness gates the caption, on the frozen ResNet-50; fine and coarse are its two maps on one grid."""
-
-_base_ = ['../../_base_/models/comparison/amfmn_sim.py', '_base_/ucm.py']
-
-model = dict(
-    image_tower=_base_.resnet50,
-    data_preprocessor=_base_.pixels,
-    neck=dict(in_channels=(1024, 2048), grid=7, low_stride=1),
-)
+_base_ = ['../../_base_/models/comparison/resnet50/amfmn_sim.py', '../../_base_/comparison/resnet50_ucm.py']

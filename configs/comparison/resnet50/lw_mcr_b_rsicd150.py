@@ -1,9 +1,1 @@
-"""LW-MCR without a teacher: its text side and losses, but the frozen ResNet-50 in place of its light image tower."""
-
-_base_ = ['../../_base_/models/comparison/lw_mcr_b.py', '_base_/rsicd150.py']
-
-model = dict(
-    image_tower=dict(_delete_=True, **_base_.resnet50),
-    data_preprocessor=_base_.pixels,
-    neck=dict(in_channels=2048),
-)
+_base_ = ['../../_base_/models/comparison/resnet50/lw_mcr_b.py', '../../_base_/comparison/resnet50_rsicd150.py']

@@ -1,9 +1,1 @@
-"""MTFN on the frozen ResNet-50."""
-
-_base_ = ['../../_base_/models/comparison/mtfn.py', '_base_/rsicd150.py']
-
-model = dict(
-    image_tower=_base_.resnet50,
-    data_preprocessor=_base_.pixels,
-    neck=dict(in_channels=2048),
-)
+_base_ = ['../../_base_/models/comparison/resnet50/mtfn.py', '../../_base_/comparison/resnet50_rsicd150.py']

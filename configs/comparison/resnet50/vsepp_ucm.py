@@ -1,9 +1,1 @@
-"""VSE++ on the frozen ResNet-50."""
-
-_base_ = ['../../_base_/models/comparison/vsepp.py', '_base_/ucm.py']
-
-model = dict(
-    image_tower=_base_.resnet50,
-    data_preprocessor=_base_.pixels,
-    neck=dict(in_channels=2048),
-)
+_base_ = ['../../_base_/models/comparison/resnet50/vsepp.py', '../../_base_/comparison/resnet50_ucm.py']

@@ -1,4 +1,4 @@
-"""The one image tower of this folder: a frozen ImageNet ResNet-50, the maps of its stages 3 and 4, at 224 px.
+"""The one image tower of configs/comparison/resnet50: a frozen ImageNet ResNet-50, stages 3 and 4 of it, at 224 px.
 
 Network, statistics and the steps that touch pixels are those of configs/osdpm_*_resnet50_minilm.py, and the same for
 all methods here, so that one cache of image features serves them. The maps meet on the coarser grid, 7 x 7.

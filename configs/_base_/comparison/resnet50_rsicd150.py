@@ -2,10 +2,9 @@
 reported as well.
 """
 
-_base_ = ['data.py', 'resnet50.py', 'adam_15e.py', '../../../_base_/comparison_runtime.py']
+_base_ = ['../datasets/comparison_resnet50.py', '../schedules/adam_15e.py', '../comparison_runtime.py']
 
 source = dict(type='RSICD', data_root='data/RSICD')
-train_dataloader = dict(dataset=source)
-val_dataloader = dict(dataset=source)
+train_dataloader = val_dataloader = dict(dataset=source)
 test_dataloader = dict(dataset=dict(split='val', **source))
 select_on_test = True

@@ -1,6 +1,6 @@
 """One budget for every method: Adam in bfloat16, warm-up and cosine decay over 30 epochs, every fifth validated."""
 
-_base_ = '../../../_base_/schedules/adamw_30e.py'
+_base_ = 'adamw_30e.py'
 
 optim_wrapper = dict(
     _delete_=True, type='AutocastOptimWrapper', optimizer=dict(type='Adam', lr=5e-4)

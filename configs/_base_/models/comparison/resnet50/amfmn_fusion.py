@@ -1,0 +1,9 @@
+"""AMFMN, image and caption make the caption's vector, on the frozen ResNet-50, its two maps on one grid."""
+
+_base_ = ['../amfmn_fusion.py', 'tower.py']
+
+model = dict(
+    image_tower=_base_.resnet50,
+    data_preprocessor=_base_.pixels,
+    neck=dict(in_channels=(1024, 2048), grid=7, low_stride=1),
+)

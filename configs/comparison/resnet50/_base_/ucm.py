@@ -1,8 +1,0 @@
-"""UCM-Captions: 1680 images to train on, val chooses the checkpoint, test is reported."""
-
-_base_ = ['data.py', 'resnet50.py', 'adam_30e.py', '../../../_base_/comparison_runtime.py']
-
-source = dict(type='UCMCaptions', data_root='data/UCM_captions')
-train_dataloader = dict(dataset=source)
-val_dataloader = dict(dataset=source)
-test_dataloader = dict(dataset=source)
