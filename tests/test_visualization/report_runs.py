@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 import html5lib
 
@@ -71,6 +73,25 @@ def tables_of(text: str) -> dict[str, list[list[str]]]:
         rows = [[''.join(cell.itertext()).strip() for cell in row] for row in table.iter('tr')]
         found[''.join(table.find('caption').itertext()).strip()] = rows
     return found
+
+
+class Shape(NamedTuple):
+    """What a chart draws in the colour of a series: style, and points in units of the viewBox."""
+
+    style: str
+    places: list[tuple[float, float]]
+
+
+def shapes_of(chart: Any) -> tuple[list[Shape], list[Shape]]:
+    """Lines and marks of an SVG element, or of the text of its content, in drawing order."""
+    lines, marks = [], []
+    for element in (ElementTree.fromstring(f'<svg>{chart}</svg>') if isinstance(chart, str) else chart).iter():
+        style = element.get('style') or ''
+        if 'var(--c' in style and element.get('id') is None:
+            where = element.get('d') or f'{element.get("x")} {element.get("y")}'
+            numbers = [float(part) for part in re.findall(r'[\d.]+', where)]
+            (lines if element.get('d') else marks).append(Shape(style, list(zip(numbers[::2], numbers[1::2]))))
+    return lines, marks
 
 
 class Addresses(HTMLParser):

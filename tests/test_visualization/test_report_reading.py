@@ -1,17 +1,18 @@
-"""Logs and folders -> curves and experiments: resumed runs, gaps, damage; and how charts are laid out."""
+"""Logs and folders -> curves and experiments: resumed runs, gaps, damage; and what charts show."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 
 import pytest
 
 from osdpm_plugin.errors import ConfigError, DataError
-from osdpm_plugin.visualization.report.chart import HEIGHT, Series, forest_plot, line_chart, ticks_between
+from osdpm_plugin.visualization.report.chart import Series, forest_plot, line_chart
 from osdpm_plugin.visualization.report.scalars import MOST_POINTS, read_curves
 from osdpm_plugin.visualization.report.work_dirs import best_checkpoint, read_experiments
-from tests.test_visualization.report_runs import rows_of, write_experiment, write_scalars
+from tests.test_visualization.report_runs import rows_of, shapes_of, write_experiment, write_scalars
 
 
 def test_curves_of_one_start(tmp_path):
@@ -108,45 +109,36 @@ def test_best_checkpoint(tmp_path):
     assert best_checkpoint(run).name == 'best_retrieval_mR_epoch_1.pth'
 
 
-@pytest.mark.parametrize(
-    ('low', 'high', 'ticks'),
-    [
-        (0.0, 10.0, [0, 2, 4, 6, 8, 10]),
-        (-1.0, 7.0, [-2, 0, 2, 4, 6, 8]),
-        (3e-8, 5e-4, [0, 1e-4, 2e-4, 3e-4, 4e-4, 5e-4]),
-        (2.0, 2.0, [1, 1.5, 2, 2.5, 3]),
-        (0.0, 0.0, [-0.6, -0.4, -0.2, 0, 0.2, 0.4, 0.6]),
-    ],
-)
-def test_ticks(low, high, ticks):
-    assert ticks_between(low, high, most=5) == pytest.approx(ticks)
-
-
 def test_line_chart_by_hand():
-    points = ((1, 10.0), (2, math.nan), (3, 5.0), (4, 0.0))
-    chart = line_chart('c', 'Loss', 'epoch', [Series('a', 7, points, (4, 0.0)), Series('empty', 1, ((1, math.inf),))])
-    assert [tick.label for tick in chart.y_ticks] == ['0', '2', '4', '6', '8', '10']
-    assert [tick.label for tick in chart.x_ticks] == ['1', '2', '3', '4']
-    left, right, top, bottom = chart.left, chart.right, 12, chart.bottom
-    third = left + (right - left) * 2 / 3
-    (line,) = chart.lines  # nothing of 'empty' can be drawn
-    assert (
-        line.path == f'M{left:g} {top}L{left:g} {top}M{round(third, 1):g} {(top + bottom) / 2:g}L{right:g} {bottom:g}'
+    points = ((1, 10.0), (2, math.nan), (3, 5.0), (4, 0.0), (5, math.inf))
+    series = [Series('a', 7, points, (4, 0.0)), Series('empty', 1, ((1, math.inf),))]
+    chart = line_chart('c', 'Loss', 'epoch', series)
+    ((line,), (alone, ring)), texts = shapes_of(chart.drawing), re.findall('<text[^>]*>([^<]*)<', chart.drawing)
+    assert texts == ['1', '2', '3', '4', 'epoch', '0', '2', '4', '6', '8', '10']  # nothing of 'empty' can be drawn
+    first, (x3, y3), (x4, y4) = line.places
+    assert 'var(--c1)' in line.style and 'stroke-dasharray: 2,5' in line.style.replace(', ', ',')
+    assert alone.places == [first] == [pytest.approx((3 * x3 - 2 * x4, 2 * y3 - y4), abs=0.4)] and ring.places[0] == (
+        x4,
+        y4,
     )
-    assert line.mark == (right, bottom) and line.classes == 'c1 d2'
-    assert chart.description == ('a: 10 at epoch 1, 0 at epoch 4, between 0 and 10, not finite at 1 of 4 places.')
+    assert x4 > x3 and y4 > y3  # to the right, and down
+    assert chart.description == 'a: 10 at epoch 1, 0 at epoch 4, between 0 and 10, not finite at 2 of 5 places.'
+    assert '#0' not in chart.drawing and 'font' not in chart.drawing and 'url(' not in chart.drawing
+    assert chart == line_chart('c', 'Loss', 'epoch', series)
     assert line_chart('c', 'Loss', 'epoch', [Series('a', 0, ((1, math.nan),))]) is None
 
 
 def test_forest_by_hand():
-    plot = forest_plot('f', 't', 'points', [('less a', 2.0, -1.0, 5.0), ('less b', 4.0, 3.0, 5.0)])
-    assert [tick.label for tick in plot.ticks] == ['\u22121', '0', '1', '2', '3', '4', '5']
-    (one, two), width = plot.rows, plot.ticks[-1].at - plot.ticks[0].at
-    assert (one.low, one.high) == (plot.ticks[0].at, plot.ticks[-1].at)
-    assert one.mean == pytest.approx((one.low + one.high) / 2, abs=0.1)
-    assert plot.zero == pytest.approx(one.low + width / 6, abs=0.1) and two.low > plot.zero
-    assert plot.description == 'less a: +2.00 [-1.00, +5.00]. less b: +4.00 [+3.00, +5.00].'
-    assert plot.bottom < plot.height and two.y - one.y == 44 and HEIGHT == 236
+    plot = forest_plot('f', 't', 'points', [('minus <$a$>\x07', 2.0, -1.0, 5.0), ('minus b', 4.0, 3.0, 5.0)])
+    lines, marks = shapes_of(plot.drawing)
+    (low, y), (high, _) = lines[0].places
+    (ends_low, ends_high, mean), (_, _, below) = (marks[i : i + 3] for i in (0, 3))
+    assert (ends_low.places[0], ends_high.places[0]) == ((low, y), (high, y))
+    assert mean.places[0] == pytest.approx(((low + high) / 2, y), abs=0.2) and below.places[0][1] > y
+    assert lines[1].places[0][0] == pytest.approx(low + (high - low) * 4 / 6, abs=0.2)
+    texts = re.findall('<text[^>]*>([^<]*)<', plot.drawing)
+    assert texts == ['0', '2', '4', 'points', 'minus &lt;$a$&gt;', 'minus b']
+    assert plot.description.endswith('minus b: +4.00 [+3.00, +5.00].')
 
 
 def test_unreadable_rows_are_json_objects(tmp_path):

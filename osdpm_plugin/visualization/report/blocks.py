@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import ClassVar, Optional, Union
 
-from .chart import Chart, Forest, Legend
+from .chart import Chart, Legend
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,6 @@ class Charts:
     kind: ClassVar[str] = 'charts'
     charts: tuple[Chart, ...]
     legend: tuple[Legend, ...] = ()
-
-
-@dataclass(frozen=True)
-class ForestPlot:
-    """Intervals of differences."""
-
-    kind: ClassVar[str] = 'forest'
-    forest: Forest
 
 
 @dataclass(frozen=True)
@@ -157,7 +149,7 @@ class Details:
     blocks: tuple[Block, ...]
 
 
-Block = Union[Text, Heading, Missing, Table, Items, Charts, ForestPlot, Picture, Cards, Code, Details]
+Block = Union[Text, Heading, Missing, Table, Items, Charts, Picture, Cards, Code, Details]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ...errors import DataError
 from ...experiments.summary import METHOD, compare
-from .blocks import Block, Details, ForestPlot, Missing, Section, Table, Text, command, interval
+from .blocks import Block, Charts, Details, Missing, Section, Table, Text, command, interval
 from .chart import forest_plot
 from .recall_tables import Summary, groups_of, names_of_recalls, seeds_in_words
 from .work_dirs import Experiment, Run
@@ -78,20 +78,20 @@ def _group_blocks(group: Sequence[Summary], position: int, resamples: int) -> li
             )
         )
         rsum = found['difference']['Rsum']
-        bars.append((f'less {other.name}', rsum['mean'], rsum['low'], rsum['high']))
+        bars.append((f'minus {other.name}', rsum['mean'], rsum['low'], rsum['high']))
     if not rows:
         return left_out
     text = (
         f'{where}: what {first.name} has over each other config, in percentage points, with its {level:.0%} interval '
         f'from {resamples} resamples; an interval that holds 0 leaves open which is better.'
     )
-    title = f'Rsum of {first.name} less that of each other config'
+    title = f'Rsum of {first.name} minus that of each other config'
     return [
         Text(text),
-        ForestPlot(forest_plot(f'forest-{position}', title, 'percentage points of Rsum', bars)),
+        Charts((forest_plot(f'forest-{position}', title, 'percentage points of Rsum', bars),)),
         Table(
-            f'{first.name} less each other config on {where}',
-            ('less', *(name.replace('_', ' ') for name in names), 'seeds'),
+            f'{first.name} minus each other config on {where}',
+            ('minus', *(name.replace('_', ' ') for name in names), 'seeds'),
             tuple(rows),
         ),
         *left_out,
