@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
 from .queries import KEYS, stack_queries
 from .schema import RunResult, read_result
-from .statistics import paired_difference, spread
+from .statistics import MeanAndStd, mean_and_std, paired_difference
 
 METHOD = (
     'percentile bootstrap over seeds and images (an image with its captions is the unit of both directions), crossed: '
@@ -60,7 +60,7 @@ def summarise_seeds(paths: Sequence[Path]) -> dict[str, Any]:
     metrics: dict[str, dict[str, Any]] = {}
     for rule in first.metrics:
         runs = [_all_numbers(result, rule) for result in results]
-        metrics[rule] = {name: spread([run[name] for run in runs])._asdict() for name in runs[0]}
+        metrics[rule] = {name: mean_and_std([run[name] for run in runs])._asdict() for name in runs[0]}
     return {
         'kind': 'summary of seeds',
         'config': vars(first.config),
@@ -78,7 +78,7 @@ def summarise_seeds(paths: Sequence[Path]) -> dict[str, Any]:
 def compare(
     first: Sequence[Path], second: Sequence[Path], *, resamples: int = 10_000, level: float = 0.95, seed: int = 0
 ) -> dict[str, Any]:
-    """First config less second, paired by seed and query.
+    """First config minus second, paired by seed and query.
 
     Args:
         first: result files of the first config, with their per-query files beside them.
@@ -144,7 +144,7 @@ def summary_lines(summary: dict[str, Any]) -> str:
         f'{summary["config"]["name"]}: {data["name"]} {data["split"]}, {count} seeds {summary["seeds"]}, '
         f'ties {summary["tie_policy"]}, checkpoint {summary["selection"]}, mean ± std (ddof 1)'
     ]
-    lines += [f'  {name:<32} {_plus_minus(value["mean"], value["std"])}' for name, value in values.items()]
+    lines += [f'  {name:<32} {MeanAndStd(**value):7.2f}' for name, value in values.items()]
     return '\n'.join(lines)
 
 
@@ -165,7 +165,3 @@ def comparison_lines(comparison: dict[str, Any]) -> str:
 def _all_numbers(result: RunResult, rule: str) -> dict[str, float]:
     parts = (result.metrics, result.content_metrics, result.transductive_metrics)
     return {name: value for part in parts if part is not None for name, value in part[rule].items()}
-
-
-def _plus_minus(mean: float, std: Optional[float]) -> str:
-    return f'{mean:7.2f}' + (f' ± {std:.2f}' if std is not None else '')

@@ -9,6 +9,7 @@ import re
 import pytest
 
 from osdpm_plugin.errors import ConfigError, DataError
+from osdpm_plugin.experiments.statistics import Difference
 from osdpm_plugin.visualization.report.chart import Series, forest_plot, line_chart
 from osdpm_plugin.visualization.report.scalars import MOST_POINTS, read_curves
 from osdpm_plugin.visualization.report.work_dirs import best_checkpoint, read_experiments
@@ -68,7 +69,9 @@ def test_kinds_of_folders(tmp_path):
     assert [run.seed for run in found.runs] == [0, 1] and [run.train_seconds for run in found.runs] == [60, 120]
     assert found.runs[0].config == one / 'seed_0' / 'model.py'
     (single,) = read_experiments([one / 'seed_1'])
-    assert single.runs[0].label == 'seed 1' and single.result_files == [one / 'seed_1' / 'test_results.json']
+    assert single.runs[0].label == 'seed 1' and [path for path, _ in single.results] == [
+        one / 'seed_1' / 'test_results.json'
+    ]
 
 
 def test_same_names_are_told_apart_by_folder(tmp_path):
@@ -129,7 +132,12 @@ def test_line_chart_by_hand():
 
 
 def test_forest_by_hand():
-    plot = forest_plot('f', 't', 'points', [('minus <$a$>\x07', 2.0, -1.0, 5.0), ('minus b', 4.0, 3.0, 5.0)])
+    plot = forest_plot(
+        'f',
+        't',
+        'points',
+        [('minus <$a$>\x07', Difference(2.0, -1.0, 5.0, [])), ('minus b', Difference(4.0, 3.0, 5.0, []))],
+    )
     lines, marks = shapes_of(plot.drawing)
     (low, y), (high, _) = lines[0].places
     (ends_low, ends_high, mean), (_, _, below) = (marks[i : i + 3] for i in (0, 3))

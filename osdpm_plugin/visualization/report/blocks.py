@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import ClassVar, Optional, Union
+from typing import ClassVar, Union
 
 from .chart import Chart, Legend
 
@@ -165,16 +165,6 @@ class Section:
     anchor: str
     title: str
     blocks: tuple[Block, ...]
-
-
-def plus_minus(mean: float, std: Optional[float]) -> str:
-    """Mean and deviation over seeds with two decimals; the mean alone for one seed. A line may break before the ±."""
-    return f'{mean:.2f}' if std is None else f'{mean:.2f} ±\u00a0{std:.2f}'
-
-
-def interval(mean: float, low: float, high: float) -> str:
-    """A difference and its interval with two decimals. A line may break before the bracket."""
-    return f'{mean:+.2f} [{low:+.2f},\u00a0{high:+.2f}]'
 
 
 def count(number: int, noun: str) -> str:

@@ -20,6 +20,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ...experiments.statistics import Difference
 from ..page import printable
 from .scalars import Points
 
@@ -139,27 +140,27 @@ def line_chart(ident: str, title: str, unit: str, series: Sequence[Series]) -> O
         return _drawn(axes, ident, title, description)
 
 
-def forest_plot(ident: str, title: str, unit: str, rows: Sequence[tuple[str, float, float, float]]) -> Chart:
+def forest_plot(ident: str, title: str, unit: str, rows: Sequence[tuple[str, Difference]]) -> Chart:
     """Draw intervals, one below the other, with a line at zero.
 
     Args:
         ident: unique on the page.
         title: what is drawn.
         unit: of the axis.
-        rows: label, mean, low and high end; at least one.
+        rows: label and difference; at least one.
     """
     with rc_context({**STYLE, 'axes.grid.axis': 'x', 'axes.xmargin': 0.05, 'svg.hashsalt': ident}):
         axes = _axes(52 + ROW * len(rows), unit)
         axes.axvline(0, color=PAINT['soft'], linewidth=1.6)
-        for y, (label, mean, low, high) in enumerate(rows):
+        for y, (label, value) in enumerate(rows):
             look = dict(color=PAINT['c0'], markersize=9, clip_on=False)
-            axes.plot([low, high], [y, y], marker='|', markeredgewidth=2, **look)
-            axes.plot(mean, y, 'o', **look)
+            axes.plot([value.low, value.high], [y, y], marker='|', markeredgewidth=2, **look)
+            axes.plot(value.mean, y, 'o', **look)
             text = axes.text(0.5, y - 0.35, printable(label), ha='center', transform=axes.get_yaxis_transform())
             box = dict(facecolor=PAINT['ground'], edgecolor='none', pad=1)
             text.set(color=PAINT['ink'], bbox=box, in_layout=False, parse_math=False)
         axes.set(ylim=(len(rows) - 0.6, -0.9), yticks=[])
-        description = ' '.join(f'{label}: {mean:+.2f} [{low:+.2f}, {high:+.2f}].' for label, mean, low, high in rows)
+        description = ' '.join(f'{label}: {value}.' for label, value in rows)
         return _drawn(axes, ident, title, description)
 
 

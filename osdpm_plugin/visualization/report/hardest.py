@@ -165,7 +165,7 @@ class _Kept(NamedTuple):
 
 def _kept(one: Experiment) -> _Kept:
     try:
-        files = [read_queries(run.folder / run.result.queries_file) for run in one.evaluated if run.result is not None]
+        files = [read_queries(path.parent / result.queries_file) for path, result in one.results]
         if not all(np.array_equal(getattr(file, key), getattr(files[0], key)) for file in files for key in _IDS):
             raise DataError(f'the runs of {one.name} have other queries than each other; evaluate them again')
     except DataError as error:
