@@ -10,9 +10,10 @@ from ..errors import DataError
 from ..utils.result_files import write_text
 from .published_tables import PublishedTable
 from .schema import read_result
-from .tables import RecallRow, build_table, digits, lay_out, seed_names, tex
+from .tables import RecallRow, RecallTable, average_seeds, digits, lay_out, seed_names, tex
 
 NOTHING = '–'
+COLUMNS = ('i2t R@1', 'i2t R@5', 'i2t R@10', 't2i R@1', 't2i R@5', 't2i R@10', 'Rsum', 'mR')
 SUFFIXES = dict(markdown='md', csv='csv', latex='tex')
 
 
@@ -61,26 +62,24 @@ def compare_with_published(
     Raises:
         DataError: result files do not belong together, or measure other recalls than were published.
     """
-    paths = [path for method in names for path in results.get(method, ())]
-    measured = build_table(paths) if paths else None
-    by_config = {} if measured is None else {row.name: row for row in measured.rows}
-    columns = ['i2t R@1', 'i2t R@5', 'i2t R@10', 't2i R@1', 't2i R@5', 't2i R@10', 'Rsum', 'mR']
-    if measured is not None:
-        columns = measured.columns
-    if published is not None and columns != [*published.columns, 'Rsum', 'mR']:
+    runs = {method: [(path, read_result(path)) for path in results.get(method, ())] for method in names}
+    groups = {group[0][1].config.name: group for group in runs.values() if group}
+    measured = average_seeds(groups) if groups else RecallTable(list(COLUMNS), [], [])
+    if published is not None and measured.columns != [*published.columns, 'Rsum', 'mR']:
         raise DataError(
-            f'{", ".join(columns)} were measured, but {", ".join(published.columns)} published; evaluate with '
+            f'{", ".join(measured.columns)} were measured, but {", ".join(published.columns)} published; evaluate with '
             'topk=(1, 5, 10) to compare'
         )
-    rows = []
-    for method, name in names.items():
-        config = read_result(results[method][0]).config.name if results.get(method) else None
-        rows.append(MethodRow(name, _published_cells(published, method), None if config is None else by_config[config]))
-    about = [] if measured is None else list(measured.notes)
-    about += notes
+    averaged = iter(measured.rows)
+    rows = [
+        MethodRow(name, _published_cells(published, method), next(averaged) if runs[method] else None)
+        for method, name in names.items()
+    ]
+    about = [*measured.notes, *notes]
     if published is not None:
-        about.append(_published_note(published, list(names), read_result(paths[0]).data.split if paths else None))
-    return ComparisonTable(columns, rows, about)
+        split = next((group[0][1].data.split for group in groups.values()), None)
+        about.append(_published_note(published, list(names), split))
+    return ComparisonTable(measured.columns, rows, about)
 
 
 def _published_cells(published: Optional[PublishedTable], method: str) -> Optional[list[float]]:

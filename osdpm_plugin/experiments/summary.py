@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,31 @@ METHOD = (
 )
 
 
+ASPECTS: dict[str, Callable[[RunResult], Any]] = {
+    'config': lambda result: result.config,
+    'data': lambda result: result.data,
+    'rule for ties': lambda result: result.tie_policy,
+    'topk': lambda result: result.topk,
+    'selection rule': lambda result: result.selection,
+    'set of numbers': lambda result: sorted(result.primary),
+}
+
+
+def check_alike(
+    one: RunResult, other: RunResult, *, labels: tuple[Any, Any], remedy: str, but: Sequence[str] = ()
+) -> None:
+    """Raise DataError, with labels and remedy, unless two results agree in all `ASPECTS` but some."""
+    for what, of in ASPECTS.items():
+        if what not in but and of(one) != of(other):
+            raise DataError(f'{labels[0]} and {labels[1]} differ in {what}: {of(one)} and {of(other)}; {remedy}')
+
+
 def check_same_experiment(results: Sequence[RunResult], paths: Sequence[Any]) -> None:
     """Raise DataError unless results differ in nothing but the seed: config, data, rule for ties, K, selection rule."""
     if not results:
         raise DataError('there are no result files')
     for result, path in zip(results, paths):
-        for what, one, other in (
-            ('config', results[0].config, result.config),
-            ('data', results[0].data, result.data),
-            ('rule for ties', results[0].tie_policy, result.tie_policy),
-            ('topk', results[0].topk, result.topk),
-            ('selection rule', results[0].selection, result.selection),
-            ('set of numbers', sorted(results[0].primary), sorted(result.primary)),
-        ):
-            if one != other:
-                raise DataError(f'{path} and {paths[0]} differ in {what}: {other} and {one}; average like with like')
+        check_alike(result, results[0], labels=(path, paths[0]), remedy='average like with like')
     seeds = [result.seed for result in results]
     if None in seeds and len(seeds) > 1:
         raise DataError(f'{paths[seeds.index(None)]} has no seed and cannot be averaged with others')
@@ -101,25 +111,16 @@ def compare(
         runs.append([(results[i], Path(paths[i])) for i in order])
     one, two = runs[0][0][0], runs[1][0][0]
     seeds = [[result.seed for result, _ in run] for run in runs]
-    for what, a, b in (
-        ('seeds', *seeds),
-        ('data', one.data, two.data),
-        ('rule for ties', one.tie_policy, two.tie_policy),
-        ('topk', one.topk, two.topk),
-        ('selection rule', one.selection, two.selection),
-    ):
-        if a != b:
-            raise DataError(
-                f'{one.config.name} and {two.config.name} differ in {what}: {a} and {b}; compare like with like'
-            )
+    names = one.config.name, two.config.name
+    if seeds[0] != seeds[1]:
+        raise DataError(f'{names[0]} and {names[1]} differ in seeds: {seeds[0]} and {seeds[1]}; compare like with like')
+    check_alike(one, two, labels=names, remedy='compare like with like', but=('config', 'set of numbers'))
     hits = [stack_queries([path.parent / result.queries_file for result, path in run]) for run in runs]
     (sums, sizes, queries), (other_sums, _, other_queries) = hits
     if not all(np.array_equal(getattr(queries, k), getattr(other_queries, k)) for k in KEYS if not k.endswith('hits')):
-        raise DataError(
-            f'{one.config.name} and {two.config.name} number their queries differently; evaluate both again'
-        )
-    names = [f'{way}_R@{k}' for way in ('i2t', 't2i') for k in queries.topk]
-    found = paired_difference(sums, other_sums, sizes, names, resamples=resamples, level=level, seed=seed)
+        raise DataError(f'{names[0]} and {names[1]} number their queries differently; evaluate both again')
+    columns = [f'{way}_R@{k}' for way in ('i2t', 't2i') for k in queries.topk]
+    found = paired_difference(sums, other_sums, sizes, columns, resamples=resamples, level=level, seed=seed)
     return {
         'kind': 'paired difference',
         'first': vars(one.config),

@@ -17,7 +17,7 @@ from ..errors import ConfigError, DataError
 from ..utils.result_files import write_text
 from .schema import RunResult, read_result
 from .statistics import MeanAndStd, mean_and_std
-from .summary import check_same_experiment
+from .summary import check_alike, check_same_experiment
 
 FORMATS = ('markdown', 'csv', 'latex')
 NUMBERS = ('standard', 'content', 'transductive')
@@ -101,13 +101,8 @@ def average_seeds(
         raise DataError('there are no result files; name test_results.json files')
     first_path, first = read[0]
     for path, result in read:
-        for what, one, other in (
-            ('data', first.data, result.data),
-            ('rule for ties', first.tie_policy, result.tie_policy),
-            ('topk', first.topk, result.topk),
-        ):
-            if one != other:
-                raise DataError(f'{path} and {first_path} differ in {what}: {other} and {one}; make one table for each')
+        labels, others = (path, first_path), ('config', 'selection rule', 'set of numbers')
+        check_alike(result, first, labels=labels, remedy='make one table for each', but=others)
     stems = [f'{way}_R@{k}' for way in ('i2t', 't2i') for k in first.topk] + ['Rsum', 'mR']
     rows = []
     for name, group in groups.items():

@@ -221,7 +221,7 @@ def test_only_evaluated(tmp_path):
     (folder / 'seed_0' / 'test_queries.npz').unlink()
     words = ''.join(parse(render_report(build_report(read_experiments([folder])))).itertext())
     assert 'no */vis_data/scalars.json of seed 0' in words and 'per-query file' in words
-    assert 'One seed each, so no deviation is known.' in words
+    assert 'over n seeds, n = 1.' in words
 
 
 def test_configs_and_provenance(page, folders):

@@ -1,32 +1,38 @@
-"""What a page is made of; templates/blocks.html has one macro for each ``kind``. All texts are plain, never HTML."""
+"""What a page is made of; templates/blocks.html shows each ``kind``. All texts are plain, never HTML."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import ClassVar, Union
 
-from .chart import Chart, Legend
+from .chart import Chart, Series
+
+
+class Block:
+    """A part of a section."""
+
+    @property
+    def kind(self) -> str:
+        """For templates/blocks.html."""
+        return type(self).__name__.lower()
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(Block):
     """A paragraph."""
 
-    kind: ClassVar[str] = 'text'
     text: str
 
 
 @dataclass(frozen=True)
-class Heading:
+class Heading(Block):
     """A heading within a section."""
 
-    kind: ClassVar[str] = 'heading'
     text: str
 
 
 @dataclass(frozen=True)
-class Missing:
+class Missing(Block):
     """What is not there.
 
     Attributes:
@@ -34,13 +40,12 @@ class Missing:
         command: that makes it; '' for none.
     """
 
-    kind: ClassVar[str] = 'missing'
     text: str
     command: str = ''
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Block):
     """Rows under headings; the first cell of a row is its heading.
 
     Attributes:
@@ -50,7 +55,6 @@ class Table:
         texts: number of columns from the left that hold text and not numbers.
     """
 
-    kind: ClassVar[str] = 'table'
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -58,24 +62,22 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Items:
+class Items(Block):
     """A list of sentences."""
 
-    kind: ClassVar[str] = 'items'
     items: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Charts:
+class Charts(Block):
     """Small charts side by side under one legend."""
 
-    kind: ClassVar[str] = 'charts'
     charts: tuple[Chart, ...]
-    legend: tuple[Legend, ...] = ()
+    legend: tuple[Series, ...] = ()
 
 
 @dataclass(frozen=True)
-class Picture:
+class Picture(Block):
     """An image within the page.
 
     Attributes:
@@ -86,7 +88,6 @@ class Picture:
         height: pixels.
     """
 
-    kind: ClassVar[str] = 'picture'
     source: str
     alt: str
     caption: str
@@ -112,15 +113,14 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Cards:
+class Cards(Block):
     """Queries side by side."""
 
-    kind: ClassVar[str] = 'cards'
     cards: tuple[Card, ...]
 
 
 @dataclass(frozen=True)
-class Code:
+class Code(Block):
     """Text of a file.
 
     Attributes:
@@ -129,14 +129,13 @@ class Code:
         is_diff: lines that begin with + or - are marked.
     """
 
-    kind: ClassVar[str] = 'code'
     label: str
     text: str
     is_diff: bool = False
 
 
 @dataclass(frozen=True)
-class Details:
+class Details(Block):
     """Blocks that are folded away.
 
     Attributes:
@@ -144,12 +143,8 @@ class Details:
         blocks: any but headings.
     """
 
-    kind: ClassVar[str] = 'details'
     summary: str
     blocks: tuple[Block, ...]
-
-
-Block = Union[Text, Heading, Missing, Table, Items, Charts, Picture, Cards, Code, Details]
 
 
 @dataclass(frozen=True)

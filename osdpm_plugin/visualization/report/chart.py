@@ -48,16 +48,20 @@ STYLE: Any = {  # rcParams
 }
 
 
-class Legend(NamedTuple):
-    """What a style stands for.
+class Series(NamedTuple):
+    """One line to draw; without points, what a legend says of a style.
 
     Attributes:
-        style: from 0.
-        label: plain text.
+        label: for the description or the legend.
+        style: from 0; sets colour and dashes.
+        points: in the units of the data; gaps are left where a value is not finite.
+        mark: point on which to draw a ring, or None.
     """
 
-    style: int
     label: str
+    style: int
+    points: Points = ()
+    mark: Optional[tuple[float, float]] = None
 
     @property
     def colour(self) -> str:
@@ -68,22 +72,6 @@ class Legend(NamedTuple):
     def dashes(self) -> tuple[int, ...]:
         """Lengths of dashes and gaps; none for a solid line."""
         return DASHES[self.style % len(DASHES)]
-
-
-class Series(NamedTuple):
-    """One line to draw.
-
-    Attributes:
-        label: for the description.
-        style: see `Legend`.
-        points: in the units of the data; gaps are left where a value is not finite.
-        mark: point on which to draw a ring, or None.
-    """
-
-    label: str
-    style: int
-    points: Points
-    mark: Optional[tuple[float, float]] = None
 
 
 class Chart(NamedTuple):
@@ -123,13 +111,12 @@ def line_chart(ident: str, title: str, unit: str, series: Sequence[Series]) -> O
     with rc_context({**STYLE, 'svg.hashsalt': ident}):
         axes = _axes(HEIGHT, unit)
         for one, _ in shown:
-            legend = Legend(one.style, one.label)
-            look = dict(color=PAINT[legend.colour], clip_on=False)
+            look = dict(color=PAINT[one.colour], clip_on=False)
             xs, ys = np.array(one.points, dtype=float).T
             seen = np.pad(np.isfinite(ys), 1)
             alone = seen[1:-1] & ~seen[:-2] & ~seen[2:]  # points between gaps, which no line shows
             ys = np.where(seen[1:-1], ys, math.nan)
-            axes.plot(xs, ys, dashes=legend.dashes, marker='.', markevery=alone, **look)
+            axes.plot(xs, ys, dashes=one.dashes, marker='.', markevery=alone, **look)
             if one.mark is not None:
                 axes.plot(*one.mark, 'o', markersize=9, markeredgewidth=2, markerfacecolor=PAINT['ground'], **look)
         values = [y for _, finite in shown for _, y in finite]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from .blocks import Block, Charts, Details, Missing, Section, Table, Text, command
-from .chart import Chart, Legend, Series, line_chart, number
+from .chart import Chart, Series, line_chart, number
 from .scalars import Points
 from .work_dirs import Experiment, Run
 
@@ -41,7 +41,7 @@ def curve_section(experiments: Sequence[Experiment]) -> Section:
     blocks: list[Block] = []
     if sources:
         main = [('train', 'loss'), ('train', 'lr'), *(('val', name) for name in _main_metrics(sources))]
-        legend = tuple(Legend(style, one.name) for style, one in enumerate(experiments) if _has_curves(one))
+        legend = tuple(Series(one.name, style) for style, one in enumerate(experiments) if _has_curves(one))
         blocks += [Text(_explanation(sources)), Charts(tuple(_charts(main, sources)), legend)]
         recalls = [('val', name) for name in _names(sources, 'val') if '_R@' in name]
         if recalls:
