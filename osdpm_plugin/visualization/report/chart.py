@@ -2,7 +2,7 @@
 
 Colours are variables of the style sheet, so that a chart follows the page's scheme; lines differ in dashes too, so that
 colour is never the only cue. Text stays text (``svg.fonttype`` 'none'): the page's fonts draw it, it can be searched
-and copied, and it takes a tenth of the bytes of outlines.
+and copied, and it takes fewer bytes than outlines.
 """
 
 from __future__ import annotations
