@@ -6,7 +6,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from xml.etree import ElementTree
 
 import html5lib
@@ -75,23 +75,15 @@ def tables_of(text: str) -> dict[str, list[list[str]]]:
     return found
 
 
-class Shape(NamedTuple):
-    """What a chart draws in the colour of a series: style, and points in units of the viewBox."""
-
-    style: str
-    places: list[tuple[float, float]]
-
-
-def shapes_of(chart: Any) -> tuple[list[Shape], list[Shape]]:
-    """Lines and marks of an SVG element, or of the text of its content, in drawing order."""
-    lines, marks = [], []
+def shapes_of(chart: Any) -> tuple[list[Any], list[Any]]:
+    """Lines and marks in the colours of series, of an SVG element or the text of its content: (style, places) each."""
+    shapes: tuple[list[Any], list[Any]] = [], []
     for element in (ElementTree.fromstring(f'<svg>{chart}</svg>') if isinstance(chart, str) else chart).iter():
-        style = element.get('style') or ''
+        style, path = element.get('style') or '', element.get('d')
         if 'var(--c' in style and element.get('id') is None:
-            where = element.get('d') or f'{element.get("x")} {element.get("y")}'
-            numbers = [float(part) for part in re.findall(r'[\d.]+', where)]
-            (lines if element.get('d') else marks).append(Shape(style, list(zip(numbers[::2], numbers[1::2]))))
-    return lines, marks
+            numbers = [float(part) for part in re.findall(r'[\d.]+', path or f'{element.get("x")} {element.get("y")}')]
+            shapes[path is None].append((style, list(zip(numbers[::2], numbers[1::2]))))
+    return shapes
 
 
 class Addresses(HTMLParser):

@@ -50,6 +50,8 @@ def test_nothing_logged_and_damage(tmp_path):
     path.write_text('{"loss"\n' + path.read_text())
     with pytest.raises(DataError, match='line 1 is not JSON'):
         read_curves(tmp_path)
+    path.write_text(json.dumps(dict(loss=math.nan, lr=1, iter=1, epoch=1, step=1)) + '\n')
+    assert math.isnan(read_curves(tmp_path).train['loss'][0][1])
     path.write_text('[1]\n')
     with pytest.raises(DataError, match='line 1 is no JSON object'):
         read_curves(tmp_path)
@@ -116,15 +118,12 @@ def test_line_chart_by_hand():
     points = ((1, 10.0), (2, math.nan), (3, 5.0), (4, 0.0), (5, math.inf))
     series = [Series('a', 7, points, (4, 0.0)), Series('empty', 1, ((1, math.inf),))]
     chart = line_chart('c', 'Loss', 'epoch', series)
-    ((line,), (alone, ring)), texts = shapes_of(chart.drawing), re.findall('<text[^>]*>([^<]*)<', chart.drawing)
-    assert texts == ['1', '2', '3', '4', 'epoch', '0', '2', '4', '6', '8', '10']  # nothing of 'empty' can be drawn
-    first, (x3, y3), (x4, y4) = line.places
-    assert 'var(--c1)' in line.style and 'stroke-dasharray: 2,5' in line.style.replace(', ', ',')
-    assert alone.places == [first] == [pytest.approx((3 * x3 - 2 * x4, 2 * y3 - y4), abs=0.4)] and ring.places[0] == (
-        x4,
-        y4,
-    )
+    (((style, line),), ((_, alone), (_, ring))) = shapes_of(chart.drawing)  # nothing of 'empty' can be drawn
+    first, (x3, y3), (x4, y4) = line
+    assert 'var(--c1)' in style and 'stroke-dasharray: 2,5' in style.replace(', ', ',')
+    assert alone == [first] == [pytest.approx((3 * x3 - 2 * x4, 2 * y3 - y4), abs=0.4)] and ring == [(x4, y4)]
     assert x4 > x3 and y4 > y3  # to the right, and down
+    assert re.findall('<text[^>]*>([^<]*)<', chart.drawing) == [*'1234', 'epoch', *'02468', '10']
     assert chart.description == 'a: 10 at epoch 1, 0 at epoch 4, between 0 and 10, not finite at 2 of 5 places.'
     assert '#0' not in chart.drawing and 'font' not in chart.drawing and 'url(' not in chart.drawing
     assert chart == line_chart('c', 'Loss', 'epoch', series)
@@ -132,23 +131,12 @@ def test_line_chart_by_hand():
 
 
 def test_forest_by_hand():
-    plot = forest_plot(
-        'f',
-        't',
-        'points',
-        [('minus <$a$>\x07', Difference(2.0, -1.0, 5.0, [])), ('minus b', Difference(4.0, 3.0, 5.0, []))],
-    )
-    lines, marks = shapes_of(plot.drawing)
-    (low, y), (high, _) = lines[0].places
-    (ends_low, ends_high, mean), (_, _, below) = (marks[i : i + 3] for i in (0, 3))
-    assert (ends_low.places[0], ends_high.places[0]) == ((low, y), (high, y))
-    assert mean.places[0] == pytest.approx(((low + high) / 2, y), abs=0.2) and below.places[0][1] > y
-    assert lines[1].places[0][0] == pytest.approx(low + (high - low) * 4 / 6, abs=0.2)
+    rows = [('minus <$a$>\x07', Difference(2.0, -1.0, 5.0, [])), ('minus b', Difference(4.0, 3.0, 5.0, []))]
+    plot = forest_plot('f', 't', 'points', rows)
+    lines, marks = ([places for _, places in shapes] for shapes in shapes_of(plot.drawing))
+    (low, y), (high, _) = lines[0]
+    assert marks[:2] == [[(low, y)], [(high, y)]] and marks[2] == [pytest.approx(((low + high) / 2, y), abs=0.2)]
+    assert lines[1][0][0] == pytest.approx(low + (high - low) * 4 / 6, abs=0.2) and lines[1][0][1] > y
     texts = re.findall('<text[^>]*>([^<]*)<', plot.drawing)
     assert texts == ['0', '2', '4', 'points', 'minus &lt;$a$&gt;', 'minus b']
     assert plot.description.endswith('minus b: +4.00 [+3.00, +5.00].')
-
-
-def test_unreadable_rows_are_json_objects(tmp_path):
-    path = write_scalars(tmp_path, [], tail=json.dumps(dict(loss=math.nan, lr=1, iter=1, epoch=1, step=1)) + '\n')
-    assert math.isnan(read_curves(tmp_path).train['loss'][0][1]) and path.is_file()
