@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import html5lib
 
@@ -71,6 +73,17 @@ def tables_of(text: str) -> dict[str, list[list[str]]]:
         rows = [[''.join(cell.itertext()).strip() for cell in row] for row in table.iter('tr')]
         found[''.join(table.find('caption').itertext()).strip()] = rows
     return found
+
+
+def shapes_of(chart: Any) -> tuple[list[Any], list[Any]]:
+    """Lines and marks in the colours of series, of an SVG element or the text of its content: (style, places) each."""
+    shapes: tuple[list[Any], list[Any]] = [], []
+    for element in (ElementTree.fromstring(f'<svg>{chart}</svg>') if isinstance(chart, str) else chart).iter():
+        style, path = element.get('style') or '', element.get('d')
+        if 'var(--c' in style and element.get('id') is None:
+            numbers = [float(part) for part in re.findall(r'[\d.]+', path or f'{element.get("x")} {element.get("y")}')]
+            shapes[path is None].append((style, list(zip(numbers[::2], numbers[1::2]))))
+    return shapes
 
 
 class Addresses(HTMLParser):

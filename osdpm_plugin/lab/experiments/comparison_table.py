@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from ...errors import ConfigError, DataError
+from ...errors import DataError
 from ...utils.result_files import write_text
 from .published_tables import PublishedTable
 from .schema import read_result
-from .statistics import Spread
-from .tables import FORMATS, Row, build_table
+from .tables import RecallRow, RecallTable, average_seeds, digits, lay_out, seed_names, tex
 
 NOTHING = '–'
+COLUMNS = ('i2t R@1', 'i2t R@5', 'i2t R@10', 't2i R@1', 't2i R@5', 't2i R@10', 'Rsum', 'mR')
 SUFFIXES = dict(markdown='md', csv='csv', latex='tex')
 
 
-class Line(NamedTuple):
+class MethodRow(NamedTuple):
     """One method.
 
     Attributes:
@@ -31,7 +28,7 @@ class Line(NamedTuple):
 
     name: str
     published: Optional[list[float]]
-    measured: Optional[Row]
+    measured: Optional[RecallRow]
 
 
 class ComparisonTable(NamedTuple):
@@ -39,12 +36,12 @@ class ComparisonTable(NamedTuple):
 
     Attributes:
         columns: headings of the numbers.
-        lines: one a method.
+        rows: one a method.
         notes: sentences for below the table.
     """
 
     columns: list[str]
-    lines: list[Line]
+    rows: list[MethodRow]
     notes: list[str]
 
 
@@ -65,26 +62,24 @@ def compare_with_published(
     Raises:
         DataError: result files do not belong together, or measure other recalls than were published.
     """
-    paths = [path for method in names for path in results.get(method, ())]
-    measured = build_table(paths) if paths else None
-    rows = {} if measured is None else {row.name: row for row in measured.rows}
-    columns = ['i2t R@1', 'i2t R@5', 'i2t R@10', 't2i R@1', 't2i R@5', 't2i R@10', 'Rsum', 'mR']
-    if measured is not None:
-        columns = measured.columns
-    if published is not None and columns != [*published.columns, 'Rsum', 'mR']:
+    runs = {method: [(path, read_result(path)) for path in results.get(method, ())] for method in names}
+    groups = {group[0][1].config.name: group for group in runs.values() if group}
+    measured = average_seeds(groups) if groups else RecallTable(list(COLUMNS), [], [])
+    if published is not None and measured.columns != [*published.columns, 'Rsum', 'mR']:
         raise DataError(
-            f'{", ".join(columns)} were measured, but {", ".join(published.columns)} published; evaluate with '
+            f'{", ".join(measured.columns)} were measured, but {", ".join(published.columns)} published; evaluate with '
             'topk=(1, 5, 10) to compare'
         )
-    lines = []
-    for method, name in names.items():
-        config = read_result(results[method][0]).config.name if results.get(method) else None
-        lines.append(Line(name, _published_cells(published, method), None if config is None else rows[config]))
-    about = [] if measured is None else list(measured.notes)
-    about += notes
+    averaged = iter(measured.rows)
+    rows = [
+        MethodRow(name, _published_cells(published, method), next(averaged) if runs[method] else None)
+        for method, name in names.items()
+    ]
+    about = [*measured.notes, *notes]
     if published is not None:
-        about.append(_published_note(published, list(names), read_result(paths[0]).data.split if paths else None))
-    return ComparisonTable(columns, lines, about)
+        split = next((group[0][1].data.split for group in groups.values()), None)
+        about.append(_published_note(published, list(names), split))
+    return ComparisonTable(measured.columns, rows, about)
 
 
 def _published_cells(published: Optional[PublishedTable], method: str) -> Optional[list[float]]:
@@ -112,19 +107,15 @@ def render_comparison(table: ComparisonTable, kind: str = 'markdown') -> str:
         ConfigError: ``kind`` is none of `FORMATS`.
     """
     if kind == 'csv':
-        return _csv(table)
-    if kind not in FORMATS:
-        raise ConfigError(f'format={kind!r} must be one of {FORMATS}')
-    both = any(line.published is not None for line in table.lines)
+        columns = [f'{column} {part}' for column in table.columns for part in ('published', 'mean', 'std')]
+        rows = [_csv_cells(row, len(table.columns)) for row in table.rows]
+        return lay_out(kind, ['method', *columns, 'seeds'], rows, table.notes)
+    both = any(row.published is not None for row in table.rows)
+    rows = [cells for row in table.rows for cells in _cells(row, len(table.columns), both)]
+    if kind == 'latex':
+        rows = [[tex(cell) for cell in cells] for cells in rows]
     head = ['method', *(['numbers'] if both else []), *table.columns, 'seeds']
-    body = [cells for line in table.lines for cells in _cells(line, len(table.columns), both)]
-    if kind == 'markdown':
-        left = 2 if both else 1
-        text = [_markdown(head), _markdown(['---'] * left + ['---:'] * (len(head) - left)), *map(_markdown, body)]
-        return '\n'.join([*text, '', *(f'{note}  ' for note in table.notes[:-1]), *table.notes[-1:]])
-    text = [f'\\begin{{tabular}}{{{"ll" if both else "l"}{"r" * (len(table.columns) + 1)}}}', '\\hline']
-    text += [_latex(head), '\\hline', *map(_latex, body), '\\hline', '\\end{tabular}']
-    return '\n'.join([*text, *(f'\\par {_tex(note)}' for note in table.notes)])
+    return lay_out(kind, head, rows, table.notes, texts=2 if both else 1)
 
 
 def write_comparison(table: ComparisonTable, folder: Path) -> None:
@@ -137,52 +128,25 @@ def write_comparison(table: ComparisonTable, folder: Path) -> None:
         write_text(folder / f'table.{suffix}', render_comparison(table, kind) + '\n', 'table')
 
 
-def _cells(line: Line, width: int, both: bool) -> list[list[str]]:
+def _cells(row: MethodRow, width: int, both: bool) -> list[list[str]]:
     """One or two rows of text of a method."""
     cells, seeds = [NOTHING] * width, '0'
-    if line.measured is not None:
-        cells, seeds = [_mean_and_std(cell) for cell in line.measured.cells], str(len(line.measured.seeds))
+    if row.measured is not None:
+        cells, seeds = [f'{cell}' for cell in row.measured.cells], str(len(row.measured.seeds))
     if not both:
-        return [[line.name, *cells, seeds]]
-    if line.published is None:
-        return [[line.name, 'measured', *cells, seeds]]
-    return [
-        [line.name, 'published', *(f'{value:.2f}' for value in line.published), ''],
-        ['', 'measured', *cells, seeds],
-    ]
+        return [[row.name, *cells, seeds]]
+    if row.published is None:
+        return [[row.name, 'measured', *cells, seeds]]
+    published = [row.name, 'published', *(f'{value:.2f}' for value in row.published), '']
+    return [published, ['', 'measured', *cells, seeds]]
 
 
-def _mean_and_std(cell: Spread) -> str:
-    return f'{cell.mean:.2f}' + (f' ± {cell.std:.2f}' if cell.std is not None else '')
-
-
-def _markdown(cells: Sequence[str]) -> str:
-    return '| ' + ' | '.join(cells) + ' |'
-
-
-def _latex(cells: Sequence[str]) -> str:
-    return ' & '.join(map(_tex, cells)) + ' \\\\'
-
-
-def _tex(text: str) -> str:
-    return re.sub(r'([_%&#$])', r'\\\1', text).replace('±', '$\\pm$').replace(NOTHING, '--')
-
-
-def _csv(table: ComparisonTable) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator='\n')
-    parts = [f'{column} {part}' for column in table.columns for part in ('published', 'mean', 'std')]
-    writer.writerow(['method', *parts, 'seeds', 'notes'])
-    for line in table.lines:
-        numbers = []
-        for i in range(len(table.columns)):
-            mean, std, _ = (None, None, []) if line.measured is None else line.measured.cells[i]
-            value = None if line.published is None else line.published[i]
-            numbers += [_digits(value, 2), _digits(mean, 4), _digits(std, 4)]
-        seeds = ' '.join(map(str, line.measured.seeds)) if line.measured else ''
-        writer.writerow([line.name, *numbers, seeds, ' '.join(table.notes)])
-    return out.getvalue().rstrip('\n')
-
-
-def _digits(value: Optional[float], digits: int) -> str:
-    return '' if value is None else f'{value:.{digits}f}'
+def _csv_cells(row: MethodRow, width: int) -> list[str]:
+    published: Sequence[Optional[float]] = row.published or [None] * width
+    measured = [(None, None)] * width if row.measured is None else [cell[:2] for cell in row.measured.cells]
+    numbers = (
+        text
+        for value, (mean, std) in zip(published, measured)
+        for text in (digits(value, 2), digits(mean), digits(std))
+    )
+    return [row.name, *numbers, '' if row.measured is None else ' '.join(seed_names(row.measured.seeds))]

@@ -1,4 +1,4 @@
-"""Numbers of several seeds -> mean and spread; two models on the same queries -> interval of their difference."""
+"""Numbers of seeds -> mean and standard deviation; two models on the same queries -> interval of their difference."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ...errors import ConfigError, DataError
 CHUNK = 256  # resamples at a time; changes memory, never a number
 
 
-class Spread(NamedTuple):
-    """Several runs of one number.
+class MeanAndStd(NamedTuple):
+    """One number over several seeds; formatted as ``12.34 ± 0.56``, the mean alone for one seed.
 
     Attributes:
         mean: arithmetic mean.
@@ -25,8 +25,12 @@ class Spread(NamedTuple):
     std: Optional[float]
     values: list[float]
 
+    def __format__(self, spec: str) -> str:
+        """``spec`` is that of the mean."""
+        return format(self.mean, spec or '.2f') + ('' if self.std is None else f' ± {self.std:.2f}')
 
-def spread(values: Sequence[float]) -> Spread:
+
+def mean_and_std(values: Sequence[float]) -> MeanAndStd:
     """Mean and standard deviation (ddof = 1).
 
     Raises:
@@ -35,7 +39,7 @@ def spread(values: Sequence[float]) -> Spread:
     if not len(values):
         raise DataError('there are no runs to average')
     array = np.asarray(values, dtype=np.float64)
-    return Spread(float(array.mean()), float(array.std(ddof=1)) if len(array) > 1 else None, array.tolist())
+    return MeanAndStd(float(array.mean()), float(array.std(ddof=1)) if len(array) > 1 else None, array.tolist())
 
 
 def bootstrap(sums: np.ndarray, sizes: np.ndarray, *, resamples: int = 10_000, seed: int = 0) -> np.ndarray:
@@ -95,7 +99,7 @@ def percentile_interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.nd
 
 
 class Difference(NamedTuple):
-    """Model A less model B in one number.
+    """Model A minus model B in one number; formatted as ``+1.20 [-0.30, +2.70]``.
 
     Attributes:
         mean: over seeds.
@@ -109,6 +113,9 @@ class Difference(NamedTuple):
     high: float
     values: list[float]
 
+    def __str__(self) -> str:
+        return f'{self.mean:+.2f} [{self.low:+.2f}, {self.high:+.2f}]'
+
 
 def paired_difference(
     first: np.ndarray,
@@ -120,7 +127,7 @@ def paired_difference(
     level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Difference]:
-    """Recall of A less recall of B, in percentage points, with a bootstrap interval over seeds and queries.
+    """Recall of A minus recall of B, in percentage points, with a bootstrap interval over seeds and queries.
 
     Args:
         first: (S, N, Q) hits of A summed by query, see `queries.sums_by_image`.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
 from ...errors import DataError
 from .queries import KEYS, stack_queries
 from .schema import RunResult, read_result
-from .statistics import paired_difference, spread
+from .statistics import MeanAndStd, mean_and_std, paired_difference
 
 METHOD = (
     'percentile bootstrap over seeds and images (an image with its captions is the unit of both directions), crossed: '
@@ -20,21 +20,31 @@ METHOD = (
 )
 
 
+ASPECTS: dict[str, Callable[[RunResult], Any]] = {
+    'config': lambda result: result.config,
+    'data': lambda result: result.data,
+    'rule for ties': lambda result: result.tie_policy,
+    'topk': lambda result: result.topk,
+    'selection rule': lambda result: result.selection,
+    'set of numbers': lambda result: sorted(result.primary),
+}
+
+
+def check_alike(
+    one: RunResult, other: RunResult, *, labels: tuple[Any, Any], remedy: str, but: Sequence[str] = ()
+) -> None:
+    """Raise DataError, with labels and remedy, unless two results agree in all `ASPECTS` but some."""
+    for what, of in ASPECTS.items():
+        if what not in but and of(one) != of(other):
+            raise DataError(f'{labels[0]} and {labels[1]} differ in {what}: {of(one)} and {of(other)}; {remedy}')
+
+
 def check_same_experiment(results: Sequence[RunResult], paths: Sequence[Any]) -> None:
     """Raise DataError unless results differ in nothing but the seed: config, data, rule for ties, K, selection rule."""
     if not results:
         raise DataError('there are no result files')
     for result, path in zip(results, paths):
-        for what, one, other in (
-            ('config', results[0].config, result.config),
-            ('data', results[0].data, result.data),
-            ('rule for ties', results[0].tie_policy, result.tie_policy),
-            ('topk', results[0].topk, result.topk),
-            ('selection rule', results[0].selection, result.selection),
-            ('set of numbers', sorted(results[0].primary), sorted(result.primary)),
-        ):
-            if one != other:
-                raise DataError(f'{path} and {paths[0]} differ in {what}: {other} and {one}; average like with like')
+        check_alike(result, results[0], labels=(path, paths[0]), remedy='average like with like')
     seeds = [result.seed for result in results]
     if None in seeds and len(seeds) > 1:
         raise DataError(f'{paths[seeds.index(None)]} has no seed and cannot be averaged with others')
@@ -60,7 +70,7 @@ def summarise_seeds(paths: Sequence[Path]) -> dict[str, Any]:
     metrics: dict[str, dict[str, Any]] = {}
     for rule in first.metrics:
         runs = [_all_numbers(result, rule) for result in results]
-        metrics[rule] = {name: spread([run[name] for run in runs])._asdict() for name in runs[0]}
+        metrics[rule] = {name: mean_and_std([run[name] for run in runs])._asdict() for name in runs[0]}
     return {
         'kind': 'summary of seeds',
         'config': vars(first.config),
@@ -78,7 +88,7 @@ def summarise_seeds(paths: Sequence[Path]) -> dict[str, Any]:
 def compare(
     first: Sequence[Path], second: Sequence[Path], *, resamples: int = 10_000, level: float = 0.95, seed: int = 0
 ) -> dict[str, Any]:
-    """First config less second, paired by seed and query.
+    """First config minus second, paired by seed and query.
 
     Args:
         first: result files of the first config, with their per-query files beside them.
@@ -101,25 +111,16 @@ def compare(
         runs.append([(results[i], Path(paths[i])) for i in order])
     one, two = runs[0][0][0], runs[1][0][0]
     seeds = [[result.seed for result, _ in run] for run in runs]
-    for what, a, b in (
-        ('seeds', *seeds),
-        ('data', one.data, two.data),
-        ('rule for ties', one.tie_policy, two.tie_policy),
-        ('topk', one.topk, two.topk),
-        ('selection rule', one.selection, two.selection),
-    ):
-        if a != b:
-            raise DataError(
-                f'{one.config.name} and {two.config.name} differ in {what}: {a} and {b}; compare like with like'
-            )
+    names = one.config.name, two.config.name
+    if seeds[0] != seeds[1]:
+        raise DataError(f'{names[0]} and {names[1]} differ in seeds: {seeds[0]} and {seeds[1]}; compare like with like')
+    check_alike(one, two, labels=names, remedy='compare like with like', but=('config', 'set of numbers'))
     hits = [stack_queries([path.parent / result.queries_file for result, path in run]) for run in runs]
     (sums, sizes, queries), (other_sums, _, other_queries) = hits
     if not all(np.array_equal(getattr(queries, k), getattr(other_queries, k)) for k in KEYS if not k.endswith('hits')):
-        raise DataError(
-            f'{one.config.name} and {two.config.name} number their queries differently; evaluate both again'
-        )
-    names = [f'{way}_R@{k}' for way in ('i2t', 't2i') for k in queries.topk]
-    found = paired_difference(sums, other_sums, sizes, names, resamples=resamples, level=level, seed=seed)
+        raise DataError(f'{names[0]} and {names[1]} number their queries differently; evaluate both again')
+    columns = [f'{way}_R@{k}' for way in ('i2t', 't2i') for k in queries.topk]
+    found = paired_difference(sums, other_sums, sizes, columns, resamples=resamples, level=level, seed=seed)
     return {
         'kind': 'paired difference',
         'first': vars(one.config),
@@ -144,7 +145,7 @@ def summary_lines(summary: dict[str, Any]) -> str:
         f'{summary["config"]["name"]}: {data["name"]} {data["split"]}, {count} seeds {summary["seeds"]}, '
         f'ties {summary["tie_policy"]}, checkpoint {summary["selection"]}, mean ± std (ddof 1)'
     ]
-    lines += [f'  {name:<32} {_plus_minus(value["mean"], value["std"])}' for name, value in values.items()]
+    lines += [f'  {name:<32} {MeanAndStd(**value):7.2f}' for name, value in values.items()]
     return '\n'.join(lines)
 
 
@@ -165,7 +166,3 @@ def comparison_lines(comparison: dict[str, Any]) -> str:
 def _all_numbers(result: RunResult, rule: str) -> dict[str, float]:
     parts = (result.metrics, result.content_metrics, result.transductive_metrics)
     return {name: value for part in parts if part is not None for name, value in part[rule].items()}
-
-
-def _plus_minus(mean: float, std: Optional[float]) -> str:
-    return f'{mean:7.2f}' + (f' ± {std:.2f}' if std is not None else '')

@@ -1,4 +1,7 @@
-"""Result files -> a table, mean ± standard deviation over seeds, with what it stands on below it."""
+"""Result files -> tables, mean ± standard deviation over seeds, with what they stand on in words.
+
+The one place of their wording and of their Markdown, CSV and LaTeX.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,15 @@ import argparse
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from ...errors import ConfigError, DataError
 from ...utils.result_files import write_text
 from .schema import RunResult, read_result
-from .statistics import Spread, spread
-from .summary import check_same_experiment
+from .statistics import MeanAndStd, mean_and_std
+from .summary import check_alike, check_same_experiment
 
 FORMATS = ('markdown', 'csv', 'latex')
 NUMBERS = ('standard', 'content', 'transductive')
@@ -25,21 +28,23 @@ LABELS = {
 }
 
 
-class Row(NamedTuple):
+class RecallRow(NamedTuple):
     """One config.
 
     Attributes:
         name: of the config.
         seeds: of its results.
         cells: one a column.
+        numbers: what they are called, e.g. 'transductive_dual_softmax'; '' for the standard ones.
     """
 
     name: str
     seeds: list[Optional[int]]
-    cells: list[Spread]
+    cells: list[MeanAndStd]
+    numbers: str = ''
 
 
-class Table(NamedTuple):
+class RecallTable(NamedTuple):
     """Rows with their columns and notes.
 
     Attributes:
@@ -49,11 +54,14 @@ class Table(NamedTuple):
     """
 
     columns: list[str]
-    rows: list[Row]
+    rows: list[RecallRow]
     notes: list[str]
 
 
-def build_table(paths: Sequence[Path], numbers: str = 'standard') -> Table:
+Results = Sequence[tuple[Path, RunResult]]  # of one config, each with its file
+
+
+def build_table(paths: Sequence[Path], numbers: str = 'standard') -> RecallTable:
     """Group result files by config and average over seeds.
 
     Args:
@@ -61,57 +69,146 @@ def build_table(paths: Sequence[Path], numbers: str = 'standard') -> Table:
         numbers: 'standard', 'content' or 'transductive', see `osdpm_plugin.evaluation`.
 
     Raises:
-        DataError: a file is not valid, lacks these numbers, or they are of different data, rule for ties or K, or files
-            of one config differ in more than the seed.
+        DataError: a file is not valid, or see `average_seeds`.
+        ConfigError: ``numbers`` is unknown.
+    """
+    groups: dict[str, list[tuple[Path, RunResult]]] = {}
+    for path in paths:
+        result = read_result(path)
+        groups.setdefault(result.config.name, []).append((Path(path), result))
+    return average_seeds(groups, numbers)
+
+
+def average_seeds(
+    groups: Mapping[str, Results], numbers: str = 'standard', *, ties: Optional[str] = None
+) -> RecallTable:
+    """A row for each group of results.
+
+    Args:
+        groups: name of a row -> results, one a seed.
+        numbers: see `build_table`.
+        ties: rule for ties of the numbers; that of the results when None.
+
+    Raises:
+        DataError: there are no results, or they lack these numbers, are of different data, rule for ties or K, or those
+            of one row differ in more than the seed.
         ConfigError: ``numbers`` is unknown.
     """
     if numbers not in NUMBERS:
         raise ConfigError(f'numbers={numbers!r} must be one of {NUMBERS}')
-    read = [(Path(path), read_result(path)) for path in paths]
+    read = [run for group in groups.values() for run in group]
     if not read:
         raise DataError('there are no result files; name test_results.json files')
-    (first_path, first), groups = read[0], dict[str, list[tuple[Path, RunResult]]]()
+    first_path, first = read[0]
     for path, result in read:
-        for what, one, other in (
-            ('data', first.data, result.data),
-            ('rule for ties', first.tie_policy, result.tie_policy),
-            ('topk', first.topk, result.topk),
-        ):
-            if one != other:
-                raise DataError(f'{path} and {first_path} differ in {what}: {other} and {one}; make one table for each')
-        groups.setdefault(result.config.name, []).append((path, result))
+        labels, others = (path, first_path), ('config', 'selection rule', 'set of numbers')
+        check_alike(result, first, labels=labels, remedy='make one table for each', but=others)
     stems = [f'{way}_R@{k}' for way in ('i2t', 't2i') for k in first.topk] + ['Rsum', 'mR']
     rows = []
     for name, group in groups.items():
-        group.sort(key=lambda item: -1 if item[1].seed is None else item[1].seed)
-        check_same_experiment([result for _, result in group], [path for path, _ in group])
-        values = [_numbers(result, path, numbers) for path, result in group]
-        cells = [spread([value[stem] for value in values]) for stem in stems]
-        rows.append(Row(name, [result.seed for _, result in group], cells))
-    return Table([stem.replace('_', ' ') for stem in stems], rows, _notes(groups, first, numbers))
+        runs = sorted(group, key=lambda run: -1 if run[1].seed is None else run[1].seed)
+        check_same_experiment([result for _, result in runs], [path for path, _ in runs])
+        values = [_numbers(result, path, numbers, ties) for path, result in runs]
+        prefix = next(key[: -len('Rsum')] for key in values[0] if key.endswith('Rsum'))
+        cells = [mean_and_std([value[prefix + stem] for value in values]) for stem in stems]
+        rows.append(RecallRow(name, [result.seed for _, result in runs], cells, prefix.rstrip('_')))
+    return RecallTable([stem.replace('_', ' ') for stem in stems], rows, _notes(groups, rows, first, numbers))
 
 
-def render(table: Table, kind: str = 'markdown') -> str:
+def _numbers(result: RunResult, path: Path, numbers: str, ties: Optional[str]) -> dict[str, float]:
+    part = result.metrics if numbers == 'standard' else getattr(result, f'{numbers}_metrics')
+    if part is None:
+        raise DataError(f'{path} has no {numbers} numbers')
+    return part[ties or result.tie_policy]
+
+
+def _notes(groups: Mapping[str, Results], rows: Sequence[RecallRow], first: RunResult, numbers: str) -> list[str]:
+    rules: dict[str, list[str]] = {}
+    for name, group in groups.items():
+        rules.setdefault(group[0][1].selection, []).append(name)
+    chosen = [rule if len(rules) == 1 else f'{rule} ({", ".join(names)})' for rule, names in rules.items()]
+    counts = sorted({len(row.seeds) for row in rows})
+    data, label = first.data, LABELS[numbers]
+    if numbers == 'transductive':
+        label += f' Method: {", ".join(sorted({row.numbers for row in rows}))}.'
+    return [
+        *([label] if label else []),
+        f'{data.name}, split {data.split} ({data.images} images, {data.captions} captions, hash {data.sha256[:12]}); '
+        'recall in percent, i2t: image to text, t2i: text to image.',
+        f'Mean ± standard deviation (ddof 1) over n seeds, n = {", ".join(map(str, counts))}.',
+        f'Ties: {first.tie_policy}.',
+        f'Checkpoint: {"; ".join(chosen)}.',
+        *(['CHOSEN ON TEST: the numbers are optimistic.'] if any('TEST' in rule for rule in rules) else []),
+    ]
+
+
+def render(table: RecallTable, kind: str = 'markdown') -> str:
     """A table as text, without a line break at its end.
 
     Raises:
         ConfigError: ``kind`` is none of `FORMATS`.
     """
     if kind == 'csv':
-        return _csv(table)
-    if kind == 'markdown':
-        head = ['config', *table.columns, 'seeds']
-        lines = [_line(head), _line(['---'] + ['---:'] * (len(head) - 1))]
-        lines += [_line([f'`{row.name}`', *map(_cell, row.cells), str(len(row.seeds))]) for row in table.rows]
-        return '\n'.join([*lines, '', *(f'{note}  ' for note in table.notes[:-1]), table.notes[-1]])
+        columns = [f'{column} {part}' for column in table.columns for part in ('mean', 'std')]
+        rows = [
+            [row.name, *(digits(x) for cell in row.cells for x in cell[:2]), ' '.join(seed_names(row.seeds))]
+            for row in table.rows
+        ]
+        return lay_out(kind, ['config', *columns, 'seeds'], rows, table.notes)
     if kind == 'latex':
-        lines = [f'\\begin{{tabular}}{{l{"r" * (len(table.columns) + 1)}}}', '\\hline']
-        lines += [' & '.join(['config', *map(_tex, table.columns), 'seeds']) + ' \\\\', '\\hline']
-        for row in table.rows:
-            cells = [f'${_cell(cell)}$'.replace('±', '\\pm') for cell in row.cells]
-            lines.append(' & '.join([f'\\texttt{{{_tex(row.name)}}}', *cells, str(len(row.seeds))]) + ' \\\\')
-        return '\n'.join([*lines, '\\hline', '\\end{tabular}', *(f'\\par {_tex(note)}' for note in table.notes)])
+        rows = [
+            [f'\\texttt{{{tex(row.name)}}}', *(f'${cell}$'.replace('±', '\\pm') for cell in row.cells)]
+            for row in table.rows
+        ]
+    else:
+        rows = [[f'`{row.name}`', *(f'{cell}' for cell in row.cells)] for row in table.rows]
+    rows = [[*cells, str(len(row.seeds))] for cells, row in zip(rows, table.rows)]
+    return lay_out(kind, ['config', *table.columns, 'seeds'], rows, table.notes)
+
+
+def lay_out(
+    kind: str, head: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str], *, texts: int = 1
+) -> str:
+    """Rows of cells with notes as text, without a line break at its end.
+
+    Args:
+        kind: one of `FORMATS`.
+        head: one a column.
+        rows: as wide as ``head``, their cells in the markup of ``kind``.
+        notes: sentences for below the table; a column of their own in CSV.
+        texts: number of columns from the left that hold text and not numbers.
+
+    Raises:
+        ConfigError: ``kind`` is none of `FORMATS`.
+    """
+    numbers = len(head) - texts
+    if kind == 'csv':
+        out = io.StringIO()
+        csv.writer(out, lineterminator='\n').writerows([[*head, 'notes'], *([*row, ' '.join(notes)] for row in rows)])
+        return out.getvalue().rstrip('\n')
+    if kind == 'markdown':
+        lines = [f'| {" | ".join(row)} |' for row in (head, ['---'] * texts + ['---:'] * numbers, *rows)]
+        return '\n'.join([*lines, '', *(f'{note}  ' for note in notes[:-1]), *notes[-1:]])
+    if kind == 'latex':
+        top, *lines = [' & '.join(row) + ' \\\\' for row in (map(tex, head), *rows)]
+        lines = [f'\\begin{{tabular}}{{{"l" * texts}{"r" * numbers}}}', '\\hline', top, '\\hline', *lines, '\\hline']
+        return '\n'.join([*lines, '\\end{tabular}', *(f'\\par {tex(note)}' for note in notes)])
     raise ConfigError(f'format={kind!r} must be one of {FORMATS}')
+
+
+def tex(text: str) -> str:
+    """Plain text in LaTeX."""
+    return re.sub(r'([_%&#$])', r'\\\1', text).replace('±', '$\\pm$').replace('–', '--')
+
+
+def digits(value: Optional[float], number: int = 4) -> str:
+    """A number for CSV; '' for None."""
+    return '' if value is None else f'{value:.{number}f}'
+
+
+def seed_names(seeds: Sequence[Optional[int]]) -> list[str]:
+    """Each seed in words: 'none' for weights without one."""
+    return ['none' if seed is None else str(seed) for seed in seeds]
 
 
 def add_place(parser: argparse.ArgumentParser) -> None:
@@ -171,74 +268,3 @@ def put_into(path: Path, marker: str, text: str) -> bool:
         return False
     write_text(path, after, '--into')
     return True
-
-
-def _numbers(result: RunResult, path: Path, numbers: str) -> dict[str, float]:
-    """Numbers under the result's rule for ties, names without prefix."""
-    if numbers == 'standard':
-        return result.metrics[result.tie_policy]
-    part = getattr(result, f'{numbers}_metrics')
-    if part is None:
-        raise DataError(f'{path} has no {numbers} numbers')
-    values = part[result.tie_policy]
-    prefix = _prefix(values)
-    return {name[len(prefix) :]: value for name, value in values.items()}
-
-
-def _prefix(values: dict[str, float]) -> str:
-    return next(name[: -len('Rsum')] for name in values if name.endswith('Rsum'))
-
-
-def _notes(groups: dict[str, list[tuple[Path, RunResult]]], first: RunResult, numbers: str) -> list[str]:
-    results = [result for group in groups.values() for _, result in group]
-    rules: dict[str, list[str]] = {}
-    for name, group in groups.items():
-        rules.setdefault(group[0][1].selection, []).append(name)
-    counts = sorted({len(group) for group in groups.values()})
-    data = first.data
-    notes = [
-        f'{data.name}, split {data.split} ({data.images} images, {data.captions} captions, hash {data.sha256[:12]}); '
-        'recall in percent, i2t: image to text, t2i: text to image.',
-        f'Mean ± standard deviation (ddof 1) over n seeds, n = {", ".join(map(str, counts))}.',
-        f'Ties: {first.tie_policy}.',
-        'Checkpoint: '
-        + '; '.join(rule if len(rules) == 1 else f'{rule} ({", ".join(names)})' for rule, names in rules.items())
-        + '.',
-    ]
-    if numbers == 'transductive':
-        methods = sorted(
-            {_prefix(r.transductive_metrics[r.tie_policy])[:-1] for r in results if r.transductive_metrics}
-        )
-        notes.insert(0, f'{LABELS[numbers]} Method: {", ".join(methods)}.')
-    elif LABELS[numbers]:
-        notes.insert(0, LABELS[numbers])
-    if any('TEST' in rule for rule in rules):
-        notes.append('CHOSEN ON TEST: the numbers are optimistic.')
-    return notes
-
-
-def _csv(table: Table) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator='\n')
-    writer.writerow(['config', *(f'{c} {part}' for c in table.columns for part in ('mean', 'std')), 'seeds', 'notes'])
-    for row in table.rows:
-        cells: list[Any] = [x for cell in row.cells for x in (_round(cell.mean), _round(cell.std))]
-        seeds = ' '.join('none' if seed is None else str(seed) for seed in row.seeds)
-        writer.writerow([row.name, *cells, seeds, ' '.join(table.notes)])
-    return out.getvalue().rstrip('\n')
-
-
-def _round(value: Optional[float]) -> str:
-    return '' if value is None else f'{value:.4f}'
-
-
-def _cell(cell: Spread) -> str:
-    return f'{cell.mean:.2f}' + (f' ± {cell.std:.2f}' if cell.std is not None else '')
-
-
-def _line(cells: Sequence[str]) -> str:
-    return '| ' + ' | '.join(cells) + ' |'
-
-
-def _tex(text: str) -> str:
-    return re.sub(r'([_%&#$])', r'\\\1', text).replace('±', '$\\pm$')

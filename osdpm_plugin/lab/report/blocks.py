@@ -1,32 +1,38 @@
-"""What a page is made of; templates/blocks.html has one macro for each ``kind``. All texts are plain, never HTML."""
+"""What a page is made of; templates/blocks.html shows each ``kind``. All texts are plain, never HTML."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import ClassVar, Optional, Union
 
-from .chart import Chart, Forest, Legend
+from .chart import Chart, Series
+
+
+class Block:
+    """A part of a section."""
+
+    @property
+    def kind(self) -> str:
+        """For templates/blocks.html."""
+        return type(self).__name__.lower()
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(Block):
     """A paragraph."""
 
-    kind: ClassVar[str] = 'text'
     text: str
 
 
 @dataclass(frozen=True)
-class Heading:
+class Heading(Block):
     """A heading within a section."""
 
-    kind: ClassVar[str] = 'heading'
     text: str
 
 
 @dataclass(frozen=True)
-class Missing:
+class Missing(Block):
     """What is not there.
 
     Attributes:
@@ -34,13 +40,12 @@ class Missing:
         command: that makes it; '' for none.
     """
 
-    kind: ClassVar[str] = 'missing'
     text: str
     command: str = ''
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Block):
     """Rows under headings; the first cell of a row is its heading.
 
     Attributes:
@@ -50,7 +55,6 @@ class Table:
         texts: number of columns from the left that hold text and not numbers.
     """
 
-    kind: ClassVar[str] = 'table'
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -58,32 +62,22 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Items:
+class Items(Block):
     """A list of sentences."""
 
-    kind: ClassVar[str] = 'items'
     items: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Charts:
+class Charts(Block):
     """Small charts side by side under one legend."""
 
-    kind: ClassVar[str] = 'charts'
     charts: tuple[Chart, ...]
-    legend: tuple[Legend, ...] = ()
+    legend: tuple[Series, ...] = ()
 
 
 @dataclass(frozen=True)
-class ForestPlot:
-    """Intervals of differences."""
-
-    kind: ClassVar[str] = 'forest'
-    forest: Forest
-
-
-@dataclass(frozen=True)
-class Picture:
+class Picture(Block):
     """An image within the page.
 
     Attributes:
@@ -94,7 +88,6 @@ class Picture:
         height: pixels.
     """
 
-    kind: ClassVar[str] = 'picture'
     source: str
     alt: str
     caption: str
@@ -120,15 +113,14 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Cards:
+class Cards(Block):
     """Queries side by side."""
 
-    kind: ClassVar[str] = 'cards'
     cards: tuple[Card, ...]
 
 
 @dataclass(frozen=True)
-class Code:
+class Code(Block):
     """Text of a file.
 
     Attributes:
@@ -137,14 +129,13 @@ class Code:
         is_diff: lines that begin with + or - are marked.
     """
 
-    kind: ClassVar[str] = 'code'
     label: str
     text: str
     is_diff: bool = False
 
 
 @dataclass(frozen=True)
-class Details:
+class Details(Block):
     """Blocks that are folded away.
 
     Attributes:
@@ -152,12 +143,8 @@ class Details:
         blocks: any but headings.
     """
 
-    kind: ClassVar[str] = 'details'
     summary: str
     blocks: tuple[Block, ...]
-
-
-Block = Union[Text, Heading, Missing, Table, Items, Charts, ForestPlot, Picture, Cards, Code, Details]
 
 
 @dataclass(frozen=True)
@@ -173,16 +160,6 @@ class Section:
     anchor: str
     title: str
     blocks: tuple[Block, ...]
-
-
-def plus_minus(mean: float, std: Optional[float]) -> str:
-    """Mean and deviation over seeds with two decimals; the mean alone for one seed. A line may break before the ±."""
-    return f'{mean:.2f}' if std is None else f'{mean:.2f} ±\u00a0{std:.2f}'
-
-
-def interval(mean: float, low: float, high: float) -> str:
-    """A difference and its interval with two decimals. A line may break before the bracket."""
-    return f'{mean:+.2f} [{low:+.2f},\u00a0{high:+.2f}]'
 
 
 def count(number: int, noun: str) -> str:

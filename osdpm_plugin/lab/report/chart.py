@@ -1,172 +1,99 @@
-"""Points -> positions on a small chart, in units of its viewBox; templates/chart.html draws them.
+"""Points and intervals -> small charts, drawn by matplotlib as SVG that stands within the page.
 
-Lines differ in colour and in dashes, so that colour is never the only cue; colours follow the scheme of the page.
+Colours are variables of the style sheet, so that a chart follows the page's scheme; lines differ in dashes too, so that
+colour is never the only cue. Text stays text (``svg.fonttype`` 'none'): the page's fonts draw it, it can be searched
+and copied, and it takes fewer bytes than outlines.
 """
 
 from __future__ import annotations
 
+import io
 import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Callable, ClassVar, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
+from xml.etree import ElementTree
 
+import numpy as np
+from markupsafe import Markup
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ...visualization.page import printable
+from ..experiments.statistics import Difference
 from .scalars import Points
 
-WIDTH, HEIGHT = 400, 236  # of the viewBox, as are all measures here
-TOP, BOTTOM, RIGHT = 12, 40, 14  # margins; the left one follows from the labels
-LETTER = 7.0  # width of a digit, at most
-ROW = 44  # of a forest plot
-COLOURS, DASHES = 6, 5  # classes c0 ... and d0 ... of the style sheet; 30 styles differ
-
-
-class Legend(NamedTuple):
-    """What a style stands for.
-
-    Attributes:
-        style: from 0.
-        label: plain text.
-    """
-
-    style: int
-    label: str
-
-    @property
-    def classes(self) -> str:
-        """Of the style sheet."""
-        return classes_of(self.style)
+WIDTH, HEIGHT, ROW = 400, 236, 44  # units of the viewBox, as are all measures here; a row of a forest plot
+COLOURS = 6  # --c0 ... of the style sheet; with the dashes, 30 styles differ
+DASHES: tuple[tuple[int, ...], ...] = ((), (8, 5), (2, 5), (10, 5, 2, 5), (5, 3))
+PAINTS = ('ink', 'soft', 'rule', 'ground', *(f'c{i}' for i in range(COLOURS)))  # variables of the style sheet
+PAINT = {name: f'#0000{i:02x}' for i, name in enumerate(PAINTS, start=1)}  # what stands for them while matplotlib draws
+STYLE: Any = {  # rcParams
+    **{f'axes.spines.{side}': False for side in ('left', 'right', 'top')},
+    **dict.fromkeys(('axes.edgecolor', 'axes.labelcolor', 'xtick.color', 'ytick.color'), PAINT['soft']),
+    **dict.fromkeys(('axes.facecolor', 'figure.facecolor'), 'none'),
+    'axes.grid': True,
+    'axes.grid.axis': 'y',
+    'axes.xmargin': 0.0,
+    'figure.constrained_layout.use': True,
+    'figure.dpi': 72,  # of SVG: points are units
+    'font.family': 'DejaVu Sans',  # for the layout; it is wider than the page's own fonts
+    'font.size': 13,
+    'grid.color': PAINT['rule'],
+    'lines.linewidth': 2,
+    'lines.scale_dashes': False,
+    'svg.fonttype': 'none',
+    'ytick.major.size': 0,
+}
 
 
 class Series(NamedTuple):
-    """One line to draw.
+    """One line to draw; without points, what a legend says of a style.
 
     Attributes:
-        label: for the description.
-        style: see `Legend`.
+        label: for the description or the legend.
+        style: from 0; sets colour and dashes.
         points: in the units of the data; gaps are left where a value is not finite.
         mark: point on which to draw a ring, or None.
     """
 
     label: str
     style: int
-    points: Points
+    points: Points = ()
     mark: Optional[tuple[float, float]] = None
 
+    @property
+    def colour(self) -> str:
+        """Variable of the style sheet."""
+        return f'c{self.style % COLOURS}'
 
-class Line(NamedTuple):
-    """A line as drawn.
-
-    Attributes:
-        classes: of the style sheet.
-        path: of SVG.
-        mark: centre of a ring, or None.
-    """
-
-    classes: str
-    path: str
-    mark: Optional[tuple[float, float]]
+    @property
+    def dashes(self) -> tuple[int, ...]:
+        """Lengths of dashes and gaps; none for a solid line."""
+        return DASHES[self.style % len(DASHES)]
 
 
-class Tick(NamedTuple):
-    """A place on an axis.
-
-    Attributes:
-        at: coordinate.
-        label: number.
-    """
-
-    at: float
-    label: str
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A line chart.
-
-    Attributes:
-        ident: unique on the page.
-        title: what is drawn.
-        description: where each line begins and ends, in words.
-        unit: of the horizontal axis.
-        left: where the horizontal axis begins.
-        lines: in drawing order.
-        x_ticks: on the horizontal axis.
-        y_ticks: on the vertical one.
-    """
-
-    ident: str
-    title: str
-    description: str
-    unit: str
-    left: float
-    lines: tuple[Line, ...]
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-
-    width: ClassVar[int] = WIDTH
-    height: ClassVar[int] = HEIGHT
-    right: ClassVar[int] = WIDTH - RIGHT
-    bottom: ClassVar[int] = HEIGHT - BOTTOM
-
-
-class Interval(NamedTuple):
-    """A row of a forest plot.
-
-    Attributes:
-        label: what is compared.
-        text: mean and interval in numbers.
-        y: of the bar.
-        low: end of the bar.
-        mean: of the mark.
-        high: other end.
-    """
-
-    label: str
-    text: str
-    y: float
-    low: float
-    mean: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Forest:
-    """Differences with their intervals, one below the other.
+class Chart(NamedTuple):
+    """A chart as drawn.
 
     Attributes:
         ident: unique on the page.
         title: what is drawn.
         description: the same in words.
-        unit: of the axis.
-        height: of the viewBox.
-        zero: coordinate of no difference.
-        rows: from above.
-        ticks: on the axis.
+        view_box: of the SVG element.
+        drawing: what stands within it.
     """
 
     ident: str
     title: str
     description: str
-    unit: str
-    height: float
-    zero: float
-    rows: tuple[Interval, ...]
-    ticks: tuple[Tick, ...]
-
-    width: ClassVar[int] = WIDTH
-
-    @property
-    def bottom(self) -> float:
-        """Of the plot, above the axis labels."""
-        return self.height - BOTTOM
-
-
-def classes_of(style: int) -> str:
-    """Colour and dashes of a style."""
-    return f'c{style % COLOURS} d{style % DASHES}'
+    view_box: str
+    drawing: Markup
 
 
 def line_chart(ident: str, title: str, unit: str, series: Sequence[Series]) -> Optional[Chart]:
-    """Lay out lines.
+    """Draw lines.
 
     Args:
         ident: unique on the page, letters, digits and hyphens.
@@ -177,87 +104,51 @@ def line_chart(ident: str, title: str, unit: str, series: Sequence[Series]) -> O
     Returns:
         None where no line is left.
     """
-    shown = [(one, [p for p in one.points if math.isfinite(p[1])]) for one in series]
+    shown = [(one, [point for point in one.points if math.isfinite(point[1])]) for one in series]
     shown = [(one, finite) for one, finite in shown if finite]
     if not shown:
         return None
-    ys = [y for _, finite in shown for _, y in finite]
-    xs = [x for one, _ in shown for x, _ in one.points]
-    y_values = ticks_between(0.0 if 0 < min(ys) < 0.35 * max(ys) else min(ys), max(ys), most=5)
-    x_low, x_high = min(xs), max(xs)
-    x_values = [x for x in ticks_between(x_low, x_high, most=6, whole=True) if x_low <= x <= x_high]
-    left = 12 + LETTER * max(len(number(y)) for y in y_values)
-    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        across = (x - x_low) / (x_high - x_low) if x_high > x_low else 0.5
-        up = (y - y_values[0]) / (y_values[-1] - y_values[0])
-        return round(left + across * (right - left), 1), round(bottom - up * (bottom - TOP), 1)
-
-    return Chart(
-        ident=ident,
-        title=title,
-        description=' '.join(_in_words(one.label, finite, len(one.points), unit) for one, finite in shown),
-        unit=unit,
-        left=left,
-        lines=tuple(
-            Line(classes_of(one.style), _path(one.points, place), None if one.mark is None else place(*one.mark))
-            for one, _ in shown
-        ),
-        x_ticks=tuple(Tick(place(x, y_values[0])[0], number(x)) for x in x_values),
-        y_ticks=tuple(Tick(place(x_low, y)[1], number(y)) for y in y_values),
-    )
+    with rc_context({**STYLE, 'svg.hashsalt': ident}):
+        axes = _axes(HEIGHT, unit)
+        for one, _ in shown:
+            look = dict(color=PAINT[one.colour], clip_on=False)
+            xs, ys = np.array(one.points, dtype=float).T
+            seen = np.pad(np.isfinite(ys), 1)
+            alone = seen[1:-1] & ~seen[:-2] & ~seen[2:]  # points between gaps, which no line shows
+            ys = np.where(seen[1:-1], ys, math.nan)
+            axes.plot(xs, ys, dashes=one.dashes, marker='.', markevery=alone, **look)
+            if one.mark is not None:
+                axes.plot(*one.mark, 'o', markersize=9, markeredgewidth=2, markerfacecolor=PAINT['ground'], **look)
+        values = [y for _, finite in shown for _, y in finite]
+        if 0 < min(values) < 0.35 * max(values):
+            axes.set_ylim(bottom=0)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        description = ' '.join(_in_words(one.label, finite, len(one.points), unit) for one, finite in shown)
+        return _drawn(axes, ident, title, description)
 
 
-def forest_plot(ident: str, title: str, unit: str, rows: Sequence[tuple[str, float, float, float]]) -> Forest:
-    """Lay out intervals.
+def forest_plot(ident: str, title: str, unit: str, rows: Sequence[tuple[str, Difference]]) -> Chart:
+    """Draw intervals, one below the other, with a line at zero.
 
     Args:
         ident: unique on the page.
         title: what is drawn.
         unit: of the axis.
-        rows: label, mean, low and high end; at least one.
+        rows: label and difference; at least one.
     """
-    values = ticks_between(min(0.0, *(row[2] for row in rows)), max(0.0, *(row[3] for row in rows)), most=6)
-    left, right = 2 * LETTER, WIDTH - 2 * LETTER
-
-    def place(value: float) -> float:
-        return round(left + (value - values[0]) / (values[-1] - values[0]) * (right - left), 1)
-
-    texts = [f'{mean:+.2f} [{low:+.2f}, {high:+.2f}]' for _, mean, low, high in rows]
-    return Forest(
-        ident=ident,
-        title=title,
-        description=' '.join(f'{row[0]}: {text}.' for row, text in zip(rows, texts)),
-        unit=unit,
-        height=TOP + ROW * len(rows) + BOTTOM,
-        zero=place(0.0),
-        rows=tuple(
-            Interval(label, text, TOP + ROW * i + 30, place(low), place(mean), place(high))
-            for i, ((label, mean, low, high), text) in enumerate(zip(rows, texts))
-        ),
-        ticks=tuple(Tick(place(value), number(value)) for value in values),
-    )
-
-
-def ticks_between(low: float, high: float, *, most: int, whole: bool = False) -> list[float]:
-    """Round numbers, evenly spaced, of which the first is at most ``low`` and the last at least ``high``.
-
-    Args:
-        low: finite.
-        high: finite, at least ``low``.
-        most: intervals between them, about.
-        whole: steps of at least 1.
-    """
-    if low == high:
-        room = abs(low) / 2 or 0.5
-        low, high = low - room, high + room
-    rough = (high - low) / most
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
-    step = max(step, 1.0) if whole else step
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(i * step, 12 - math.floor(math.log10(step))) for i in range(first, last + 1)]
+    with rc_context({**STYLE, 'axes.grid.axis': 'x', 'axes.xmargin': 0.05, 'svg.hashsalt': ident}):
+        axes = _axes(52 + ROW * len(rows), unit)
+        axes.axvline(0, color=PAINT['soft'], linewidth=1.6)
+        for y, (label, value) in enumerate(rows):
+            look = dict(color=PAINT['c0'], markersize=9, clip_on=False)
+            axes.plot([value.low, value.high], [y, y], marker='|', markeredgewidth=2, **look)
+            axes.plot(value.mean, y, 'o', **look)
+            text = axes.text(0.5, y - 0.35, printable(label), ha='center', transform=axes.get_yaxis_transform())
+            box = dict(facecolor=PAINT['ground'], edgecolor='none', pad=1)
+            text.set(color=PAINT['ink'], bbox=box, in_layout=False, parse_math=False)
+        axes.set(ylim=(len(rows) - 0.6, -0.9), yticks=[])
+        description = ' '.join(f'{label}: {value}.' for label, value in rows)
+        return _drawn(axes, ident, title, description)
 
 
 def number(value: float) -> str:
@@ -265,19 +156,37 @@ def number(value: float) -> str:
     return f'{value:.4g}'.replace('-', '\u2212')
 
 
-def _path(points: Points, place: Callable[[float, float], tuple[float, float]]) -> str:
-    """SVG path; a point between gaps is a line of no length, which round caps show as a dot."""
-    parts, pen_down = [], False
-    for i, (x, y) in enumerate(points):
-        if not math.isfinite(y):
-            pen_down = False
-            continue
-        across, down = place(x, y)
-        parts.append(f'{"L" if pen_down else "M"}{across:g} {down:g}')
-        if not pen_down and (i + 1 == len(points) or not math.isfinite(points[i + 1][1])):
-            parts.append(f'L{across:g} {down:g}')
-        pen_down = True
-    return ''.join(parts)
+def _axes(height: int, unit: str) -> Any:
+    """Axes of a figure of `WIDTH` x ``height``."""
+    axes = Figure(figsize=(WIDTH / 72, height / 72)).add_subplot()
+    axes.set_xlabel(unit)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        axis.set_major_formatter(lambda value, _: number(value))
+    return axes
+
+
+def _drawn(axes: Any, ident: str, title: str, description: str) -> Chart:
+    """What can be seen of the figure, as elements of SVG in one row."""
+    out = io.BytesIO()
+    axes.figure.savefig(out, format='svg', metadata=dict.fromkeys(('Creator', 'Date', 'Format', 'Type')))
+    root = ElementTree.fromstring(out.getvalue())
+    parts = []
+    for element in root.iter():
+        tag = element.tag.rpartition('}')[2]
+        if tag in ('path', 'text', 'use') and element.get('style') != 'fill: none':
+            kept = {key.rpartition('}')[2]: _for_page(value) for key, value in element.attrib.items()}
+            drawn = ElementTree.Element(tag, {key: kept[key] for key in kept if key not in ('clip-path', 'transform')})
+            drawn.text = element.text if tag == 'text' else None
+            text = ElementTree.tostring(drawn, encoding='unicode')
+            parts.append(f'<defs>{text}</defs>' if 'id' in kept else text)  # the shape of a mark, which 'use' places
+    return Chart(ident, title, description, root.attrib['viewBox'], Markup(''.join(parts)))
+
+
+def _for_page(value: str) -> str:
+    """An attribute with colours of the page and without fonts, long fractions and line breaks."""
+    value = re.sub('#0000(..)', lambda match: f'var(--{PAINTS[int(match[1], 16) - 1]})', value)
+    return ' '.join(re.sub(r'(\.\d)\d+', r'\1', re.sub('font[^;]*;', '', value)).split())
 
 
 def _in_words(label: str, finite: Sequence[tuple[float, float]], total: int, unit: str) -> str:

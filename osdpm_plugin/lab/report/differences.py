@@ -6,13 +6,16 @@ The numbers are those of `experiments.summary.compare`, as tools/run_seeds.py pr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ...errors import DataError
+from ..experiments.statistics import Difference
 from ..experiments.summary import METHOD, compare
-from .blocks import Block, Details, ForestPlot, Missing, Section, Table, Text, command, interval
+from ..experiments.tables import seed_names
+from .blocks import Block, Charts, Details, Missing, Section, Table, Text, command
 from .chart import forest_plot
-from .recall_tables import Summary, groups_of, names_of_recalls, seeds_in_words
-from .work_dirs import Experiment, Run
+from .recall_tables import comparable, place_of
+from .work_dirs import Experiment
 
 
 def difference_section(experiments: Sequence[Experiment], *, resamples: int = 10_000) -> Section:
@@ -26,7 +29,7 @@ def difference_section(experiments: Sequence[Experiment], *, resamples: int = 10
         ConfigError: ``resamples`` is out of range.
         DataError: results of one experiment differ in more than the seed.
     """
-    groups = [group for group in groups_of(experiments) if len(group) > 1]
+    groups = [group for group in comparable(experiments) if len(group) > 1]
     blocks = [block for i, group in enumerate(groups) for block in _group_blocks(group, i, resamples)]
     if any(isinstance(block, Table) for block in blocks):
         blocks.append(Details('How the intervals are made', (Text(f'{METHOD[0].upper()}{METHOD[1:]}.'),)))
@@ -40,16 +43,14 @@ def difference_section(experiments: Sequence[Experiment], *, resamples: int = 10
     return Section('differences', 'Ablation: paired differences', tuple(blocks))
 
 
-def _group_blocks(group: Sequence[Summary], position: int, resamples: int) -> list[Block]:
-    first, summary = group[0]
-    names = names_of_recalls(summary)
-    data = summary['data']
-    where = f'{data["name"]}, split {data["split"]}'
+def _group_blocks(group: Sequence[Experiment], position: int, resamples: int) -> list[Block]:
+    first, where = group[0], place_of(group[0])
+    names: list[str] = []
     rows: list[tuple[str, ...]] = []
-    bars: list[tuple[str, float, float, float]] = []
+    bars: list[tuple[str, Difference]] = []
     left_out: list[Block] = []
     level = 0.95
-    for other, _ in group[1:]:
+    for other in group[1:]:
         ours, theirs = _common_seeds(first, other)
         if not ours:
             left_out.append(
@@ -60,46 +61,33 @@ def _group_blocks(group: Sequence[Summary], position: int, resamples: int) -> li
             )
             continue
         try:
-            found = compare(
-                [run.folder / 'test_results.json' for run in ours],
-                [run.folder / 'test_results.json' for run in theirs],
-                resamples=resamples,
-            )
+            found = compare(ours, theirs, resamples=resamples)
         except DataError as error:
             left_out.append(Missing(f'{first.name} and {other.name} are not compared: {error}.'))
             continue
-        level = found['level']
-        values = [found['difference'][name] for name in names]
-        rows.append(
-            (
-                other.name,
-                *(interval(v['mean'], v['low'], v['high']) for v in values),
-                seeds_in_words(found['seeds']),
-            )
-        )
-        rsum = found['difference']['Rsum']
-        bars.append((f'less {other.name}', rsum['mean'], rsum['low'], rsum['high']))
+        level, names = found['level'], [name.replace('_', ' ') for name in found['difference']]
+        values = {name: Difference(**value) for name, value in found['difference'].items()}
+        cells = (f'{value}'.replace(', ', ',\u00a0') for value in values.values())
+        rows.append((other.name, *cells, ', '.join(seed_names(found['seeds']))))
+        bars.append((f'minus {other.name}', values['Rsum']))
     if not rows:
         return left_out
     text = (
         f'{where}: what {first.name} has over each other config, in percentage points, with its {level:.0%} interval '
         f'from {resamples} resamples; an interval that holds 0 leaves open which is better.'
     )
-    title = f'Rsum of {first.name} less that of each other config'
+    title = f'Rsum of {first.name} minus that of each other config'
+    caption = f'{first.name} minus each other config on {where}'
     return [
         Text(text),
-        ForestPlot(forest_plot(f'forest-{position}', title, 'percentage points of Rsum', bars)),
-        Table(
-            f'{first.name} less each other config on {where}',
-            ('less', *(name.replace('_', ' ') for name in names), 'seeds'),
-            tuple(rows),
-        ),
+        Charts((forest_plot(f'forest-{position}', title, 'percentage points of Rsum', bars),)),
+        Table(caption, ('minus', *names, 'seeds'), tuple(rows)),
         *left_out,
     ]
 
 
-def _common_seeds(first: Experiment, second: Experiment) -> tuple[list[Run], list[Run]]:
-    """Runs of the seeds that both have evaluated, in the same order."""
-    by_seed = {run.seed: run for run in second.evaluated}
-    ours = [run for run in first.evaluated if run.seed in by_seed]
-    return ours, [by_seed[run.seed] for run in ours]
+def _common_seeds(first: Experiment, second: Experiment) -> tuple[list[Path], list[Path]]:
+    """Result files of the seeds that both have evaluated, in the same order."""
+    ours, theirs = ({result.seed: path for path, result in one.results} for one in (first, second))
+    common = [seed for seed in ours if seed in theirs]
+    return [ours[seed] for seed in common], [theirs[seed] for seed in common]

@@ -47,12 +47,19 @@ def hardest_section(experiments: Sequence[Experiment], evaluated: Sequence[Block
         evaluated: blocks of `hardest_blocks`.
     """
     blocks: list[Block] = list(evaluated)
-    kept = [_kept(one) for one in experiments if one.evaluated]
-    rows = tuple(row for part in kept for row in part.rows)
+    rows: list[tuple[str, ...]] = []
+    kept: list[Block] = []
+    for one in experiments:
+        if one.evaluated:
+            more, tables = _kept(one)
+            rows += more
+            kept += tables
     if rows:
         head = ('config', 'direction', 'ties', 'seeds', 'queries', 'never right', 'percent', 'among the first')
-        blocks.append(Table('Queries without a right answer among the first K under any seed', head, rows, texts=3))
-    blocks += [block for part in kept for block in part.blocks]
+        blocks.append(
+            Table('Queries without a right answer among the first K under any seed', head, tuple(rows), texts=3)
+        )
+    blocks += kept
     if not evaluated:
         blocks.append(
             Missing(
@@ -156,22 +163,17 @@ def _file(split: EmbeddedSplit, item: int) -> str:
     return split.image_paths[item].replace('\\', '/').rpartition('/')[2]
 
 
-class _Kept(NamedTuple):
+def _kept(one: Experiment) -> tuple[list[tuple[str, ...]], list[Block]]:
     """What the per-query files of an experiment say: rows of the table over all, and blocks of its own."""
-
-    rows: tuple[tuple[str, ...], ...]
-    blocks: tuple[Block, ...]
-
-
-def _kept(one: Experiment) -> _Kept:
     try:
-        files = [read_queries(run.folder / run.result.queries_file) for run in one.evaluated if run.result is not None]
+        files = [read_queries(path.parent / result.queries_file) for path, result in one.results]
         if not all(np.array_equal(getattr(file, key), getattr(files[0], key)) for file in files for key in _IDS):
             raise DataError(f'the runs of {one.name} have other queries than each other; evaluate them again')
     except DataError as error:
-        return _Kept((), (Missing(f'{error}.'),))
+        return [], [Missing(f'{error}.')]
     topk, ties, seeds = files[0].topk, files[0].ties, len(files)
-    rows, blocks = [], []
+    rows: list[tuple[str, ...]] = []
+    blocks: list[Block] = []
     for title, noun, way in zip(('image to text', 'text to image'), ('image', 'caption'), misses_of(files)):
         never, total = int(way.never.sum()), len(way.ids)
         share = f'{100 * never / total:.1f}'
@@ -183,4 +185,4 @@ def _kept(one: Experiment) -> _Kept:
             tuple((str(way.ids[i]), *(f'{value:.3f}' for value in way.hits[i])) for i in worst),
         )
         blocks.append(Details(f'{one.name}, {title}: the {len(worst)} queries with the fewest hits', (table,)))
-    return _Kept(tuple(rows), tuple(blocks))
+    return rows, blocks

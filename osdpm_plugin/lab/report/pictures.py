@@ -20,8 +20,14 @@ MOST_PIXELS = 100_000_000  # of a file
 QUALITY = 82  # of JPEG
 MOST = 8  # pictures of one experiment
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
-KINDS = (('gallery', 'Gallery'), ('retrieval', 'Retrieved images'), ('heatmap', 'Heat maps'), ('embedding', 't-SNE'))
-OTHER_KINDS = (('contact_sheet', 'Contact sheet'), ('recall_curve', 'Recall at every K'))
+KINDS = dict(  # word in the file's name -> kind, in the order of the page
+    gallery='Gallery',
+    retrieval='Retrieved images',
+    heatmap='Heat maps',
+    embedding='t-SNE',
+    contact_sheet='Contact sheet',
+    recall_curve='Recall at every K',
+)
 STEP = re.compile(r'(.+)_(\d+)')  # LocalVisBackend: <name>_<step>.png
 
 
@@ -88,7 +94,7 @@ def picture_files(one: Experiment) -> list[Path]:
             if _is_picture(path) and step >= last.get(name, (0, path))[0]:
                 last[name] = step, path
         found += [path for _, path in last.values()]
-    return sorted(found, key=_order)
+    return sorted(found, key=lambda path: [*KINDS.values(), 'Picture'].index(_kind(path)))
 
 
 def _is_picture(path: Path) -> bool:
@@ -97,12 +103,7 @@ def _is_picture(path: Path) -> bool:
 
 def _kind(path: Path) -> str:
     name = path.stem.lower()
-    return next((kind for word, kind in (*KINDS, *OTHER_KINDS) if word in name), 'Picture')
-
-
-def _order(path: Path) -> int:
-    kinds = [kind for _, kind in (*KINDS, *OTHER_KINDS)]
-    return kinds.index(_kind(path)) if _kind(path) in kinds else len(kinds)
+    return next((kind for word, kind in KINDS.items() if word in name), 'Picture')
 
 
 def _found(one: Experiment) -> Iterator[Block]:

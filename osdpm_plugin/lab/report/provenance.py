@@ -10,8 +10,8 @@ from typing import Optional
 
 from ...errors import DataError
 from ..experiments.schema import RunResult
+from ..experiments.tables import seed_names
 from .blocks import Block, Code, Details, Missing, Section, Table, Text, command, count
-from .recall_tables import seeds_in_words
 from .work_dirs import Experiment, Run
 
 HASH = 12  # digits shown of a hash
@@ -39,7 +39,7 @@ def overview_section(experiments: Sequence[Experiment]) -> Section:
             one.name,
             str(one.folder),
             str(len(one.runs)),
-            seeds_in_words([run.seed for run in one.runs]),
+            ', '.join(seed_names([run.seed for run in one.runs])),
             f'{len(one.evaluated)} of {len(one.runs)}',
             _range([run.train_seconds / 60 for run in one.runs if run.train_seconds is not None]),
         )
@@ -85,7 +85,7 @@ def environment_section(experiments: Sequence[Experiment]) -> Section:
     Raises:
         DataError: a log cannot be read.
     """
-    runs = [(one, run.result) for one in experiments for run in one.evaluated if run.result is not None]
+    runs = [(one, result) for one in experiments for _, result in one.results]
     blocks: list[Block] = []
     if runs:
         head = ('fact', *(one.name + ('' if result.seed is None else f', seed {result.seed}') for one, result in runs))

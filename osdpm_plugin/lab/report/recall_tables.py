@@ -1,26 +1,25 @@
 """Result files -> recall, mean ± standard deviation over seeds, and what it stands on.
 
-Means and deviations are those of `experiments.summary.summarise_seeds`.
+Numbers and wording are those of `experiments.tables`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 from ...errors import DataError
 from ...evaluation.recall import TIE_POLICIES
-from ..experiments.summary import summarise_seeds
-from ..experiments.tables import LABELS
-from .blocks import Block, Details, Missing, Section, Table, Text, command, count, plus_minus
+from ..experiments.statistics import MeanAndStd
+from ..experiments.tables import RecallTable, average_seeds, seed_names
+from .blocks import Block, Details, Missing, Section, Table, Text, command
 from .work_dirs import Experiment, best_checkpoint
 
-TIES = {
-    'expected': 'equal scores count by the exact expectation over their orders',
-    'optimistic': 'equal scores count for the model',
-    'pessimistic': 'equal scores count against the model',
-}
-Summary = tuple[Experiment, dict[str, Any]]
+TIES = (
+    'Equal scores: expected counts them by the exact expectation over their orders, optimistic for the model, '
+    'pessimistic against it.'
+)
+SECONDARY = (('content', 'Relevance by content'), ('transductive', 'Re-ranked, transductive'))
 
 
 def recall_section(experiments: Sequence[Experiment]) -> Section:
@@ -29,39 +28,25 @@ def recall_section(experiments: Sequence[Experiment]) -> Section:
     Raises:
         DataError: results of one experiment differ in more than the seed.
     """
-    blocks: list[Block] = []
-    for group in groups_of(experiments):
-        blocks += _group_blocks(group)
+    blocks = [block for group in comparable(experiments) for block in _group_blocks(group)]
     blocks += [missing_results(one) for one in experiments if len(one.evaluated) < len(one.runs)]
     return Section('recall', 'Recall', tuple(blocks))
 
 
-def groups_of(experiments: Sequence[Experiment]) -> list[list[Summary]]:
-    """Evaluated experiments with their summaries, those beside each other that can be compared.
-
-    Raises:
-        DataError: results of one experiment differ in more than the seed.
-    """
-    groups: dict[tuple[Any, ...], list[Summary]] = {}
+def comparable(experiments: Sequence[Experiment]) -> list[list[Experiment]]:
+    """Evaluated experiments, those beside each other that can be compared."""
+    groups: dict[tuple[Any, ...], list[Experiment]] = {}
     for one in experiments:
-        if one.evaluated:
-            first = one.evaluated[0].result
-            assert first is not None  # evaluated
-            key = (first.data.sha256, first.data.split, first.tie_policy, tuple(first.topk))
-            groups.setdefault(key, []).append((one, summarise_seeds(one.result_files)))
+        for _, result in one.results[:1]:
+            key = (result.data.sha256, result.data.split, result.tie_policy, tuple(result.topk))
+            groups.setdefault(key, []).append(one)
     return list(groups.values())
 
 
-def names_of_recalls(summary: dict[str, Any]) -> list[str]:
-    """'i2t_R@1', ... 't2i_R@10', 'Rsum', 'mR': in the order of tables."""
-    values = summary['metrics'][summary['tie_policy']]
-    recalls = [name for way in ('i2t', 't2i') for name in values if name.startswith(f'{way}_R@')]
-    return [*recalls, 'Rsum', 'mR']
-
-
-def seeds_in_words(seeds: Sequence[Optional[int]]) -> str:
-    """'0, 1'; 'none' for weights without a seed."""
-    return ', '.join('none' if seed is None else str(seed) for seed in seeds)
+def place_of(one: Experiment) -> str:
+    """Data set and split of an evaluated experiment."""
+    data = one.results[0][1].data
+    return f'{data.name}, split {data.split}'
 
 
 def missing_results(one: Experiment) -> Missing:
@@ -78,88 +63,49 @@ def missing_results(one: Experiment) -> Missing:
     )
 
 
-def _group_blocks(group: Sequence[Summary]) -> list[Block]:
-    summary = group[0][1]
-    data, ties = summary['data'], summary['tie_policy']
-    names = names_of_recalls(summary)
-    where = f'{data["name"]}, split {data["split"]}'
-    text = (
-        f'{where}: {count(data["images"], "image")}, {count(data["captions"], "caption")}. Recall in percent; i2t: '
-        f'image to text, t2i: text to image. Rule for ties: {ties}, {TIES[ties]}. '
+def _group_blocks(group: Sequence[Experiment]) -> list[Block]:
+    results, where = {one.name: one.results for one in group}, place_of(group[0])
+    table = average_seeds(results)
+    ties = [average_seeds(results, ties=rule) for rule in TIE_POLICIES]
+    head = ('config', *(f'{name} {rule}' for name in table.columns[-2:] for rule in TIE_POLICIES))
+    rows = tuple(
+        (row.name, *(_cell(one.rows[i].cells[column]) for column in (-2, -1) for one in ties))
+        for i, row in enumerate(table.rows)
     )
-    several = any(len(one['seeds']) > 1 for _, one in group)
-    text += (
-        'Mean ± standard deviation (ddof 1) over seeds; of one seed, its number alone.'
-        if several
-        else 'One seed each, so no deviation is known.'
-    )
-    rules: dict[str, list[str]] = {}
-    for experiment, one in group:
-        rules.setdefault(one['selection'], []).append(experiment.name)
-    said = (rule if len(rules) == 1 else f'{rule} ({", ".join(users)})' for rule, users in rules.items())
-    text += f' Checkpoint: {"; ".join(said)}.'
-    if any('TEST' in rule for rule in rules):
-        text += ' CHOSEN ON TEST: those numbers are optimistic.'
+    worth = Table(f'Rsum and mR under each rule for ties on {where}', head, rows)
     blocks: list[Block] = [
-        Text(text),
-        Table(
-            f'Recall on {where}',
-            ('config', *(name.replace('_', ' ') for name in names), 'seeds'),
-            tuple(
-                (
-                    experiment.name,
-                    *(_cell(one['metrics'][ties][name]) for name in names),
-                    seeds_in_words(one['seeds']),
-                )
-                for experiment, one in group
-            ),
-        ),
-        Details(f'What the rule for ties is worth on {where}', (_ties_table(group, where),)),
+        Text(' '.join(table.notes)),
+        _recall_table(f'Recall on {where}', table),
+        Details(f'What the rule for ties is worth on {where}', (Text(TIES), worth)),
     ]
-    blocks += [
-        Details(f'{title} on {where}', (Text(LABELS[kind]), table))
-        for kind, title in (('content', 'Relevance by content'), ('transductive', 'Re-ranked, transductive'))
-        for table in _secondary_tables(group, kind, title, where)
-    ]
-    if several:
-        blocks.append(Details(f'Each seed on {where}', (_seed_table(group, names, where),)))
+    for kind, title in SECONDARY:
+        having = {name: runs for name, runs in results.items() if getattr(runs[0][1], f'{kind}_metrics') is not None}
+        if having:
+            secondary = average_seeds(having, kind)
+            title = f'{title} on {where}'
+            blocks.append(Details(title, (Text(secondary.notes[0]), _recall_table(title, secondary))))
+    if any(len(row.seeds) > 1 for row in table.rows):
+        seeds = tuple(
+            (row.name, seed, *(f'{cell.values[i]:.2f}' for cell in row.cells))
+            for row in table.rows
+            for i, seed in enumerate(seed_names(row.seeds))
+        )
+        each = Table(f'Recall of each seed on {where}', ('config', 'seed', *table.columns), seeds)
+        blocks.append(Details(f'Each seed on {where}', (each,)))
     return blocks
 
 
-def _ties_table(group: Sequence[Summary], where: str) -> Table:
-    parts = [(name, rule) for name in ('Rsum', 'mR') for rule in TIE_POLICIES]
-    return Table(
-        f'Rsum and mR under each rule for ties on {where}',
-        ('config', *(f'{name} {rule}' for name, rule in parts)),
-        tuple(
-            (experiment.name, *(_cell(one['metrics'][rule][name]) for name, rule in parts)) for experiment, one in group
-        ),
-    )
-
-
-def _secondary_tables(group: Sequence[Summary], kind: str, title: str, where: str) -> list[Table]:
-    """The table of numbers whose names begin with ``kind``, or none."""
-    rows: list[tuple[str, ...]] = []
-    head: tuple[str, ...] = ()
-    for experiment, one in group:
-        values = one['metrics'][one['tie_policy']]
-        stem = next((name[: -len('Rsum')] for name in values if name.startswith(kind) and name.endswith('Rsum')), None)
-        if stem is not None:
-            names = names_of_recalls(one)
-            head = ('config', 'numbers', *(name.replace('_', ' ') for name in names))
-            rows.append((experiment.name, stem.rstrip('_'), *(_cell(values[stem + name]) for name in names)))
-    return [Table(f'{title} on {where}', head, tuple(rows), texts=2)] if rows else []
-
-
-def _seed_table(group: Sequence[Summary], names: Sequence[str], where: str) -> Table:
+def _recall_table(caption: str, table: RecallTable) -> Table:
+    """Cells of all rows; what the numbers are called where they are not the standard ones."""
+    called = any(row.numbers for row in table.rows)
     rows = tuple(
-        (experiment.name, str(seed), *(f'{one["metrics"][one["tie_policy"]][name]["values"][i]:.2f}' for name in names))
-        for experiment, one in group
-        for i, seed in enumerate(one['seeds'])
+        (row.name, *([row.numbers] if called else []), *map(_cell, row.cells), ', '.join(seed_names(row.seeds)))
+        for row in table.rows
     )
-    head = ('config', 'seed', *(name.replace('_', ' ') for name in names))
-    return Table(f'Recall of each seed on {where}', head, rows)
+    head = ('config', *(['numbers'] if called else []), *table.columns, 'seeds')
+    return Table(caption, head, rows, texts=2 if called else 1)
 
 
-def _cell(value: dict[str, Any]) -> str:
-    return plus_minus(value['mean'], value['std'])
+def _cell(value: MeanAndStd) -> str:
+    """A line may break before the ±, not behind it."""
+    return f'{value}'.replace('± ', '±\u00a0')

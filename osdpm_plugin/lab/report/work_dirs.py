@@ -71,9 +71,9 @@ class Experiment:
         return tuple(run for run in self.runs if run.result is not None)
 
     @property
-    def result_files(self) -> list[Path]:
-        """Of the evaluated runs."""
-        return [run.folder / RESULT_FILE for run in self.evaluated]
+    def results(self) -> list[tuple[Path, RunResult]]:
+        """Of the evaluated runs, each with its file."""
+        return [(run.folder / RESULT_FILE, run.result) for run in self.runs if run.result is not None]
 
 
 def read_experiments(folders: Sequence[Union[str, Path]]) -> list[Experiment]:

@@ -351,8 +351,8 @@ def test_seed_after_seed_and_the_teacher_first(stand):
         assert 'model.teacher.config=configs/comparison/amfmn_soft_ucm.py' in call
     assert {method: len(paths) for method, paths in results.items()} == dict(vsepp=2, lw_mcr_d=2, plain=2)
     table = make_table(stand.setting, results)
-    assert [line.name for line in table.lines] == ['VSE++', 'LW-MCR(d)', 'OSDPM without DAPN and OSFCM']
-    assert all(line.measured.seeds == [0, 1] for line in table.lines)
+    assert [row.name for row in table.rows] == ['VSE++', 'LW-MCR(d)', 'OSDPM without DAPN and OSFCM']
+    assert all(row.measured.seeds == [0, 1] for row in table.rows)
 
     before = stand.calls()
     assert run_comparison(stand.setting, stand.tools) == results == finished_results(stand.setting)
@@ -366,8 +366,8 @@ def test_an_interruption_leaves_a_table_of_what_is_finished(stand, monkeypatch):
         run_comparison(stand.setting, stand.tools)
     found = finished_results(stand.setting)
     assert {method: len(paths) for method, paths in found.items()} == dict(vsepp=1, lw_mcr_d=0, plain=1)
-    lines = make_table(stand.setting, found).lines
-    assert [line.measured and line.measured.seeds for line in lines] == [[0], None, [0]]
+    rows = make_table(stand.setting, found).rows
+    assert [row.measured and row.measured.seeds for row in rows] == [[0], None, [0]]
     monkeypatch.delenv('STOP')
     done = stand.calls()[:-1]
     run_comparison(stand.setting, stand.tools)

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from osdpm_plugin.errors import ConfigError, DataError
-from osdpm_plugin.lab.experiments.statistics import bootstrap, paired_difference, percentile_interval, spread
+from osdpm_plugin.lab.experiments.statistics import bootstrap, mean_and_std, paired_difference, percentile_interval
 
 NAMES = ['i2t_R@1', 't2i_R@1']
 
 
 def test_spread():
-    assert spread([1.0, 2.0, 6.0]) == (3.0, math.sqrt(7), [1, 2, 6])
-    assert spread([4.0]) == (4.0, None, [4.0])
+    assert mean_and_std([1.0, 2.0, 6.0]) == (3.0, math.sqrt(7), [1, 2, 6])
+    assert mean_and_std([4.0]) == (4.0, None, [4.0])
     with pytest.raises(DataError, match='no runs'):
-        spread([])
+        mean_and_std([])
 
 
 def hits(seeds=3, queries=50, generator=None):

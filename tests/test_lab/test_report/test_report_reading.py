@@ -1,17 +1,19 @@
-"""Logs and folders -> curves and experiments: resumed runs, gaps, damage; and how charts are laid out."""
+"""Logs and folders -> curves and experiments: resumed runs, gaps, damage; and what charts show."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 
 import pytest
 
 from osdpm_plugin.errors import ConfigError, DataError
-from osdpm_plugin.lab.report.chart import HEIGHT, Series, forest_plot, line_chart, ticks_between
+from osdpm_plugin.lab.experiments.statistics import Difference
+from osdpm_plugin.lab.report.chart import Series, forest_plot, line_chart
 from osdpm_plugin.lab.report.scalars import MOST_POINTS, read_curves
 from osdpm_plugin.lab.report.work_dirs import best_checkpoint, read_experiments
-from tests.helpers.report_runs import rows_of, write_experiment, write_scalars
+from tests.helpers.report_runs import rows_of, shapes_of, write_experiment, write_scalars
 
 
 def test_curves_of_one_start(tmp_path):
@@ -48,6 +50,8 @@ def test_nothing_logged_and_damage(tmp_path):
     path.write_text('{"loss"\n' + path.read_text())
     with pytest.raises(DataError, match='line 1 is not JSON'):
         read_curves(tmp_path)
+    path.write_text(json.dumps(dict(loss=math.nan, lr=1, iter=1, epoch=1, step=1)) + '\n')
+    assert math.isnan(read_curves(tmp_path).train['loss'][0][1])
     path.write_text('[1]\n')
     with pytest.raises(DataError, match='line 1 is no JSON object'):
         read_curves(tmp_path)
@@ -67,7 +71,9 @@ def test_kinds_of_folders(tmp_path):
     assert [run.seed for run in found.runs] == [0, 1] and [run.train_seconds for run in found.runs] == [60, 120]
     assert found.runs[0].config == one / 'seed_0' / 'model.py'
     (single,) = read_experiments([one / 'seed_1'])
-    assert single.runs[0].label == 'seed 1' and single.result_files == [one / 'seed_1' / 'test_results.json']
+    assert single.runs[0].label == 'seed 1' and [path for path, _ in single.results] == [
+        one / 'seed_1' / 'test_results.json'
+    ]
 
 
 def test_same_names_are_told_apart_by_folder(tmp_path):
@@ -108,47 +114,29 @@ def test_best_checkpoint(tmp_path):
     assert best_checkpoint(run).name == 'best_retrieval_mR_epoch_1.pth'
 
 
-@pytest.mark.parametrize(
-    ('low', 'high', 'ticks'),
-    [
-        (0.0, 10.0, [0, 2, 4, 6, 8, 10]),
-        (-1.0, 7.0, [-2, 0, 2, 4, 6, 8]),
-        (3e-8, 5e-4, [0, 1e-4, 2e-4, 3e-4, 4e-4, 5e-4]),
-        (2.0, 2.0, [1, 1.5, 2, 2.5, 3]),
-        (0.0, 0.0, [-0.6, -0.4, -0.2, 0, 0.2, 0.4, 0.6]),
-    ],
-)
-def test_ticks(low, high, ticks):
-    assert ticks_between(low, high, most=5) == pytest.approx(ticks)
-
-
 def test_line_chart_by_hand():
-    points = ((1, 10.0), (2, math.nan), (3, 5.0), (4, 0.0))
-    chart = line_chart('c', 'Loss', 'epoch', [Series('a', 7, points, (4, 0.0)), Series('empty', 1, ((1, math.inf),))])
-    assert [tick.label for tick in chart.y_ticks] == ['0', '2', '4', '6', '8', '10']
-    assert [tick.label for tick in chart.x_ticks] == ['1', '2', '3', '4']
-    left, right, top, bottom = chart.left, chart.right, 12, chart.bottom
-    third = left + (right - left) * 2 / 3
-    (line,) = chart.lines  # nothing of 'empty' can be drawn
-    assert (
-        line.path == f'M{left:g} {top}L{left:g} {top}M{round(third, 1):g} {(top + bottom) / 2:g}L{right:g} {bottom:g}'
-    )
-    assert line.mark == (right, bottom) and line.classes == 'c1 d2'
-    assert chart.description == ('a: 10 at epoch 1, 0 at epoch 4, between 0 and 10, not finite at 1 of 4 places.')
+    points = ((1, 10.0), (2, math.nan), (3, 5.0), (4, 0.0), (5, math.inf))
+    series = [Series('a', 7, points, (4, 0.0)), Series('empty', 1, ((1, math.inf),))]
+    chart = line_chart('c', 'Loss', 'epoch', series)
+    (((style, line),), ((_, alone), (_, ring))) = shapes_of(chart.drawing)  # nothing of 'empty' can be drawn
+    first, (x3, y3), (x4, y4) = line
+    assert 'var(--c1)' in style and 'stroke-dasharray: 2,5' in style.replace(', ', ',')
+    assert alone == [first] == [pytest.approx((3 * x3 - 2 * x4, 2 * y3 - y4), abs=0.4)] and ring == [(x4, y4)]
+    assert x4 > x3 and y4 > y3  # to the right, and down
+    assert re.findall('<text[^>]*>([^<]*)<', chart.drawing) == [*'1234', 'epoch', *'02468', '10']
+    assert chart.description == 'a: 10 at epoch 1, 0 at epoch 4, between 0 and 10, not finite at 2 of 5 places.'
+    assert '#0' not in chart.drawing and 'font' not in chart.drawing and 'url(' not in chart.drawing
+    assert chart == line_chart('c', 'Loss', 'epoch', series)
     assert line_chart('c', 'Loss', 'epoch', [Series('a', 0, ((1, math.nan),))]) is None
 
 
 def test_forest_by_hand():
-    plot = forest_plot('f', 't', 'points', [('less a', 2.0, -1.0, 5.0), ('less b', 4.0, 3.0, 5.0)])
-    assert [tick.label for tick in plot.ticks] == ['\u22121', '0', '1', '2', '3', '4', '5']
-    (one, two), width = plot.rows, plot.ticks[-1].at - plot.ticks[0].at
-    assert (one.low, one.high) == (plot.ticks[0].at, plot.ticks[-1].at)
-    assert one.mean == pytest.approx((one.low + one.high) / 2, abs=0.1)
-    assert plot.zero == pytest.approx(one.low + width / 6, abs=0.1) and two.low > plot.zero
-    assert plot.description == 'less a: +2.00 [-1.00, +5.00]. less b: +4.00 [+3.00, +5.00].'
-    assert plot.bottom < plot.height and two.y - one.y == 44 and HEIGHT == 236
-
-
-def test_unreadable_rows_are_json_objects(tmp_path):
-    path = write_scalars(tmp_path, [], tail=json.dumps(dict(loss=math.nan, lr=1, iter=1, epoch=1, step=1)) + '\n')
-    assert math.isnan(read_curves(tmp_path).train['loss'][0][1]) and path.is_file()
+    rows = [('minus <$a$>\x07', Difference(2.0, -1.0, 5.0, [])), ('minus b', Difference(4.0, 3.0, 5.0, []))]
+    plot = forest_plot('f', 't', 'points', rows)
+    lines, marks = ([places for _, places in shapes] for shapes in shapes_of(plot.drawing))
+    (low, y), (high, _) = lines[0]
+    assert marks[:2] == [[(low, y)], [(high, y)]] and marks[2] == [pytest.approx(((low + high) / 2, y), abs=0.2)]
+    assert lines[1][0][0] == pytest.approx(low + (high - low) * 4 / 6, abs=0.2) and lines[1][0][1] > y
+    texts = re.findall('<text[^>]*>([^<]*)<', plot.drawing)
+    assert texts == ['0', '2', '4', 'points', 'minus &lt;$a$&gt;', 'minus b']
+    assert plot.description.endswith('minus b: +4.00 [+3.00, +5.00].')
