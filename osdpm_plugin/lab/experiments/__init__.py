@@ -9,7 +9,8 @@ Read in this order:
 - ``seeds``: one config and several seeds -> one result file each, resumable;
 - ``statistics``: mean and standard deviation over seeds, bootstrap of a paired difference;
 - ``summary``: result files of seeds -> summary and comparison;
-- ``tables``: result files -> tables in Markdown, CSV or LaTeX.
+- ``tables``: result files -> tables in Markdown, CSV or LaTeX;
+- ``metafile``: result files -> OpenMMLab's model index.
 """
 
 from .schema import RunResult, read_result, write_result
