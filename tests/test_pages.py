@@ -54,7 +54,7 @@ def dead_links(page: Path, text: str) -> list[str]:
 def missing_paths(page: Path, text: str) -> list[str]:
     """Paths from the root of the repository, and scripts and folders in code spans, that are not there.
 
-    A code span may also name what lies anywhere below the folder of its page; for pages of no folder of code, below the package.
+    A code span may also name what lies anywhere below the folder of its page, or below the package for pages on top.
     """
     text = ADDRESS.sub('', LINK.sub('', text))
     spans = {span for span in CODE_SPAN.findall(FENCE.sub('', text)) if FILE.fullmatch(span)}
