@@ -1,8 +1,12 @@
 """Result files -> a table:
 
-    python tools/make_tables.py work_dirs/seeds/*/seed_*/test_results.json --into README.md --marker scenes
+    python tools/make_tables.py work_dirs/seeds/*/seed_*/test_results.json --into configs/README.md --marker ucm
 
-writes it between ``<!-- table:scenes -->`` and ``<!-- /table:scenes -->``; without ``--into`` it is printed.
+writes it between ``<!-- table:ucm -->`` and ``<!-- /table:ucm -->``; without ``--into`` it is printed.
+
+    python tools/make_tables.py configs/results --metafile configs/metafile.yml
+
+writes the results that are kept beside the configs in OpenMMLab's model-index form.
 """
 
 from __future__ import annotations
@@ -10,6 +14,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from osdpm_plugin.errors import ConfigError
+from osdpm_plugin.lab.experiments.metafile import write_metafile
 from osdpm_plugin.lab.experiments.tables import NUMBERS, add_place, build_table, check_place, deliver, render
 from osdpm_plugin.launch import run_tool
 
@@ -17,8 +23,11 @@ from osdpm_plugin.launch import run_tool
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Make a table of result files, mean and deviation over seeds.')
-    parser.add_argument('results', nargs='+', type=Path, metavar='RESULT_JSON', help='test_results.json files')
+    parser.add_argument(
+        'results', nargs='+', type=Path, metavar='RESULTS', help='test_results.json files; with --metafile, one folder'
+    )
     parser.add_argument('--numbers', choices=NUMBERS, default='standard', help='which numbers (default: standard)')
+    parser.add_argument('--metafile', type=Path, help='YAML file to write the results of a folder into, see configs')
     add_place(parser)
     return parser.parse_args()
 
@@ -27,7 +36,12 @@ def main() -> None:
     """Run the tool."""
     args = parse_args()
     check_place(args)
-    deliver(args, render(build_table(args.results, args.numbers), args.format))
+    if args.metafile is None:
+        deliver(args, render(build_table(args.results, args.numbers), args.format))
+        return
+    if args.into is not None or len(args.results) > 1 or not args.results[0].is_dir():
+        raise ConfigError('--metafile takes one folder of result files, such as configs/results, and no --into')
+    print(f'{args.metafile}: {write_metafile(args.metafile, args.results[0])} models')
 
 
 if __name__ == '__main__':

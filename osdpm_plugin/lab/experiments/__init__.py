@@ -10,7 +10,8 @@ Read in this order:
 - ``statistics``: mean and standard deviation over seeds, bootstrap of a paired difference;
 - ``summary``: result files of seeds -> summary and comparison;
 - ``tables``: result files -> tables in Markdown, CSV or LaTeX, the one place of their wording;
-- ``comparison_table``: the same beside published numbers.
+- ``comparison_table``: the same beside published numbers;
+- ``metafile``: result files -> OpenMMLab's model index.
 """
 
 from .schema import RunResult, read_result, write_result
