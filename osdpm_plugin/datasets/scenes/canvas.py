@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Optional
 
 import cv2
 import numpy as np
@@ -98,7 +99,7 @@ class Canvas:
         return jitter(COLOURS[name], self.rng)
 
     # --- surfaces
-    def surface(self, name: str, points: ArrayLike | None = None, holes: Sequence[ArrayLike] = ()) -> None:
+    def surface(self, name: str, points: Optional[ArrayLike] = None, holes: Sequence[ArrayLike] = ()) -> None:
         """Fill a polygon (all of the canvas without one) with a textured surface of the palette."""
         self.textured(GRAIN.get(name, 'plain'), tuple(jitter(s, self.rng, 4) for s in SURFACES[name]), points, holes)
 
@@ -106,7 +107,7 @@ class Canvas:
         self,
         grain: str,
         stops: tuple[Colour, ...],
-        points: ArrayLike | None = None,
+        points: Optional[ArrayLike] = None,
         holes: Sequence[ArrayLike] = (),
     ) -> None:
         """Fill a polygon with tile `grain` seen through the ramp `stops`."""
