@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -145,7 +145,7 @@ class Canvas:
             return
         cv2.polylines(self.pixels, [_fixed(points)], closed, colour, max(1, round(width)), cv2.LINE_AA, _SHIFT)
 
-    def disc(self, centre: np.ndarray | Sequence[float], radius: float, colour: Colour, width: float = -1) -> None:
+    def disc(self, centre: Iterable[float], radius: float, colour: Colour, width: float = -1) -> None:
         """Fill a disc, or draw a circle where `width` is positive."""
         x, y, reach = (round(v * 8) for v in (*centre, radius))
         cv2.circle(self.pixels, (x, y), reach, colour, round(width), cv2.LINE_AA, _SHIFT)
