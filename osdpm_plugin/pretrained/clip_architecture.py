@@ -6,7 +6,7 @@ import copy
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import open_clip
 from torch import Tensor
@@ -203,7 +203,7 @@ def _count(state: dict[str, Tensor], prefix: str) -> int:
     )
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """A deep copy of a config with plain dicts and lists in the place of mmengine's."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}

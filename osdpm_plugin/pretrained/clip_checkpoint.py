@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import warnings
 import zipfile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -143,7 +143,7 @@ def _split(content: dict) -> dict[str, Tensor]:
     return state
 
 
-def _read(path: str):
+def _read(path: str) -> Any:
     """The content of a file as a state dict or a dict that holds one."""
     try:
         if path.endswith('.safetensors'):
@@ -193,13 +193,13 @@ def _is_torchscript(path: str) -> bool:
 class _Inert:
     """Stands in for an object of a checkpoint that is not a weight: takes anything and does nothing."""
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> _Inert:
         return super().__new__(cls)
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
-    def __setstate__(self, state) -> None:
+    def __setstate__(self, state: Any) -> None:
         pass
 
 
@@ -213,7 +213,7 @@ def _inert_globals() -> list[tuple]:
     return [(_Inert, name) for name in names]
 
 
-def _describe(content) -> str:
+def _describe(content: Any) -> str:
     """What was found in the place of a state dict."""
     if isinstance(content, dict):
         return f'a dict with the keys {list(content)[:_SHOWN]}'

@@ -48,11 +48,14 @@ class RetrievalInferencer(BaseInferencer):
     such. They go through the test pipeline of the config.
 
     Example:
-        >>> inferencer = RetrievalInferencer('osdpm_ucm', 'best.pth')
+        >>> inferencer = RetrievalInferencer('osdpm_scenes', 'best.pth', show_progress=False)
+        Loads checkpoint by local backend from path: best.pth
         >>> inferencer.text_to_image('a ship in a harbour', 'images/', topk=1)
-        [Match(rank=1, score=0.41, item=17, answer='images/harbor_02.png')]
+        [Match(rank=1, score=..., item=..., answer='images/...')]
         >>> gallery = inferencer.index('images/')  # embed once, ask often
-        >>> inferencer.text_to_image(['two planes', 'a river'], gallery)
+        >>> inferencer.image_to_image('images/river.png', gallery, topk=1)
+        [Match(rank=1, score=..., item=1, answer='images/river.png')]
+        >>> matches = inferencer.text_to_image(['two planes', 'a river'], gallery)  # those of each text
 
     Args:
         model: path of a config, name of a shipped one (see `list_models`), or a config.

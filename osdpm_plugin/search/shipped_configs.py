@@ -12,7 +12,8 @@ from mmengine.config import Config
 from ..errors import ConfigError, OSDPMError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_FOLDERS = (_PACKAGE.parent / 'configs', _PACKAGE / '.mim' / 'configs')  # a checkout; where `mim install` puts them
+# of the installed package, or by a link of the checkout; the second: of a checkout on a system without links
+_FOLDERS = ((_PACKAGE / '.mim' / 'configs').resolve(), _PACKAGE.parent / 'configs')
 
 
 def shipped_configs() -> dict[str, Path]:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.helpers.paths import ROOT
 
@@ -341,15 +342,43 @@ def test_quickstart_resumes_an_interrupted_training(copy):
     assert log()[3].endswith('--work-dir work_dirs/osdpm_scenes --resume')
 
 
-def test_ci_runs_the_checks_and_ends_with_the_line_of_pytest(copy):
+@pytest.fixture
+def ci(copy):
+    """`copy` with .ci/run, whose python notes the checks in the log as well."""
     root, run, log = copy
-    (root / '.ci').mkdir()
-    shutil.copy(ROOT / '.ci/run', root / '.ci/run')
-    script = (root.parent / 'bin/python3').read_text()
+    shutil.copytree(ROOT / '.ci', root / '.ci')
+    python = root.parent / 'bin/python3'
     checks = """*'-m ruff '*|*'-m mypy'*|*'-m interrogate '*) echo "$2 $*" >>"$LOG" ;;"""
-    (root.parent / 'bin/python3').write_text(script.replace('    *)\n', f'    {checks}\n    *)\n'))
+    python.write_text(python.read_text().replace('    *)\n', f'    {checks}\n    *)\n'))
+    return run, log
+
+
+def test_ci_runs_the_checks_and_ends_with_the_line_of_pytest(ci):
+    run, log = ci
     done = run('.ci/run')
     assert done.returncode == 0, done.stderr
     assert verbs(log) == ['venv', 'pip', 'ruff', 'ruff', 'mypy', 'interrogate', 'pytest', 'venv', 'pip', 'pytest']
     assert log()[-1].endswith('-m stack') and '-m pytest ' in log()[-1]
     assert done.stdout.splitlines()[-1] == '3 passed in 0.10s'
+
+
+def test_parts_of_ci(ci):
+    run, log = ci
+    assert run('.ci/run', 'checks').returncode == 0
+    assert verbs(log) == ['venv', 'pip', 'ruff', 'ruff', 'mypy', 'interrogate']
+    assert run('.ci/run', 'onedl').returncode == 0 and verbs(log)[6:] == ['pytest']
+    assert run('.ci/run', 'openmmlab').returncode == 0 and verbs(log)[7:] == ['venv', 'pip', 'pytest']
+    done = run('.ci/run', 'other')
+    assert done.returncode == 2 and done.stderr.startswith("there is no part 'other'; choose checks, onedl or")
+
+
+def test_the_workflow_and_pre_commit_run_what_ci_runs():
+    ci = (ROOT / '.ci/run').read_text()
+    job = yaml.safe_load((ROOT / '.github/workflows/tests.yml').read_text())['jobs']['run']
+    assert job['steps'][-1]['run'] == 'bash .ci/run ${{ matrix.part }}'
+    assert all(f'\n{part}() {{' in ci for part in job['strategy']['matrix']['part'])
+    hooks = yaml.safe_load((ROOT / '.pre-commit-config.yaml').read_text())['repos'][0]['hooks']
+    entries = [hook['entry'].replace('.venv/bin/python', '"$ENV_PYTHON"').split() for hook in hooks]
+    for line in filter(lambda line: '"$ENV_PYTHON"' in line, ci.splitlines()):  # options that change files aside
+        wanted = [word for word in line.split() if word not in ('.', '--check')]
+        assert any(entry[: len(wanted)] == wanted for entry in entries), line

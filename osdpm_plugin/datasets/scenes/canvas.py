@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Optional
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .palette import COLOURS, SURFACES, Colour, jitter
 from .textures import GRAIN, texture, window
@@ -23,7 +26,7 @@ class Frame:
     y: float
     angle: float = 0.0
 
-    def at(self, points) -> np.ndarray:
+    def at(self, points: ArrayLike) -> np.ndarray:
         """(..., 2) local -> (..., 2) canvas pixels."""
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         points = np.asarray(points, np.float64)
@@ -66,7 +69,7 @@ class Box:
     y1: float
 
 
-def _fixed(points) -> np.ndarray:
+def _fixed(points: ArrayLike) -> np.ndarray:
     return np.rint(np.asarray(points, np.float64) * (1 << _SHIFT)).astype(np.int32).reshape(-1, 1, 2)
 
 
@@ -85,7 +88,7 @@ class Canvas:
         self.objects: list[tuple[str, str, tuple[float, float, float, float]]] = []
 
     # --- bookkeeping
-    def record(self, key: str, colour: str | None, points) -> None:
+    def record(self, key: str, colour: str | None, points: ArrayLike) -> None:
         """Note an object of `key` with its outline (n, 2) in canvas pixels."""
         points = np.asarray(points)
         low, high = points.min(0), points.max(0)
@@ -96,11 +99,17 @@ class Canvas:
         return jitter(COLOURS[name], self.rng)
 
     # --- surfaces
-    def surface(self, name: str, points=None, holes=()) -> None:
+    def surface(self, name: str, points: Optional[ArrayLike] = None, holes: Sequence[ArrayLike] = ()) -> None:
         """Fill a polygon (all of the canvas without one) with a textured surface of the palette."""
         self.textured(GRAIN.get(name, 'plain'), tuple(jitter(s, self.rng, 4) for s in SURFACES[name]), points, holes)
 
-    def textured(self, grain: str, stops: tuple[Colour, ...], points=None, holes=()) -> None:
+    def textured(
+        self,
+        grain: str,
+        stops: tuple[Colour, ...],
+        points: Optional[ArrayLike] = None,
+        holes: Sequence[ArrayLike] = (),
+    ) -> None:
         """Fill a polygon with tile `grain` seen through the ramp `stops`."""
         if points is None:
             self.pixels[:] = texture(self.rng, grain, stops, SIDE, SIDE)
@@ -123,11 +132,11 @@ class Canvas:
         self.pixels = cv2.blendLinear(other, self.pixels, weight, 1 - weight)
 
     # --- shapes
-    def poly(self, points, colour: Colour) -> None:
+    def poly(self, points: ArrayLike, colour: Colour) -> None:
         """Fill a polygon (n, 2)."""
         cv2.fillPoly(self.pixels, [_fixed(points)], colour, cv2.LINE_AA, _SHIFT)
 
-    def line(self, points, colour: Colour, width: float = 2, closed: bool = False) -> None:
+    def line(self, points: np.ndarray | Sequence, colour: Colour, width: float = 2, closed: bool = False) -> None:
         """Draw a line (n, 2) of `width` canvas pixels; a bend has round corners."""
         if len(points) == 2 and width > 6:
             (ax, ay), (bx, by) = points
@@ -136,7 +145,7 @@ class Canvas:
             return
         cv2.polylines(self.pixels, [_fixed(points)], closed, colour, max(1, round(width)), cv2.LINE_AA, _SHIFT)
 
-    def disc(self, centre, radius: float, colour: Colour, width: float = -1) -> None:
+    def disc(self, centre: Iterable[float], radius: float, colour: Colour, width: float = -1) -> None:
         """Fill a disc, or draw a circle where `width` is positive."""
         x, y, reach = (round(v * 8) for v in (*centre, radius))
         cv2.circle(self.pixels, (x, y), reach, colour, round(width), cv2.LINE_AA, _SHIFT)
@@ -157,7 +166,7 @@ class Canvas:
             self.poly(frame.box(x, y - width / 2, min(x + on, x1), y + width / 2), colour)
 
     # --- light
-    def shadow(self, shapes, height: float) -> None:
+    def shadow(self, shapes: Sequence[ArrayLike], height: float) -> None:
         """Darken what convex shapes [(n, 2), ...] of one height (canvas pixels) hide from the sun."""
         hulls = []
         for shape in shapes:
@@ -166,11 +175,11 @@ class Canvas:
             hulls.append(cv2.convexHull(both)[:, 0])
         self._darken(hulls)
 
-    def drop(self, shapes, height: float) -> None:
+    def drop(self, shapes: Sequence[ArrayLike], height: float) -> None:
         """Darken the displaced outline of shapes that need not be convex and hover (planes, crowns)."""
         self._darken([np.asarray(shape) + self.sun * height for shape in shapes])
 
-    def _darken(self, shapes) -> None:
+    def _darken(self, shapes: Sequence[ArrayLike]) -> None:
         roi = self._roi(shapes) if shapes else None
         if roi is None:
             return
@@ -184,7 +193,7 @@ class Canvas:
         cv2.copyTo(cv2.LUT(view, table.astype(np.uint8)[None]), mask, view)
 
     @staticmethod
-    def _roi(shapes) -> tuple[int, int, int, int] | None:
+    def _roi(shapes: Sequence[ArrayLike]) -> tuple[int, int, int, int] | None:
         points = np.concatenate([np.asarray(s).reshape(-1, 2) for s in shapes])
         x0, y0 = np.clip(np.floor(points.min(0)) - 1, 0, SIDE).astype(int)
         x1, y1 = np.clip(np.ceil(points.max(0)) + 2, 0, SIDE).astype(int)

@@ -89,7 +89,7 @@ def _choose(rng: np.random.Generator, description: Description) -> list[Thing]:
 def _sentence(rng: np.random.Generator, description: Description) -> tuple[str, Facts]:
     main, said = description.main, []
 
-    def phrase(thing: Thing, **chances) -> str:
+    def phrase(thing: Thing, **chances: float) -> str:
         text, facts = thing.phrase(rng, **chances)
         said.append(facts)
         return text

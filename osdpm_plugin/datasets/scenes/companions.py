@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ ROOFS = ('red', 'blue', 'white', 'grey', 'brown', 'orange')
 CARS = ('white', 'red', 'blue', 'black', 'yellow')
 
 
-def pick(c: Canvas, names, ground: str = '') -> str:
+def pick(c: Canvas, names: Sequence[str], ground: str = '') -> str:
     """One of the colour names that is not that of the ground (where there is another)."""
     return str(c.rng.choice([name for name in names if name != GROUND_COLOUR.get(ground)] or names))
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -96,7 +96,7 @@ def _write_one(
     return scene.kind, scene.captions
 
 
-def _results(jobs: list, write, num_workers: int) -> list[tuple[str, tuple[str, ...]]]:
+def _results(jobs: list, write: Callable, num_workers: int) -> list[tuple[str, tuple[str, ...]]]:
     """`write` of each job in order; in forked workers (which share the tiles) where that is possible."""
     bar = partial(tqdm, total=len(jobs), desc='drawing scenes', unit='image', mininterval=0.5)
     if num_workers == 1:

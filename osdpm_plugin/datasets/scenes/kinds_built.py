@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from . import fields, objects
-from .canvas import Canvas
+from .canvas import Canvas, Frame
 from .companions import ROOFS, pick
 from .kinds_transport import number
 from .palette import shade
@@ -165,7 +167,14 @@ def solar_farm(c: Canvas, a: Area, ground: str) -> Part:
     return Part(Thing('panel', rows, colour))
 
 
-def _courts(draw, key: str, aspect: float, colours: tuple[str, ...], most: int, widest: float):
+def _courts(
+    draw: Callable[[Canvas, Frame, float, str], None],
+    key: str,
+    aspect: float,
+    colours: tuple[str, ...],
+    most: int,
+    widest: float,
+) -> Callable[[Canvas, Area, str], Part]:
     def kind(c: Canvas, a: Area, ground: str) -> Part:
         count, colour = number(c, most=most, several=8 if most == 6 else 0, many=0), pick(c, colours, ground)
         places, width = cells(count, a.hw * 0.97, a.hh * 0.97, aspect)

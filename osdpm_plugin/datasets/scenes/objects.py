@@ -6,6 +6,7 @@ Lengths are canvas pixels (512 a side). Local +x is an object's heading. Each fu
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .canvas import Canvas, Frame
 from .palette import Colour, shade
@@ -14,7 +15,7 @@ DARK_GLASS = (52, 60, 72)
 PAINT = (240, 240, 236)
 
 
-def _mirror(points) -> np.ndarray:
+def _mirror(points: ArrayLike) -> np.ndarray:
     return np.asarray(points, float) * (1, -1)
 
 
@@ -133,7 +134,7 @@ def building(
     c.record(key, colour, outline)
 
 
-def trees(c: Canvas, points, radii, tone: str = 'green', key: str = 'tree') -> None:
+def trees(c: Canvas, points: ArrayLike, radii: ArrayLike, tone: str = 'green', key: str = 'tree') -> None:
     """Round crowns at canvas points (n, 2): shadow, dark rim, two highlights towards the sun."""
     points = np.asarray(points, float).reshape(-1, 2)
     radii = np.broadcast_to(np.asarray(radii, float), len(points))
@@ -179,7 +180,7 @@ def woods(c: Canvas, f: Frame, x0: float, y0: float, x1: float, y1: float, tone:
     trees(c, at, c.rng.uniform(8, 13, len(at)), tone, key='')
 
 
-def road(c: Canvas, points, width: float, *, marked: bool = True, dirt: bool = False) -> None:
+def road(c: Canvas, points: ArrayLike, width: float, *, marked: bool = True, dirt: bool = False) -> None:
     """A road along canvas points (n, 2); the marking is a dashed centre line."""
     points = np.asarray(points, float)
     if dirt:
@@ -196,7 +197,7 @@ def road(c: Canvas, points, width: float, *, marked: bool = True, dirt: bool = F
             c.line([a, b], PAINT, 2)
 
 
-def water(c: Canvas, outline, colour: str) -> None:
+def water(c: Canvas, outline: np.ndarray, colour: str) -> None:
     """A body of water with a pale shore; `colour` is blue, green or brown."""
     c.line(outline, (186, 170, 132), 12, closed=True)
     c.surface(f'{colour} water', outline)

@@ -36,7 +36,7 @@ def _area(frame: Frame, visible: np.ndarray, painted: np.ndarray, turns: int) ->
     centre = np.array([visible[0] + visible[2], visible[1] + visible[3]]) / 2
     sub = frame.sub(centre[0], centre[1], turns * np.pi / 2)
 
-    def turned(rect):
+    def turned(rect: np.ndarray) -> np.ndarray:
         corners = rect.reshape(2, 2) - centre
         for _ in range(turns % 4):
             corners = np.stack([corners[:, 1], -corners[:, 0]], -1)

@@ -61,7 +61,7 @@ class Mark(Hook):
     def __init__(self, marker: str) -> None:
         self.marker = marker
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """See the class."""
         with open(self.marker, 'w', encoding='utf-8') as file:
             file.write(repr(time.time()))

@@ -10,9 +10,9 @@ from typing import Any, Union
 import numpy as np
 from tqdm import tqdm
 
+from ...datasets.images.region_files import RegionRecord, check_free, region_file, write_regions
 from ...errors import ConfigError, DataError
 from ...utils.hashing import sha256_of
-from ...datasets.images.region_files import RegionRecord, check_free, region_file, write_regions
 
 IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.webp')
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Optional, Union
 
 import torch
@@ -86,7 +86,7 @@ class FreezableTower(BaseModule):
         super().init_weights()
 
     @contextlib.contextmanager
-    def running(self, device: torch.device):
+    def running(self, device: torch.device) -> Iterator[None]:
         """The context of a forward pass: no gradients when frozen, autocast when a precision is set."""
         dtype = _AUTOCAST[self.precision]
         with contextlib.ExitStack() as stack:

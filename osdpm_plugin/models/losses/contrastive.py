@@ -74,6 +74,14 @@ def pair_labels(
     Returns:
         positives: (B, M) bool.
         ignored: (B, M) bool, never true where ``positives`` is.
+
+    Example:
+        Two images, the first with two captions, of which the second stands under the second image, too.
+
+        >>> owners, keys = torch.tensor([0, 0, 1]), torch.tensor([5, 6, 6])
+        >>> pair_labels(torch.tensor([0, 1]), owners, keys, 'positive')[0].int()
+        tensor([[1, 1, 1],
+                [0, 1, 1]], dtype=torch.int32)
     """
     own, same_text = caption_positives(image_ids, caption_image_ids, caption_keys, batch)
     positives = own | same_text if identical_captions == 'positive' else own
@@ -93,6 +101,12 @@ def info_nce(scores: Tensor, positives: Tensor, ignored: Tensor) -> Tensor:
 
     Returns:
         scalar; 0 (with gradient 0) where no row has a positive.
+
+    Example:
+        >>> scores = torch.tensor([[3.0, 1.0], [1.0, 1.0]]).log()
+        >>> positives = torch.eye(2, dtype=torch.bool)
+        >>> info_nce(scores, positives, torch.zeros_like(positives))  # (log(4 / 3) + log(2)) / 2
+        tensor(0.4904)
     """
     total, rows = _sum_over_rows(scores, positives, ignored)
     return total / rows.clamp(min=1)
@@ -129,6 +143,14 @@ class ContrastiveLoss(nn.Module):
 
     Raises:
         ConfigError: a value is out of range.
+
+    Example:
+        >>> loss = ContrastiveLoss(temperature=1.0)
+        >>> images, texts = torch.eye(2), torch.eye(2)
+        >>> image_ids = caption_image_ids = torch.tensor([7, 8])
+        >>> value = loss(images, texts, image_ids, caption_image_ids, caption_keys=torch.tensor([1, 2]))
+        >>> round(value.item(), 4)  # log(1 + 1 / e)
+        0.3133
     """
 
     def __init__(

@@ -44,6 +44,12 @@ class MatchingBCELoss(nn.Module):
 
     Raises:
         ConfigError: ``eps`` is out of range.
+
+    Example:
+        >>> positives = torch.eye(2, dtype=torch.bool)
+        >>> loss = MatchingBCELoss()
+        >>> loss(torch.full((2, 2), 0.5), positives, torch.zeros_like(positives))  # 2 rows and 2 columns, 2 log(2) each
+        tensor(5.5452)
     """
 
     def __init__(self, *, hardest: bool = True, eps: float = 1e-6) -> None:

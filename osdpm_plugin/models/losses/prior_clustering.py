@@ -20,6 +20,12 @@ def object_priors(counts: Tensor, frequency: Tensor, tempering: float) -> tuple[
     Returns:
         priors: (B, O), rows sum to 1, or to 0 where no object is named.
         named: (B,) bool, whether any object is named.
+
+    Example:
+        >>> counts = torch.tensor([[1.0, 0.5], [0.0, 0.0]])
+        >>> object_priors(counts, frequency=torch.tensor([0.5, 0.125]), tempering=1.0)  # 1 / 0.5 to 0.5 / 0.125
+        (tensor([[0.3333, 0.6667],
+                [0.0000, 0.0000]]), tensor([ True, False]))
     """
     weights = counts * frequency.pow(-tempering)
     total = weights.sum(dim=1, keepdim=True)
@@ -41,6 +47,12 @@ def prior_clustering(
 
     Returns:
         scalar, at least 0; 0 where no row counts.
+
+    Example:
+        >>> image, prior = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.5, 0.5]])
+        >>> temperature = 0.910239  # 1 / log(3): the assignment is (3 / 4, 1 / 4), the divergence log(4 / 3) / 2
+        >>> prior_clustering(image, torch.eye(2), prior, torch.tensor([True]), temperature)
+        tensor(0.1438)
     """
     with torch.autocast(image_embed.device.type, enabled=False):
         log_assignment = (image_embed.float() @ prototypes.float().mT / temperature).log_softmax(dim=1)

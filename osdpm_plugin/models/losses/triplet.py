@@ -44,6 +44,13 @@ class TripletLoss(nn.Module):
 
     Raises:
         ConfigError: a value is out of range.
+
+    Example:
+        >>> scores = torch.tensor([[0.9, 0.8], [0.1, 0.7]])
+        >>> positives = torch.eye(2, dtype=torch.bool)
+        >>> loss = TripletLoss(margin=0.2)
+        >>> loss(scores, positives, torch.zeros_like(positives))  # 0.1 of the first row, 0.3 of the second column
+        tensor(0.4000)
     """
 
     def __init__(self, *, margin: float = 0.2, reduction: str = 'sum', hardest: bool = False) -> None:

@@ -50,6 +50,14 @@ class DAPN(BaseModule):
         hidden_channels: width of the global vector's perceptron.
         dropout: of that perceptron and of the attended vector.
         init_cfg: mmengine's.
+
+    Example:
+        >>> neck = DAPN(in_channels=(8,), embed_dims=2, channels=16)
+        >>> out = neck(ImageFeatures(maps=(torch.rand(1, 8, 4, 4),), pooled=torch.tensor([[3.0, 4.0]])))
+        >>> out.embedding.detach()  # the pooled vector: the gate starts at 0
+        tensor([[0.6000, 0.8000]])
+        >>> out.saliency.shape, round(out.saliency.sum().item(), 4)
+        (torch.Size([1, 4, 4]), 1.0)
     """
 
     def __init__(

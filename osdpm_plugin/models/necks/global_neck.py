@@ -81,6 +81,11 @@ class GlobalNeck(BaseModule):
         dropout: inside the perceptron.
         adapter: refine the tower's pooled vector by a `ResidualAdapter`.
         init_cfg: mmengine's.
+
+    Example:
+        >>> features = ImageFeatures(maps=(), pooled=torch.tensor([[3.0, 4.0]]))
+        >>> GlobalNeck(embed_dims=2)(features).embedding
+        tensor([[0.6000, 0.8000]])
     """
 
     def __init__(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import lzma
+import platform
 import stat
 import struct
 import tarfile
@@ -56,9 +57,15 @@ def unpack(path: Path, target: Path, *, progress: bool = False) -> None:
 
     Raises:
         NoArchive: not zip or tar.
-        DataError: damaged, encrypted, too large, or it holds something that is no file or folder inside ``target``.
+        DataError: damaged, encrypted, too large, or it holds something that is no file or folder inside ``target``; or
+            a tar where Python has no filter for data.
     """
     kind, hidden = _zip_or_tar(path), None if progress else True
+    if kind == 'tar' and not hasattr(tarfile, 'data_filter'):
+        raise DataError(
+            f'{path} is a tar archive, which Python {platform.python_version()} cannot unpack safely; use Python '
+            '3.9.17, 3.10.12, 3.11.4 or newer'
+        )
     archive: Union[zipfile.ZipFile, tarfile.TarFile]
     with one_sentence(target), _damage(path), zipfile.ZipFile(path) if kind == 'zip' else tarfile.open(path) as archive:
         target.mkdir(parents=True)

@@ -25,6 +25,13 @@ def test_every_byte_comes_out(tmp_path, suffix):
     assert all((source / name).read_bytes() == (tmp_path / 'out' / name).read_bytes() for name in names)
 
 
+def test_a_python_that_cannot_unpack_a_tar_safely_is_named(tmp_path, monkeypatch):
+    monkeypatch.delattr(tarfile, 'data_filter')  # as before Python 3.9.17, 3.10.12 and 3.11.4
+    with pytest.raises(DataError, match=r'a is a tar archive, which Python 3\.\S+ cannot unpack safely; use Python 3'):
+        unpack(tar_of(tmp_path / 'a', ('1.tif', b'12')), tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
 def test_names_of_windows(tmp_path):
     unpack(zip_of(tmp_path / 'a', ('imgs\\', b''), ('imgs\\1.tif', b'12'), ('./', b'')), tmp_path / 'out')
     assert list(snapshot(tmp_path / 'out')) == ['imgs/1.tif']

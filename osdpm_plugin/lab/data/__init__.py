@@ -1,0 +1,7 @@
+"""Downloads and folders -> data sets in their official layout, checked and searched for what they repeat.
+
+- ``preparing``: archives and folders -> a set where its reader looks, verified;
+- ``auditing``: sets -> captions and images that occur again within and across splits and sets;
+- ``object_statistics``: captions -> how often each object category is named, and what is missed;
+- ``region_detection``: images and a trained detector -> region files.
+"""
