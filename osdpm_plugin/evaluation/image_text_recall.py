@@ -12,7 +12,7 @@ from mmengine.evaluator import BaseMetric
 
 from ..errors import ConfigError, OSDPMError
 from ..registry import METRICS
-from ..utils.result_files import write_atomically, write_json
+from ..utils.files import write_atomically, write_json
 from .gallery_scores import GalleryScores, scores_of
 from .pairwise_scores import PairScorer
 from .ranking import CHUNK_SIZE, RetrievalRanks, check_chunk_size, ranks_from_scores

@@ -13,7 +13,7 @@ import torch
 
 from ..errors import DataError
 from ..models.retrievers import TOWERS
-from ..utils.atomic_file import atomic_file
+from ..utils.files import atomic_file
 
 VERSION = 4
 DTYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16, 'float32': torch.float32}

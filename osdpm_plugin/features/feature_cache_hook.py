@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from ..datasets.sets.wrappers import found_in
 from ..errors import DataError
 from ..registry import HOOKS
-from ..utils.unwrap import unwrapped
+from ..utils.dist import unwrapped
 from .cached_dataset import CachedFeatureDataset
 from .fingerprints import tower_hash, tower_settings, transform_hash
 

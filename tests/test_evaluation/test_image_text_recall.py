@@ -17,7 +17,7 @@ from osdpm_plugin.errors import ConfigError, MetricError
 from osdpm_plugin.evaluation import ImageTextRecall, ranks_from_embeddings, ranks_from_scores, summarise
 from osdpm_plugin.registry import METRICS
 from osdpm_plugin.structures import RetrievalDataSample
-from osdpm_plugin.utils.result_files import write_atomically
+from osdpm_plugin.utils.files import write_atomically
 from tests.helpers.predictions import expected_metrics, make_samples
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import ConfigError
 from ...registry import TRANSFORMS
-from ...utils.atomic_file import atomic_file
+from ...utils.files import atomic_file
 from ..images.band_stretch import Stretch
 from .load_remote_sensing_image import LoadRemoteSensingImage
 

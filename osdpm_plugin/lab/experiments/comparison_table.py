@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from ...errors import ConfigError, DataError
-from ...utils.result_files import write_text
+from ...utils.files import write_text
 from .published_tables import PublishedTable
 from .schema import read_result
 from .statistics import Spread

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from ...errors import ConfigError, DataError
-from ...utils.result_files import write_text
+from ...utils.files import write_text
 from .schema import RunResult, read_result
 from .statistics import Spread, spread
 from .summary import check_same_experiment
