@@ -1,4 +1,4 @@
-"""Procedural scenes: the embedded default set, drawn on first use, no download."""
+"""Seed -> the procedural scenes, the built-in default set, drawn on first use without a download."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .image_check import ImageCheck
 class ProceduralScenes(CaptionRetrievalDataset):
     """Seeded aerial-like pictures with five captions each, written to ``data_root`` once and read as any other set.
 
-    In distributed runs the first process of each machine draws, the others wait.
+    In distributed runs the first process of each machine draws and the others wait.
 
     Args:
         data_root: folder to draw into, or that already holds the same set.
@@ -29,12 +29,13 @@ class ProceduralScenes(CaptionRetrievalDataset):
         image_size: edge of the square images, pixels.
         pipeline: see `CaptionRetrievalDataset`, likewise the other arguments.
         test_mode: see ``pipeline``.
-        check: see ``pipeline``; what was drawn here is known to be whole, so only the names are looked at.
+        check: see ``pipeline``; images that were drawn here are known to be complete, so only their names are checked.
         indices: see ``pipeline``.
         metainfo: see ``pipeline``.
 
     Raises:
         DataError: ``data_root`` holds something else, or scenes of other parameters.
+        ConfigError: a number is out of range.
     """
 
     METAINFO = dict(dataset='procedural scenes')
