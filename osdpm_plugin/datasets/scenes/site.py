@@ -112,7 +112,7 @@ class Part:
 
 
 def cells(count: int, hw: float, hh: float, aspect: float = 1.0) -> tuple[list[tuple[float, float]], float]:
-    """``count`` places in a (2 hw, 2 hh) rectangle, and the width of the largest boxes (``aspect`` x height) that fit."""
+    """``count`` places in a (2 hw, 2 hh) rectangle; width (``aspect`` x height) of the largest boxes that fit."""
     best = (0.0, 1)
     for rows in range(1, count + 1):
         columns = -(-count // rows)
