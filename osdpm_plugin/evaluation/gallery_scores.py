@@ -49,25 +49,15 @@ class DotProductScores:
 
     def ranks(self) -> RetrievalRanks:
         """See `GalleryScores.ranks`."""
-        return ranks_from_embeddings(
-            self.gallery.image_embed,
-            self.gallery.text_embed,
-            self.gallery.image_ids,
-            self.gallery.caption_image_ids,
-            caption_ids=self.gallery.caption_ids,
-            chunk_size=self.chunk_size,
-        )
+        gallery = self.gallery
+        embed, ids = (gallery.image_embed, gallery.text_embed), (gallery.image_ids, gallery.caption_image_ids)
+        return ranks_from_embeddings(*embed, *ids, caption_ids=gallery.caption_ids, chunk_size=self.chunk_size)
 
     def content_ranks(self, caption_keys: np.ndarray) -> RetrievalRanks:
         """See `GalleryScores.content_ranks`."""
-        return content_ranks_from_embeddings(
-            self.gallery.image_embed,
-            self.gallery.text_embed,
-            self.gallery.image_ids,
-            self.gallery.caption_image_ids,
-            caption_keys,
-            chunk_size=self.chunk_size,
-        )
+        gallery = self.gallery
+        embed, ids = (gallery.image_embed, gallery.text_embed), (gallery.image_ids, gallery.caption_image_ids)
+        return content_ranks_from_embeddings(*embed, *ids, caption_keys, chunk_size=self.chunk_size)
 
 
 class SimilarityScores:
@@ -106,23 +96,13 @@ class SimilarityScores:
 
     def ranks(self) -> RetrievalRanks:
         """See `GalleryScores.ranks`."""
-        return ranks_from_scores(
-            self.scores,
-            self.gallery.image_ids,
-            self.gallery.caption_image_ids,
-            caption_ids=self.gallery.caption_ids,
-            chunk_size=self.chunk_size,
-        )
+        ids = self.gallery.image_ids, self.gallery.caption_image_ids
+        return ranks_from_scores(self.scores, *ids, caption_ids=self.gallery.caption_ids, chunk_size=self.chunk_size)
 
     def content_ranks(self, caption_keys: np.ndarray) -> RetrievalRanks:
         """See `GalleryScores.content_ranks`."""
-        return content_ranks_from_scores(
-            self.scores,
-            self.gallery.image_ids,
-            self.gallery.caption_image_ids,
-            caption_keys,
-            chunk_size=self.chunk_size,
-        )
+        ids = self.gallery.image_ids, self.gallery.caption_image_ids
+        return content_ranks_from_scores(self.scores, *ids, caption_keys, chunk_size=self.chunk_size)
 
 
 def score_gallery(gallery: PredictedGallery, scorer: Optional[PairScorer], chunk_size: int) -> GalleryScores:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 from mmengine.dist import broadcast_object_list, collect_results, is_main_process
@@ -250,30 +250,25 @@ class ImageTextRecall(BaseMetric):
             file,
             ties=np.array(self.ties),
             topk=np.array(self.topk),
-            image_ids=gallery.image_ids,
-            caption_ids=gallery.caption_ids,
-            caption_image_ids=gallery.caption_image_ids,
+            **_ids(gallery),
             i2t_hits=i2t,
             t2i_hits=t2i,
         )
 
     def _save_scores(self, file: Any, gallery: PredictedGallery, scores: GalleryScores) -> None:
-        np.savez(
-            file,
-            scores=scores.matrix(),
-            image_ids=gallery.image_ids,
-            caption_ids=gallery.caption_ids,
-            caption_image_ids=gallery.caption_image_ids,
-        )
+        np.savez(file, scores=scores.matrix(), **_ids(gallery))
 
 
 def _prefixed(prefix: str, summary: Summary) -> Summary:
     return {ties: {prefix + name: value for name, value in values.items()} for ties, values in summary.items()}
 
 
-class _Failure:
-    """An error of rank 0 on its way to the other ranks."""
+def _ids(gallery: PredictedGallery) -> dict[str, Any]:
+    return {key: getattr(gallery, key) for key in ('image_ids', 'caption_ids', 'caption_image_ids')}
 
-    def __init__(self, kind: type[Exception], message: str) -> None:
-        self.kind = kind
-        self.message = message
+
+class _Failure(NamedTuple):
+    """An error of rank 0, sent to the other ranks."""
+
+    kind: type[Exception]
+    message: str

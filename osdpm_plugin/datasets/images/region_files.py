@@ -117,7 +117,7 @@ def read_regions(path: Union[str, Path]) -> RegionRecord:
         ) from error
     except Exception as error:  # damage raises many types: from zipfile, zlib, struct, NumPy's header reader ...
         reason = ' '.join(str(error).split()) or type(error).__name__
-        raise DataError(f'region file {path} is no npz file of numbers ({reason}); make it anew') from error
+        raise DataError(f'region file {path} is no npz file of numbers ({reason}); make it again') from error
     _check(arrays, Path(path))
     order = np.argsort(-arrays['scores'], kind='stable')
     features = arrays.get('features')
@@ -136,7 +136,7 @@ def _check(arrays: dict[str, np.ndarray], path: Path) -> None:
     texts = [name for name, array in arrays.items() if array.dtype.kind not in 'biuf']
     if texts:
         raise DataError(
-            f'region file {path} holds values that are not real numbers in {", ".join(texts)}; make it anew'
+            f'region file {path} holds values that are not real numbers in {", ".join(texts)}; make it again'
         )
     boxes, labels, scores = arrays['boxes'], arrays['labels'], arrays['scores']
     count = scores.size
@@ -153,7 +153,7 @@ def _check(arrays: dict[str, np.ndarray], path: Path) -> None:
             'and features (R, F)'
         )
     if not all(np.isfinite(array).all() for array in arrays.values()):
-        raise DataError(f'region file {path} holds values that are not finite; make it anew')
+        raise DataError(f'region file {path} holds values that are not finite; make it again')
     if count and (boxes.min() < 0 or boxes.max() > 1 or (boxes[:, 2:] < boxes[:, :2]).any()):
         raise DataError(
             f'region file {path} has boxes outside 0..1 or with x2 < x1; divide pixels by the width and height of the '
