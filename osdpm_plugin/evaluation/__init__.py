@@ -15,8 +15,8 @@ Read in this order:
 - ``embedded_split``: predictions of a loop -> `EmbeddedSplit`, the embeddings of a split with ids, paths and captions.
 
 Protocol: i2t, an image is a hit at K if any of its captions is among its first K of all M captions; t2i, a caption is a
-    hit at K if its own image is among its first K of all N images. Captions per image may differ in number. Ids decide
-    which caption belongs to which image, never the order.
+hit at K if its own image is among its first K of all N images. Captions per image may differ in number. Ids decide
+which caption belongs to which image, never the order.
 """
 
 from .content_positives import content_ranks_from_embeddings, content_ranks_from_scores

@@ -2,9 +2,8 @@
 
 Remote-sensing data sets repeat captions across images ("many buildings are in a residential area"). The protocol of the
 literature counts such a caption as wrong unless the data set lists it under the query image. Here relevance is decided
-by
-content: caption m is relevant to image n, and image n to caption m, if any caption of n has the same normalised text as
-m. Own captions are always relevant, so the hits of the protocol are hits here too.
+by content: caption m is relevant to image n, and image n to caption m, if any caption of n has the same normalised text
+as m. Own captions are always relevant, so the hits of the protocol are hits here too.
 """
 
 from __future__ import annotations
