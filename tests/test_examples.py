@@ -22,6 +22,10 @@ MODULES = sorted(
     if '    >>> ' in file.read_text(encoding='utf-8')
 )
 ENTRIES = [
+    'osdpm_plugin.datasets.CaptionDataset',
+    'osdpm_plugin.evaluation.ImageTextRecall',
+    'osdpm_plugin.evaluation.ranks_from_scores',
+    'osdpm_plugin.evaluation.recall_at',
     'osdpm_plugin.models.losses.ContrastiveLoss',
     'osdpm_plugin.models.losses.MatchingBCELoss',
     'osdpm_plugin.models.losses.TripletLoss',

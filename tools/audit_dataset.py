@@ -21,7 +21,7 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.lab.data.auditing import audit, exclusions, read_sets, to_markdown, write_exclude_lists
 from osdpm_plugin.lab.data.auditing.near_duplicates import DEFAULT_MAX_DISTANCE
 from osdpm_plugin.launch import run_tool
-from osdpm_plugin.utils.result_files import write_json
+from osdpm_plugin.utils.files import write_json
 
 IDENTITIES = {'verbatim': str.strip, 'normalised': normalise_caption}
 

@@ -21,7 +21,7 @@ from osdpm_plugin.datasets.annotations.split_manifest import make_manifest
 from osdpm_plugin.datasets.annotations.tables import read_annotations
 from osdpm_plugin.datasets.sets.precomp_captions import read_precomp
 from osdpm_plugin.errors import OSDPMError
-from osdpm_plugin.utils.result_files import write_json
+from osdpm_plugin.utils.files import write_json
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:

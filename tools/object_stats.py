@@ -17,7 +17,7 @@ from osdpm_plugin.datasets.lexicon import Lexicon
 from osdpm_plugin.datasets.sets.precomp_captions import read_precomp
 from osdpm_plugin.errors import DataError, OSDPMError
 from osdpm_plugin.lab.data.object_statistics import format_statistics, object_statistics
-from osdpm_plugin.utils.result_files import write_json
+from osdpm_plugin.utils.files import write_json
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:

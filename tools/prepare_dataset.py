@@ -20,7 +20,7 @@ from typing import Optional
 from osdpm_plugin.errors import DataError
 from osdpm_plugin.lab.data.preparing import PUBLISHED, PublishedSet, download, prepare, verify
 from osdpm_plugin.launch import run_tool
-from osdpm_plugin.utils.result_files import write_json
+from osdpm_plugin.utils.files import write_json
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:

@@ -14,7 +14,7 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.lab.experiments.seeds import plan, run_jobs
 from osdpm_plugin.lab.experiments.summary import compare, comparison_lines, summarise_seeds, summary_lines
 from osdpm_plugin.launch import run_tool
-from osdpm_plugin.utils.result_files import write_json
+from osdpm_plugin.utils.files import write_json
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,8 +1,8 @@
-"""Files -> ``dict(image_id, img_path, captions, caption_ids)``, one item an image, then the pipeline of transforms.
+"""Files -> ``dict(image_id, img_path, captions, caption_ids)``, one item an image -> the pipeline of transforms.
 
-- ``annotations``: annotation files -> records of images, their splits, and which are left out;
-- ``images``: image files -> bands as they are stored, and those that a tower sees; regions of objects;
-- ``text``: captions -> their identity, and token ids;
+- ``annotations``: annotation files -> records of images with their splits, without excluded images;
+- ``images``: image files -> bands as they are stored -> three 8-bit bands; region files -> regions of objects;
+- ``text``: captions -> keys of equal texts, and token ids;
 - ``lexicon``: captions -> object categories;
 - ``scenes``: a seed -> an aerial-like picture with captions;
 - ``transforms``: an item -> tensors and a `RetrievalDataSample`;

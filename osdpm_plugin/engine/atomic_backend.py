@@ -7,7 +7,7 @@ from typing import Union
 
 from mmengine.fileio import LocalBackend, register_backend
 
-from ..utils.atomic_file import atomic_file
+from ..utils.files import atomic_file
 
 
 @register_backend('atomic_local', force=True)

@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 
 from ..errors import CheckpointError
 from ..registry import HOOKS
-from ..utils.unwrap import unwrapped
+from ..utils.dist import unwrapped
 
 
 @HOOKS.register_module()

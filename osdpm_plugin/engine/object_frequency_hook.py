@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 
 from ..datasets.lexicon import Lexicon
 from ..registry import HOOKS
-from ..utils.unwrap import unwrapped
+from ..utils.dist import unwrapped
 
 
 def object_frequency(dataset: Any, lexicon: Lexicon) -> np.ndarray:

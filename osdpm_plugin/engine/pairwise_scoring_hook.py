@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from ..evaluation.image_text_recall import ImageTextRecall
 from ..evaluation.pairwise_scores import TILE, PairScorer, check_tile
 from ..registry import HOOKS
-from ..utils.unwrap import unwrapped
+from ..utils.dist import unwrapped
 
 
 @HOOKS.register_module()

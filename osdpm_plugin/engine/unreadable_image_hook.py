@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 
 from ..datasets.sets.wrappers import found_in
-from ..datasets.transforms.mmcv_loader import LOADERS
+from ..datasets.transforms.mmcv_loader import IMAGE_LOADERS
 from ..datasets.transforms.unreadable_image import UnreadableImage, describe_failed
 from ..errors import ConfigError, DataError
 from ..registry import HOOKS
@@ -91,7 +91,7 @@ def _watch(dataset: Any, max_images: int) -> None:
     for part in _parts(dataset):
         steps = part.pipeline.transforms
         for place, step in enumerate(steps):
-            if isinstance(step, LOADERS):
+            if isinstance(step, IMAGE_LOADERS):
                 steps[place] = UnreadableImage(step, num_items=len(part), max_images=max_images)
 
 

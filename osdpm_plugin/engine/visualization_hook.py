@@ -13,7 +13,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from ..errors import ConfigError
 from ..evaluation.embedded_split import TOLERANCE, EmbeddedSplit, EmbeddingCollector
 from ..registry import HOOKS
-from ..utils.unwrap import unwrapped
+from ..utils.dist import unwrapped
 
 FIELDS = ('image_id', 'caption_ids', 'tokens', 'img_path', 'captions', 'image_embed', 'text_embed')
 

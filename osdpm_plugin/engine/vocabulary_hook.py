@@ -12,7 +12,7 @@ from ..datasets.text.word_tokenizer import split_caption
 from ..errors import CheckpointError
 from ..models.backbones import WordEmbedding
 from ..registry import HOOKS
-from ..utils.unwrap import unwrapped
+from ..utils.dist import unwrapped
 
 
 def training_words(dataset: Any) -> set[str]:

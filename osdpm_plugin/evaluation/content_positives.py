@@ -1,9 +1,9 @@
-"""Recall where an identical caption of another image is a hit too: a secondary number, never the primary one.
+"""Scores and texts -> counts where an identical caption of another image is a hit too: a secondary number.
 
-Data sets of remote sensing repeat captions across images ("many buildings are in a residential area"). The protocol of
-the literature counts such a caption as wrong unless the data set lists it under the query image. Here relevance goes by
-content: caption m is relevant to image n, and image n to caption m, if any caption of n has the same normalised text as
-m. An own caption is always relevant, so that a query's hits contain those of the protocol.
+Remote-sensing data sets repeat captions across images ("many buildings are in a residential area"). The protocol of the
+literature counts such a caption as wrong unless the data set lists it under the query image. Here relevance is decided
+by content: caption m is relevant to image n, and image n to caption m, if any caption of n has the same normalised text
+as m. Own captions are always relevant, so the hits of the protocol are hits here too.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from ..errors import MetricError
+from ..utils.checks import check_int
 from .exact_scores import ExactScores, chunks
-from .ranking import CHUNK_SIZE, Ids, QueryRanks, RetrievalRanks, check_chunk_size, owners
+from .ranking import CHUNK_SIZE, Ids, QueryRanks, RetrievalRanks, owners
 
 Block = Callable[[slice, slice], Tensor]
 
@@ -41,7 +42,7 @@ def content_ranks_from_scores(
 
     Raises:
         MetricError: shapes or ids do not fit each other.
-        ConfigError: ``chunk_size`` is not a positive int.
+        ConfigError: ``chunk_size`` is not a whole number of at least 1.
     """
     scores = torch.as_tensor(scores)
     owner = owners(image_ids, caption_image_ids, tuple(scores.shape))
@@ -70,7 +71,7 @@ def content_ranks_from_embeddings(
 
     Raises:
         MetricError: shapes or ids do not fit each other.
-        ConfigError: ``chunk_size`` is not a positive int.
+        ConfigError: ``chunk_size`` is not a whole number of at least 1.
     """
     image_embed, text_embed = torch.as_tensor(image_embed), torch.as_tensor(text_embed)
     owner = owners(image_ids, caption_image_ids, (len(image_embed), len(text_embed)))
@@ -81,8 +82,8 @@ def content_ranks_from_embeddings(
 def _count(
     block: Block, owner: Tensor, caption_keys: Union[np.ndarray, Tensor], images: int, chunk_size: int
 ) -> RetrievalRanks:
-    """Two passes over the blocks: the best relevant score of each query, then what lies above and beside it."""
-    check_chunk_size(chunk_size)
+    """Two passes over the blocks: the best relevant score of each query, then the candidates above and equal."""
+    check_int('content positives', 'chunk_size', chunk_size)
     captions = len(owner)
     keys = np.asarray(caption_keys)
     if keys.shape != (captions,):

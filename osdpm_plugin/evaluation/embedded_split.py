@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 
 from ..errors import ConfigError
-from .records import ImageRecord, gallery_of, merge_records, record_of
+from .records import ImagePrediction, gallery_of, merge_records, record_of
 
 TOLERANCE = 1e-2  # the default of ImageTextRecall
 
@@ -37,7 +37,7 @@ class EmbeddedSplit(NamedTuple):
 
 
 class EmbeddingCollector(BaseMetric):
-    """Keeps what the test loop predicts; states no numbers.
+    """Keeps the predictions of the test loop; computes no metrics.
 
     Args:
         tolerance: see `ImageTextRecall`.
@@ -47,7 +47,7 @@ class EmbeddingCollector(BaseMetric):
         super().__init__(prefix='embed')
         self.tolerance = tolerance
         self.split: Optional[EmbeddedSplit] = None
-        self._records: list[ImageRecord] = []
+        self._records: list[ImagePrediction] = []
         self._paths: dict[int, str] = {}
         self._captions: dict[int, str] = {}
 
@@ -84,7 +84,7 @@ class EmbeddingCollector(BaseMetric):
         return {}
 
 
-def _texts_of(sample: Mapping[str, Any], record: ImageRecord) -> Sequence[str]:
+def _texts_of(sample: Mapping[str, Any], record: ImagePrediction) -> Sequence[str]:
     texts = sample.get('captions')
     if sample.get('img_path') is None or texts is None or len(texts) != len(record.caption_ids):
         raise ConfigError(

@@ -1,13 +1,13 @@
-"""(N, D) x (M, D) embeddings -> float32 dot products whose bits depend on nothing but the two rows.
+"""(N, D) x (M, D) embeddings -> float32 dot products whose bits depend only on the two rows.
 
 Why: ties decide recall on data sets that repeat captions, and a tie is an equality of bits. A plain matrix product
 picks kernels and orders of summation by shape, position and device, so that equal captions can get unequal scores,
-and other ones in another chunk.
+which also change with the chunk size.
 
 How: each row is written in fixed point, as ``digits * 2**exponent`` with digits on the grid of 2**-26 and a norm of at
 most about 1.2. A product of two digits lies on the grid of 2**-52, and by Cauchy-Schwarz every partial sum of a dot
 product, in whatever order, is at most 1.45 < 2 in magnitude: it fits float64 exactly. No addition rounds, so order,
-blocking, fused multiply-add and device cannot matter. One rounding to float32 ends the computation.
+blocking, fused multiply-add and device cannot matter. The last step is one rounding to float32.
 
 Cost in accuracy: 2**-27 of a row's norm per component, about 1e-8 of the norms per score, below the rounding of
 the float32 score itself. Time is that of a float64 matrix product.

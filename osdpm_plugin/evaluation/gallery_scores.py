@@ -1,4 +1,4 @@
-"""A gallery -> its scores, by dot products of embeddings or by a similarity of pairs: one interface for the metric."""
+"""A gallery -> its scores and ranks, by dot products of embeddings or by a similarity of pairs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .content_positives import content_ranks_from_embeddings, content_ranks_from
 from .exact_scores import score_matrix
 from .pairwise_scores import PairScorer, score_pairs
 from .ranking import RetrievalRanks, ranks_from_embeddings, ranks_from_scores
-from .records import Gallery
+from .records import PredictedGallery
 
 
 class GalleryScores(Protocol):
-    """Scores of N images and M captions, and what follows from them."""
+    """Scores of N images and M captions, and the ranks by them."""
 
     def matrix(self) -> np.ndarray:
         """(N, M) float32, the scores that are ranked."""
@@ -31,14 +31,14 @@ class GalleryScores(Protocol):
 
 
 class DotProductScores:
-    """Exact dot products of the embeddings; the matrix is made only for those who ask for it.
+    """Exact dot products of the embeddings; the whole matrix is made only on request.
 
     Args:
         gallery: images and captions.
         chunk_size: images and captions per block.
     """
 
-    def __init__(self, gallery: Gallery, chunk_size: int) -> None:
+    def __init__(self, gallery: PredictedGallery, chunk_size: int) -> None:
         self.gallery = gallery
         self.chunk_size = chunk_size
 
@@ -49,25 +49,15 @@ class DotProductScores:
 
     def ranks(self) -> RetrievalRanks:
         """See `GalleryScores.ranks`."""
-        return ranks_from_embeddings(
-            self.gallery.image_embed,
-            self.gallery.text_embed,
-            self.gallery.image_ids,
-            self.gallery.caption_image_ids,
-            caption_ids=self.gallery.caption_ids,
-            chunk_size=self.chunk_size,
-        )
+        gallery = self.gallery
+        embed, ids = (gallery.image_embed, gallery.text_embed), (gallery.image_ids, gallery.caption_image_ids)
+        return ranks_from_embeddings(*embed, *ids, caption_ids=gallery.caption_ids, chunk_size=self.chunk_size)
 
     def content_ranks(self, caption_keys: np.ndarray) -> RetrievalRanks:
         """See `GalleryScores.content_ranks`."""
-        return content_ranks_from_embeddings(
-            self.gallery.image_embed,
-            self.gallery.text_embed,
-            self.gallery.image_ids,
-            self.gallery.caption_image_ids,
-            caption_keys,
-            chunk_size=self.chunk_size,
-        )
+        gallery = self.gallery
+        embed, ids = (gallery.image_embed, gallery.text_embed), (gallery.image_ids, gallery.caption_image_ids)
+        return content_ranks_from_embeddings(*embed, *ids, caption_keys, chunk_size=self.chunk_size)
 
 
 class SimilarityScores:
@@ -80,7 +70,7 @@ class SimilarityScores:
         chunk_size: images and captions per block.
     """
 
-    def __init__(self, gallery: Gallery, scorer: PairScorer, chunk_size: int) -> None:
+    def __init__(self, gallery: PredictedGallery, scorer: PairScorer, chunk_size: int) -> None:
         self.gallery = gallery
         self.scorer = scorer
         self.chunk_size = chunk_size
@@ -106,35 +96,25 @@ class SimilarityScores:
 
     def ranks(self) -> RetrievalRanks:
         """See `GalleryScores.ranks`."""
-        return ranks_from_scores(
-            self.scores,
-            self.gallery.image_ids,
-            self.gallery.caption_image_ids,
-            caption_ids=self.gallery.caption_ids,
-            chunk_size=self.chunk_size,
-        )
+        ids = self.gallery.image_ids, self.gallery.caption_image_ids
+        return ranks_from_scores(self.scores, *ids, caption_ids=self.gallery.caption_ids, chunk_size=self.chunk_size)
 
     def content_ranks(self, caption_keys: np.ndarray) -> RetrievalRanks:
         """See `GalleryScores.content_ranks`."""
-        return content_ranks_from_scores(
-            self.scores,
-            self.gallery.image_ids,
-            self.gallery.caption_image_ids,
-            caption_keys,
-            chunk_size=self.chunk_size,
-        )
+        ids = self.gallery.image_ids, self.gallery.caption_image_ids
+        return content_ranks_from_scores(self.scores, *ids, caption_keys, chunk_size=self.chunk_size)
 
 
-def scores_of(gallery: Gallery, scorer: Optional[PairScorer], chunk_size: int) -> GalleryScores:
-    """The scores that the model means: of pairs where its predictions hold words, else of embeddings.
+def score_gallery(gallery: PredictedGallery, scorer: Optional[PairScorer], chunk_size: int) -> GalleryScores:
+    """The scores of the model: of pairs if its predictions hold words, else of embeddings.
 
     Args:
         gallery: images and captions.
-        scorer: the model's similarity, where that needs pairs.
+        scorer: the similarity of the model, if it needs pairs.
         chunk_size: images and captions per block.
 
     Raises:
-        MetricError: the similarity of a model that scores pairs did not arrive.
+        MetricError: the model scores pairs, but its similarity is missing.
     """
     if gallery.text_words is None:
         return DotProductScores(gallery, chunk_size)

@@ -1,10 +1,10 @@
-"""`ImageTextRecall`: predictions with ids, of any number of processes in any order -> recall both ways."""
+"""`ImageTextRecall`: predictions with ids, from any number of processes in any order -> recall both ways."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 from mmengine.dist import broadcast_object_list, collect_results, is_main_process
@@ -12,13 +12,14 @@ from mmengine.evaluator import BaseMetric
 
 from ..errors import ConfigError, OSDPMError
 from ..registry import METRICS
-from ..utils.result_files import write_atomically, write_json
-from .gallery_scores import GalleryScores, scores_of
+from ..utils.checks import check_bool, check_int, check_number, check_one_of
+from ..utils.files import write_atomically, write_json
+from .gallery_scores import GalleryScores, score_gallery
 from .pairwise_scores import PairScorer
-from .ranking import CHUNK_SIZE, RetrievalRanks, check_chunk_size, ranks_from_scores
-from .recall import TIE_POLICIES, check_ties, check_topk, hit_probability, summarise
-from .records import Gallery, ImageRecord, gallery_of, merge_records, record_of
-from .reranking import METHODS, check_rerank
+from .ranking import CHUNK_SIZE, RetrievalRanks, ranks_from_scores
+from .recall import TIE_POLICIES, check_topk, hit_probability, summarise
+from .records import ImagePrediction, PredictedGallery, gallery_of, merge_records, record_of
+from .reranking import RERANKERS, check_rerank
 
 Summary = dict[str, dict[str, float]]
 
@@ -30,7 +31,7 @@ class ImageTextRecall(BaseMetric):
     ::
 
         process (each rank)          evaluate (rank 0)
-        data samples -> records ──>  all records, none cut off -> one per image id, all ids there?
+        data samples -> records ──>  all records -> one per image id, is each id there?
                                      -> exact counts -> recall under three rules for ties -> every rank
 
     It needs one item per image, each with all captions of the image, from mmengine's own ``ValLoop`` or ``TestLoop``
@@ -41,35 +42,44 @@ class ImageTextRecall(BaseMetric):
     ``mR`` by the rule ``ties``, and ``Rsum_<rule>`` for the two other rules. Save the best by
     ``save_best='retrieval/Rsum', rule='greater'``.
 
-    Secondary numbers, each under a prefix of its own: ``content_...`` (`content_positives`) and
-    ``transductive_<method>_...`` (`reranking`), e.g. ``content_Rsum``. The plain names never change their meaning.
+    Secondary numbers, each with its own prefix: ``content_...`` (`content_positives`) and ``transductive_<method>_...``
+    (`reranking`), e.g. ``content_Rsum``. Names without a prefix always mean the primary numbers.
 
     Args:
         topk: the K of R@K.
         ties: 'expected', 'optimistic' or 'pessimistic', see `osdpm_plugin.evaluation.recall`.
         content_positives: return the ``content_...`` numbers too, for which identical captions (equal ``caption_keys``
-            in the data samples) of other images count as hits. The files have them in any case.
-        rerank: ``dict(method='dual_softmax', temperature=0.05)``, or another of `reranking.METHODS` with its options:
-            return the ``transductive_<method>_...`` numbers too. None: do not re-rank.
-        out_file: JSON with the numbers of all rules, written by rank 0.
+            in the data samples) of other images count as hits. The files always have them.
+        rerank: ``dict(method='dual_softmax', temperature=0.05)``, or another of `reranking.RERANKERS` with its options:
+            return the ``transductive_<method>_...`` numbers too. None: no re-ranking.
+        out_file: JSON with the numbers under all rules, written by rank 0.
         queries_file: npz with the hit probability of each query under ``ties``, written by rank 0; see
             `osdpm_plugin.lab.experiments.queries.QueryHits` for its arrays.
         scores_file: npz of ``scores`` (N, M) float32, ``image_ids`` (N,), ``caption_ids`` (M,), ``caption_image_ids``
-            (M,) int64, sorted by id, written by rank 0. The scores are those that were ranked.
-        tolerance: largest distance of two embeddings that count as the same, as a share of their norm: of an image
-            that was predicted twice, and of captions of equal tokens, which then share one embedding.  # ours: bfloat16
-            rounding stays below it, different images do not
-        chunk_size: images and captions per block of scores; changes speed and memory, never a number. Of a model that
-            scores pairs, images on the device at a time.
-        collect_device: 'cpu' (through files) or 'gpu', how records travel to rank 0.
+            (M,) int64, sorted by id, written by rank 0. These are the scores that were ranked.
+        tolerance: largest distance of two embeddings that count as the same, as a share of their norm: for an image
+            that was predicted twice, and for captions of equal tokens, which then share one embedding.  # ours:
+            bfloat16 rounding is smaller, the difference of different images is larger
+        chunk_size: images and captions per block of scores; changes speed and memory, never a number. For a model that
+            scores pairs: images on the device at a time.
+        collect_device: 'cpu' (through files) or 'gpu', how records are sent to rank 0.
         collect_dir: folder shared by all ranks for ``collect_device='cpu'``; default ``.dist_test``.
-        prefix: of the names of metrics; None is 'retrieval'.
+        prefix: of the names of metrics; None means 'retrieval'.
 
     Attributes:
-        report: what ``out_file`` holds, of the last evaluation, on rank 0; None where no file was asked for.
+        report: the content of ``out_file`` of the last evaluation, on rank 0; None if no file was asked for.
 
     Raises:
         ConfigError: a value does not fit.
+
+    Example:
+        >>> metric = ImageTextRecall(topk=(1,))
+        >>> pool = dict(image_id=0, caption_ids=[0], image_embed=[1.0, 0.0], text_embed=[[0.8, 0.6]])
+        >>> park = dict(image_id=1, caption_ids=[1], image_embed=[0.0, 1.0], text_embed=[[1.0, 0.0]])
+        >>> metric.process(None, [pool, park])
+        >>> numbers = metric.evaluate(size=2)
+        >>> numbers['retrieval/i2t_R@1'], numbers['retrieval/t2i_R@1']
+        (0.0, 50.0)
     """
 
     default_prefix = 'retrieval'
@@ -91,23 +101,21 @@ class ImageTextRecall(BaseMetric):
         prefix: Optional[str] = None,
     ) -> None:
         self.topk = check_topk(topk)
-        check_ties(ties)
-        check_chunk_size(chunk_size)
-        if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)) or not 0 <= tolerance < 1:
-            raise ConfigError(f'tolerance={tolerance!r} must be a share of the norm in [0, 1), e.g. 0.01')
-        if collect_device not in ('cpu', 'gpu'):
-            raise ConfigError(f"collect_device={collect_device!r} must be 'cpu' or 'gpu'")
+        owner = 'ImageTextRecall'
+        check_one_of(owner, 'ties', ties, TIE_POLICIES)
+        check_int(owner, 'chunk_size', chunk_size)
+        check_number(owner, 'tolerance', tolerance, least=0, below=1, hint='it is a share of the norm, e.g. 0.01')
+        check_one_of(owner, 'collect_device', collect_device, ('cpu', 'gpu'))
+        check_bool(owner, 'content_positives', content_positives)
         if collect_dir is not None and collect_device != 'cpu':
             raise ConfigError(f"collect_dir={collect_dir!r} serves collect_device='cpu' only; leave it out")
         if prefix is not None and (not isinstance(prefix, str) or not prefix.strip() or prefix != prefix.strip('/ ')):
             raise ConfigError(f"prefix={prefix!r} must be a name such as 'retrieval', or None for that")
-        if not isinstance(content_positives, bool):
-            raise ConfigError(f'content_positives={content_positives!r} must be True or False')
         for key, path in (('out_file', out_file), ('queries_file', queries_file), ('scores_file', scores_file)):
             if path is not None and (not isinstance(path, str) or not path):
                 raise ConfigError(f'{key}={path!r} must be the path of a file, or None')
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
-        self.results: list[ImageRecord] = []
+        self.results: list[ImagePrediction] = []
         self.ties = ties
         self.content_positives = content_positives
         self.rerank = None if rerank is None else check_rerank(rerank)
@@ -120,7 +128,7 @@ class ImageTextRecall(BaseMetric):
         self.scorer: Optional[PairScorer] = None
 
     def set_scorer(self, scorer: PairScorer) -> None:
-        """Take the similarity of a model that scores pairs; `PairwiseScoringHook` brings it."""
+        """Take the similarity of a model that scores pairs; `PairwiseScoringHook` calls this."""
         self.scorer = scorer
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -138,7 +146,7 @@ class ImageTextRecall(BaseMetric):
     def evaluate(self, size: int) -> dict[str, float]:
         """Numbers of the whole data set, the same on every rank.
 
-        An error on rank 0 is raised on every rank, so that none waits for another.
+        An error on rank 0 is raised on every rank, so that no rank waits for ever.
 
         Args:
             size: number of images of the data set.
@@ -154,7 +162,7 @@ class ImageTextRecall(BaseMetric):
             records = collect_results(self.results, sys.maxsize, self.collect_device, self.collect_dir)
             if is_main_process():
                 outcome = [self._compute(records, size)]
-        except Exception as caught:  # told to the other ranks first, raised below
+        except Exception as caught:  # sent to the other ranks first, raised below
             error = caught
             outcome = [_Failure(type(caught) if isinstance(caught, OSDPMError) else RuntimeError, str(caught))]
         finally:
@@ -170,7 +178,7 @@ class ImageTextRecall(BaseMetric):
         """Numbers of the records of a complete data set, without prefix.
 
         Args:
-            results: list of `ImageRecord`; repeated image ids are dropped.
+            results: list of `ImagePrediction`; repeated image ids are dropped.
 
         Raises:
             MetricError: see `evaluate`.
@@ -178,9 +186,9 @@ class ImageTextRecall(BaseMetric):
         """
         return self._compute(results, len({record.image_id for record in results}))
 
-    def _compute(self, records: Sequence[ImageRecord], size: int) -> dict[str, float]:
+    def _compute(self, records: Sequence[ImagePrediction], size: int) -> dict[str, float]:
         gallery = gallery_of(merge_records(records, size, self.tolerance), self.tolerance)
-        scores = scores_of(gallery, self.scorer, self.chunk_size)
+        scores = score_gallery(gallery, self.scorer, self.chunk_size)
         ranks = scores.ranks()
         summary = summarise(ranks, self.topk)
         wants_files = self.out_file is not None or self.queries_file is not None
@@ -202,18 +210,18 @@ class ImageTextRecall(BaseMetric):
         secondary = [part[self.ties] for part in (content if self.content_positives else None, reranked) if part]
         return {**summary[self.ties], **others, **{name: value for part in secondary for name, value in part.items()}}
 
-    def _content(self, gallery: Gallery, scores: GalleryScores) -> Optional[Summary]:
-        """Numbers with relevance by content, or None where texts have no keys."""
+    def _content(self, gallery: PredictedGallery, scores: GalleryScores) -> Optional[Summary]:
+        """Numbers with relevance by content, or None if texts have no keys."""
         if gallery.caption_keys is None:
             return None
         return _prefixed('content_', summarise(scores.content_ranks(gallery.caption_keys), self.topk))
 
-    def _rerank(self, gallery: Gallery, scores: GalleryScores) -> Optional[Summary]:
-        """Numbers of re-ranked scores, or None where that is off."""
+    def _rerank(self, gallery: PredictedGallery, scores: GalleryScores) -> Optional[Summary]:
+        """Numbers of re-ranked scores, or None without re-ranking."""
         if self.rerank is None:
             return None
         method, options = self.rerank
-        both = METHODS[method](scores.matrix(), **options)
+        both = RERANKERS[method](scores.matrix(), **options)
         i2t, t2i = (ranks_from_scores(way, gallery.image_ids, gallery.caption_image_ids) for way in both)
         return _prefixed(f'transductive_{method}_', summarise(RetrievalRanks(i2t.i2t, t2i.t2i), self.topk))
 
@@ -233,7 +241,7 @@ class ImageTextRecall(BaseMetric):
             'transductive_metrics': reranked,
         }
 
-    def _save_queries(self, file: Any, gallery: Gallery, ranks: RetrievalRanks) -> None:
+    def _save_queries(self, file: Any, gallery: PredictedGallery, ranks: RetrievalRanks) -> None:
         i2t, t2i = (
             np.stack([hit_probability(part, k, self.ties).numpy() for k in self.topk], axis=1).astype(np.float32)
             for part in ranks
@@ -242,30 +250,25 @@ class ImageTextRecall(BaseMetric):
             file,
             ties=np.array(self.ties),
             topk=np.array(self.topk),
-            image_ids=gallery.image_ids,
-            caption_ids=gallery.caption_ids,
-            caption_image_ids=gallery.caption_image_ids,
+            **_ids(gallery),
             i2t_hits=i2t,
             t2i_hits=t2i,
         )
 
-    def _save_scores(self, file: Any, gallery: Gallery, scores: GalleryScores) -> None:
-        np.savez(
-            file,
-            scores=scores.matrix(),
-            image_ids=gallery.image_ids,
-            caption_ids=gallery.caption_ids,
-            caption_image_ids=gallery.caption_image_ids,
-        )
+    def _save_scores(self, file: Any, gallery: PredictedGallery, scores: GalleryScores) -> None:
+        np.savez(file, scores=scores.matrix(), **_ids(gallery))
 
 
 def _prefixed(prefix: str, summary: Summary) -> Summary:
     return {ties: {prefix + name: value for name, value in values.items()} for ties, values in summary.items()}
 
 
-class _Failure:
-    """An error of rank 0 on its way to the other ranks."""
+def _ids(gallery: PredictedGallery) -> dict[str, Any]:
+    return {key: getattr(gallery, key) for key in ('image_ids', 'caption_ids', 'caption_image_ids')}
 
-    def __init__(self, kind: type[Exception], message: str) -> None:
-        self.kind = kind
-        self.message = message
+
+class _Failure(NamedTuple):
+    """An error of rank 0, sent to the other ranks."""
+
+    kind: type[Exception]
+    message: str

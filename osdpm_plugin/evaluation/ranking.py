@@ -1,8 +1,8 @@
 """Scores and ids -> for each query the three counts that decide its rank under every rule for ties.
 
-A query is a hit at K if its best positive is within the first K, so that only the tie group of the best positive
-matters: ``above`` negatives score strictly higher, and the group of ``tied`` candidates holds ``pos`` positives.
-Counting needs one pass over the scores in blocks and no sort.
+A query is a hit at K if its best positive is within the first K, so only the tie group of the best positive matters:
+``above`` negatives score strictly higher, and the group of ``tied`` candidates holds ``pos`` positives. Counting needs
+one pass over the scores in blocks and no sort.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, MetricError
+from ..errors import MetricError
+from ..utils.checks import check_int
 from .exact_scores import ExactScores, chunks
 
 Ids = Union[Sequence[int], np.ndarray, Tensor]
@@ -56,10 +57,10 @@ def ranks_from_scores(
     caption_ids: Optional[Ids] = None,
     chunk_size: int = CHUNK_SIZE,
 ) -> RetrievalRanks:
-    """Rank with a ready score matrix, e.g. of a model that scores pairs; scores are compared in their own dtype.
+    """Rank by a given score matrix, e.g. of a model that scores pairs; scores are compared in their own dtype.
 
     Args:
-        scores: (N, M), more is better, on any device.
+        scores: (N, M), higher is better, on any device.
         image_ids: (N,) ints, unique.
         caption_image_ids: (M,) ints, the image of each caption.
         caption_ids: (M,) ints that name captions in messages; positions by default.
@@ -67,13 +68,19 @@ def ranks_from_scores(
 
     Raises:
         MetricError: shapes or ids do not fit each other, or scores are not finite.
-        ConfigError: ``chunk_size`` is not a positive int.
+        ConfigError: ``chunk_size`` is not a whole number of at least 1.
+
+    Example:
+        >>> scores = torch.tensor([[0.9, 0.2, 0.2], [0.3, 0.8, 0.2]])
+        >>> ranks = ranks_from_scores(scores, image_ids=[7, 5], caption_image_ids=[7, 5, 5])
+        >>> ranks.t2i.above.tolist(), ranks.t2i.tied.tolist()  # the third caption ties with the wrong image
+        ([0, 0, 0], [1, 1, 2])
     """
     scores = torch.as_tensor(scores)
     if scores.ndim != 2:
         raise MetricError(f'scores must be an (images, captions) matrix, got shape {tuple(scores.shape)}')
     owner = owners(image_ids, caption_image_ids, tuple(scores.shape))
-    check_chunk_size(chunk_size)
+    check_int('ranks_from_scores', 'chunk_size', chunk_size)
     _check_scores(scores, image_ids, caption_ids, chunk_size)
     own_scores = scores[owner.to(scores.device), torch.arange(scores.shape[1], device=scores.device)]
     return _count(lambda rows, cols: scores[rows, cols], own_scores, owner, len(scores), chunk_size)
@@ -89,9 +96,10 @@ def ranks_from_embeddings(
     caption_ids: Optional[Ids] = None,
     chunk_size: int = CHUNK_SIZE,
 ) -> RetrievalRanks:
-    """Rank by dot products, computed exactly (see `exact_scores`): equal rows tie, whatever the chunks and the device.
+    """Rank by exact dot products (see `exact_scores`): equal rows tie for every chunk size and device.
 
-    Memory beside the inputs: 8 (N + M) D bytes for the embeddings in float64, and about 13 chunk_size**2 for a block.
+    Memory in addition to the inputs: 8 (N + M) D bytes for the embeddings in float64, and about 13 chunk_size**2 for a
+    block.
 
     Args:
         image_embed: (N, D), any floating dtype, on the device to compute on. L2-normalise it for cosines.
@@ -103,7 +111,7 @@ def ranks_from_embeddings(
 
     Raises:
         MetricError: shapes or ids do not fit each other, or embeddings are not finite.
-        ConfigError: ``chunk_size`` is not a positive int.
+        ConfigError: ``chunk_size`` is not a whole number of at least 1.
     """
     image_embed, text_embed = torch.as_tensor(image_embed), torch.as_tensor(text_embed)
     if (
@@ -117,7 +125,7 @@ def ranks_from_embeddings(
             f'{tuple(image_embed.shape)} and {tuple(text_embed.shape)}'
         )
     owner = owners(image_ids, caption_image_ids, (len(image_embed), len(text_embed)))
-    check_chunk_size(chunk_size)
+    check_int('ranks_from_embeddings', 'chunk_size', chunk_size)
     check_finite(image_embed, image_ids, 'image')
     check_finite(text_embed, range(len(text_embed)) if caption_ids is None else caption_ids, 'caption')
     scores = ExactScores(image_embed, text_embed)
@@ -131,10 +139,10 @@ def owners(image_ids: Ids, caption_image_ids: Ids, shape: tuple[int, ...]) -> Te
     Args:
         image_ids: (N,) ints, unique.
         caption_image_ids: (M,) ints, each of them in ``image_ids``; every image has a caption.
-        shape: the (N, M) to be met.
+        shape: (N, M) that the ids must fit.
 
     Raises:
-        MetricError: naming the first id that breaks a rule.
+        MetricError: an id breaks a rule; the sentence names the first one.
     """
     ids, captions = _id_array(image_ids, 'image_ids'), _id_array(caption_image_ids, 'caption_image_ids')
     if (len(ids), len(captions)) != shape:
@@ -163,12 +171,6 @@ def owners(image_ids: Ids, caption_image_ids: Ids, shape: tuple[int, ...]) -> Te
             'leave them out or give their captions'
         )
     return torch.from_numpy(owner)
-
-
-def check_chunk_size(chunk_size: int) -> None:
-    """Raise ConfigError unless ``chunk_size`` is a positive int."""
-    if isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size < 1:
-        raise ConfigError(f'chunk_size={chunk_size!r} must be a positive int, e.g. {CHUNK_SIZE}')
 
 
 def check_finite(rows: Tensor, ids: Ids, kind: str) -> None:
@@ -213,7 +215,7 @@ def _check_scores(scores: Tensor, image_ids: Ids, caption_ids: Optional[Ids], ch
 def _count(
     block: Callable[[slice, slice], Tensor], own_scores: Tensor, owner: Tensor, images: int, chunk_size: int
 ) -> RetrievalRanks:
-    """Count candidates above and beside the best positive of each query.
+    """Count candidates that score higher than or the same as the best positive of each query.
 
     Args:
         block: gives the scores (n, m) of a range of images and a range of captions.

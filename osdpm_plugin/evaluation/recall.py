@@ -1,40 +1,35 @@
-"""Counts of `ranking` -> R@K, median ranks, Rsum and mR, under a named rule for ties.
+"""Counts of `ranking` -> R@K, median ranks, Rsum and mR, under a named rule for ties, and their table.
 
 The rules differ in the order of candidates that score the same:
 
 - ``expected`` (default): all orders are equally likely, and recall is its exact expectation. A query with ``above``
-  negatives over a tie group of ``tied`` candidates, ``pos`` of them positive, misses at K with the hypergeometric
+  negatives before a tie group of ``tied`` candidates, ``pos`` of them positive, misses at K with the hypergeometric
   probability C(tied - pos, k) / C(tied, k) of drawing k = min(K - above, tied) negatives.
-- ``optimistic``: ties count for the model, positives come first.
-- ``pessimistic``: ties count against it, all negatives of the group come first.
+- ``optimistic``: ties count for the model: positives come first.
+- ``pessimistic``: ties count against the model: all negatives of the group come first.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import ConfigError
+from ..utils.checks import check_int, check_one_of
 from .ranking import QueryRanks, RetrievalRanks
 
 TIE_POLICIES = ('expected', 'optimistic', 'pessimistic')
-
-
-def check_ties(ties: str) -> None:
-    """Raise ConfigError unless ``ties`` names a rule."""
-    if not isinstance(ties, str) or ties not in TIE_POLICIES:
-        raise ConfigError(f'ties={ties!r} is no rule for ties; choose one of {", ".join(map(repr, TIE_POLICIES))}')
 
 
 def check_topk(topk: Sequence[int]) -> tuple[int, ...]:
     """``topk`` as a tuple.
 
     Raises:
-        ConfigError: it is empty, repeats a value or holds something other than positive ints.
+        ConfigError: it is empty, repeats a value or holds something other than whole numbers of at least 1.
     """
     values = tuple(topk) if isinstance(topk, (list, tuple)) else ()
     if (
@@ -42,7 +37,7 @@ def check_topk(topk: Sequence[int]) -> tuple[int, ...]:
         or len(set(values)) < len(values)
         or any(isinstance(k, bool) or not isinstance(k, int) or k < 1 for k in values)
     ):
-        raise ConfigError(f'topk={topk!r} must be distinct positive ints; use e.g. topk=(1, 5, 10)')
+        raise ConfigError(f'topk={topk!r} must be different whole numbers of at least 1; use e.g. topk=(1, 5, 10)')
     return values
 
 
@@ -52,10 +47,10 @@ def hit_probability(ranks: QueryRanks, k: int, ties: str = 'expected') -> Tensor
     It is 0 or 1 for the rules ``optimistic`` and ``pessimistic``. A ``k`` beyond the gallery is a hit.
 
     Raises:
-        ConfigError: ``k`` is not a positive int, or ``ties`` no rule.
+        ConfigError: ``k`` is not a whole number of at least 1, or ``ties`` no rule.
     """
-    check_topk((k,))
-    check_ties(ties)
+    check_int('recall', 'k', k)
+    check_one_of('recall', 'ties', ties, TIE_POLICIES)
     if ties == 'optimistic':
         return (ranks.above < k).double()
     if ties == 'pessimistic':
@@ -73,7 +68,15 @@ def recall_at(ranks: QueryRanks, k: int, ties: str = 'expected') -> float:
     """R@k in percent; the sum over queries is correctly rounded, so that their order does not matter.
 
     Raises:
-        ConfigError: ``k`` is not a positive int, or ``ties`` no rule.
+        ConfigError: ``k`` is not a whole number of at least 1, or ``ties`` no rule.
+
+    Example:
+        >>> above, tied, pos = torch.tensor([[0, 3], [1, 2], [1, 1]])  # of two queries
+        >>> ranks = QueryRanks(above, tied, pos)
+        >>> [recall_at(ranks, k) for k in (1, 4, 5)]  # the second query is at rank 4 or 5, equally likely
+        [50.0, 75.0, 100.0]
+        >>> recall_at(ranks, 4, 'pessimistic')
+        50.0
     """
     return 100 * math.fsum(hit_probability(ranks, k, ties).tolist()) / len(ranks.above)
 
@@ -81,13 +84,13 @@ def recall_at(ranks: QueryRanks, k: int, ties: str = 'expected') -> float:
 def median_rank(ranks: QueryRanks, ties: str = 'expected') -> float:
     """Median over queries of the rank of the best positive, counted from 1.
 
-    Of an even number of queries it is the mean of the middle two. With the rule ``expected`` a query's rank is its
+    For an even number of queries it is the mean of the middle two. With the rule ``expected`` a query's rank is its
     expectation over the orders of the tie group, above + (tied + 1) / (pos + 1).
 
     Raises:
         ConfigError: ``ties`` is no rule.
     """
-    check_ties(ties)
+    check_one_of('recall', 'ties', ties, TIE_POLICIES)
     if ties == 'optimistic':
         rank = ranks.above.double() + 1
     elif ties == 'pessimistic':
@@ -104,7 +107,7 @@ def summarise(ranks: RetrievalRanks, topk: Sequence[int] = (1, 5, 10)) -> dict[s
     (the sum of all recalls, six for three K) and ``mR`` (their mean).
 
     Raises:
-        ConfigError: ``topk`` is not made of distinct positive ints.
+        ConfigError: ``topk`` does not consist of different whole numbers of at least 1.
     """
     topk = check_topk(topk)
     summary = {}
@@ -115,3 +118,22 @@ def summarise(ranks: RetrievalRanks, topk: Sequence[int] = (1, 5, 10)) -> dict[s
         values.update({'Rsum': total, 'mR': total / (2 * len(topk))})
         summary[ties] = values
     return summary
+
+
+def recall_table(metrics: Mapping[str, float], *, prefix: str = 'retrieval') -> str:
+    """The table of papers as lines of text: recall both ways, median ranks, Rsum and mR.
+
+    Args:
+        metrics: what `ImageTextRecall` returns, keys ``<prefix>/i2t_R@1`` ..., percent.
+        prefix: of the keys.
+    """
+    values = {key[len(prefix) + 1 :]: value for key, value in metrics.items() if key.startswith(f'{prefix}/')}
+    topk = sorted(int(key.split('@')[1]) for key in values if key.startswith('i2t_R@'))
+    head = '                ' + ''.join(f'{f"R@{k}":>8}' for k in topk) + f'{"median rank":>14}'
+    lines = [head]
+    for way, name in (('i2t', 'image to text'), ('t2i', 'text to image')):
+        lines.append(
+            f'{name:<16}' + ''.join(f'{values[f"{way}_R@{k}"]:8.2f}' for k in topk) + f'{values[f"{way}_medr"]:14.1f}'
+        )
+    lines.append(f'Rsum {values["Rsum"]:.2f}   mR {values["mR"]:.2f}   (percent)')
+    return '\n'.join(lines)

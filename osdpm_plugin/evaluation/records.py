@@ -1,7 +1,7 @@
-"""What one image leaves behind in evaluation, and how the records of all processes become one gallery by id.
+"""Data samples with predictions -> records of all processes, merged by image id -> one gallery.
 
-Samplers pad and repeat, processes interleave: records are brought together by image id alone, and their order means
-nothing.
+Samplers pad and repeat items and processes interleave them, so records are merged by image id alone; their order has no
+meaning.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..errors import MetricError
 from .ranking import check_finite
 
 
-class ImageRecord(NamedTuple):
-    """One image with its K captions, in arrays that pickle compactly.
+class ImagePrediction(NamedTuple):
+    """The predictions for one image and its K captions, in arrays that pickle compactly.
 
     Attributes:
         image_id: int.
@@ -41,7 +41,7 @@ class ImageRecord(NamedTuple):
     text_words: Optional[list[np.ndarray]] = None
 
 
-class Gallery(NamedTuple):
+class PredictedGallery(NamedTuple):
     """N images and their M captions, sorted by id.
 
     Attributes:
@@ -50,7 +50,7 @@ class Gallery(NamedTuple):
         caption_ids: (M,) int64, ascending.
         caption_image_ids: (M,) int64.
         text_embed: (M, D) float32.
-        text_groups: (M,) int64, position of the caption whose features this one takes: of the first with equal tokens.
+        text_groups: (M,) int64, position of the caption whose features this one uses: the first with equal tokens.
         caption_keys: (M,) int64, equal for equal normalised texts, or None.
         image_regions: (N, R, D) float32, or None.
         text_words: M arrays (words of the caption, D) float32, or None where the model does not score pairs.
@@ -67,7 +67,7 @@ class Gallery(NamedTuple):
     text_words: Optional[list[np.ndarray]] = None
 
 
-def record_of(sample: Mapping[str, Any]) -> ImageRecord:
+def record_of(sample: Mapping[str, Any]) -> ImagePrediction:
     """Read a data sample (see `RetrievalDataSample`) as a record; half precision is widened to float32.
 
     Args:
@@ -112,7 +112,7 @@ def record_of(sample: Mapping[str, Any]) -> ImageRecord:
     regions, words = sample.get('image_regions'), sample.get('text_words')
     if words is not None and len(words) != len(captions):
         raise MetricError(f'image id {image_id}: text_words of {len(words)} captions for {len(captions)}')
-    return ImageRecord(
+    return ImagePrediction(
         image_id,
         captions.astype(np.int64),
         image.astype(np.float32),
@@ -124,8 +124,8 @@ def record_of(sample: Mapping[str, Any]) -> ImageRecord:
     )
 
 
-def merge_records(records: Sequence[ImageRecord], size: int, tolerance: float) -> list[ImageRecord]:
-    """One record per image, sorted by image id; of repeated ids the first record stays.
+def merge_records(records: Sequence[ImagePrediction], size: int, tolerance: float) -> list[ImagePrediction]:
+    """One record per image, sorted by image id; of repeated ids the first record is kept.
 
     Args:
         records: of all processes, in any order.
@@ -133,15 +133,15 @@ def merge_records(records: Sequence[ImageRecord], size: int, tolerance: float) -
         tolerance: largest distance of two embeddings of one id, as a share of their norm.
 
     Raises:
-        MetricError: nothing arrived, ids are missing or too many, records of one id contradict each other, embeddings
-            are not finite or of different widths, or two images share a caption id.
+        MetricError: there are no records, ids are missing or too many, records of one id contradict each other,
+            embeddings are not finite or of different widths, or two images share a caption id.
     """
     if not records:
         raise MetricError('no predictions arrived; is the test data set empty, or `predict` of the model?')
     widths = sorted({len(record.image_embed) for record in records})
     if len(widths) > 1:
         raise MetricError(f'embeddings of different widths arrived: {widths}')
-    first: dict[int, ImageRecord] = {}
+    first: dict[int, ImagePrediction] = {}
     for record in records:
         if first.setdefault(record.image_id, record) is not record:
             _check_same(first[record.image_id], record, tolerance)
@@ -165,12 +165,11 @@ def merge_records(records: Sequence[ImageRecord], size: int, tolerance: float) -
     return merged
 
 
-def gallery_of(records: Sequence[ImageRecord], tolerance: float) -> Gallery:
+def gallery_of(records: Sequence[ImagePrediction], tolerance: float) -> PredictedGallery:
     """Stack merged records, captions sorted by id; captions of equal tokens get one embedding.
 
-    The embedding of a text comes out of batches of different shape with different rounding, which breaks ties between
-    equal captions at random. Captions of equal tokens take the embedding of the one with the lowest id, if
-    theirs lies within ``tolerance`` of it.
+    Rounding differs between batches of different shape, which breaks ties between equal captions at random. So captions
+    of equal tokens take the embedding of the one with the lowest id, if theirs is within ``tolerance`` of it.
 
     Args:
         records: as `merge_records` returns them.
@@ -204,11 +203,11 @@ def gallery_of(records: Sequence[ImageRecord], tolerance: float) -> Gallery:
     caption_keys = np.concatenate(text_keys)[order] if len(text_keys) == len(records) else None
     images = np.stack([record.image_embed for record in records])
     regions, words = _pair_features(records, order)
-    return Gallery(image_ids, images, captions, owner, texts, groups, caption_keys, regions, words)
+    return PredictedGallery(image_ids, images, captions, owner, texts, groups, caption_keys, regions, words)
 
 
 def _pair_features(
-    records: Sequence[ImageRecord], order: np.ndarray
+    records: Sequence[ImagePrediction], order: np.ndarray
 ) -> tuple[Optional[np.ndarray], Optional[list[np.ndarray]]]:
     """Regions (N, R, D) and words of M captions in ``order``, each None where no record has any.
 
@@ -228,7 +227,7 @@ def _pair_features(
     return np.stack(regions) if regions else None, [words[i] for i in order] if words else None
 
 
-def _check_same(one: ImageRecord, two: ImageRecord, tolerance: float) -> None:
+def _check_same(one: ImagePrediction, two: ImagePrediction, tolerance: float) -> None:
     first, second = np.argsort(one.caption_ids), np.argsort(two.caption_ids)
     if not np.array_equal(one.caption_ids[first], two.caption_ids[second]):
         raise MetricError(
@@ -241,7 +240,7 @@ def _check_same(one: ImageRecord, two: ImageRecord, tolerance: float) -> None:
     )
     for a, b, kind in pairs:
         norm = np.maximum(np.linalg.norm(a.astype(np.float64), axis=1), np.linalg.norm(b.astype(np.float64), axis=1))
-        apart = _distance(a, b) > tolerance * norm  # false where NaN: those are reported with their count
+        apart = _distance(a, b) > tolerance * norm  # false for NaN, which is reported later with a count
         if apart.any():
             raise MetricError(
                 f'two predictions of image id {one.image_id} disagree: their {kind} embeddings differ '
@@ -252,7 +251,7 @@ def _check_same(one: ImageRecord, two: ImageRecord, tolerance: float) -> None:
 
 def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Euclidean distance (R,) float64 of rows; rows of equal bits are at 0."""
-    with np.errstate(invalid='ignore'):  # infinity less infinity; reported later, with the number of such rows
+    with np.errstate(invalid='ignore'):  # infinity minus infinity; reported later, with the number of such rows
         return np.linalg.norm(a.astype(np.float64) - b.astype(np.float64), axis=1)
 
 

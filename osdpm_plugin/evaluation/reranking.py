@@ -1,7 +1,7 @@
-"""(N, M) scores -> re-ranked scores of both directions. TRANSDUCTIVE: it reads the other queries of the test set.
+"""(N, M) scores -> re-ranked scores of both directions. TRANSDUCTIVE: it uses the other queries of the test set.
 
-A score that is re-ranked depends on which other queries are asked at the same time, which a search engine does not know
-in advance. Numbers from here carry the prefix ``transductive_`` wherever they appear and are not comparable to numbers
+A re-ranked score depends on the other queries that are asked at the same time, which a search engine does not know in
+advance. Numbers from here carry the prefix ``transductive_`` wherever they appear and are not comparable to numbers
 without it.
 
 Each function returns (i2t, t2i), both (N, M): images compete with each other for a caption in the first, captions for
@@ -16,12 +16,13 @@ from typing import Any, Callable
 import numpy as np
 
 from ..errors import ConfigError, MetricError
+from ..utils.checks import check_int, check_number
 
 Pair = tuple[np.ndarray, np.ndarray]
 
 
 def inverted_softmax(scores: np.ndarray, *, temperature: float = 0.05) -> Pair:
-    """Log of the share of a candidate's attention that a query gets: hubs, near to all queries, lose.
+    """Log of the share of a query in the softmax over all queries of a candidate: hubs, near to all queries, lose.
 
     ``s(q, c) / t - log sum_q' exp(s(q', c) / t)``, with queries q and candidates c.
 
@@ -71,16 +72,16 @@ def multivariate_rerank(
     reverse_weight: float = 1.1,
     decay: float = 0.05,
 ) -> Pair:
-    """Re-order the first candidates of each query by how they rank it in return, after GaLR.
+    """Re-order the first candidates of each query by the rank that they give to the query, after GaLR.
 
     The first K candidates c of query q get ``w_s s(q, c) / sum_q' s(q', c) + exp(-decay f) + w_r exp(-decay r)``. f is
     c's rank for q, r its position among the K when they are sorted by the rank that q has for each of them; both count
-    from 1. All others follow in their old order. Scores must be positive where they matter, as in `dual_softmax`; a
-    candidate whose scores sum to 0 gets no share.
+    from 1. All others follow in their previous order. Scores must be positive where they matter, as in `dual_softmax`;
+    a candidate whose scores sum to 0 gets no share.
 
-    The rule and its numbers are those of the released code, for both directions. Ours are the order of the others, all
-    of which get 0 there, and ties, which are left to the sorting there: candidates that score the same share the best
-    rank of their group, and of those that rank q alike the better one for q stands first.
+    The rule and its numbers are those of the released code, for both directions. Two details are ours: the order of the
+    others, which all get 0 in that code, and ties, which it leaves to the sorting. Here candidates that score the same
+    share the best rank of their group, and of those that give q the same rank the better one for q comes first.
 
     Source: Yuan et al., Remote sensing cross-modal text-image retrieval based on global and local information, TGRS
         2022, with its released code.
@@ -93,15 +94,13 @@ def multivariate_rerank(
         decay: of the rank terms.
 
     Raises:
-        ConfigError: ``num_candidates`` is not a positive int, or a weight or the decay is negative.
+        ConfigError: ``num_candidates`` is not a whole number of at least 1, or a weight or the decay is negative.
         MetricError: ``scores`` is not a finite matrix.
     """
-    if isinstance(num_candidates, bool) or not isinstance(num_candidates, int) or num_candidates < 1:
-        raise ConfigError(f'rerank.num_candidates={num_candidates!r} must be a positive int, e.g. 30')
+    check_int('rerank', 'num_candidates', num_candidates)
     numbers = dict(significance_weight=significance_weight, reverse_weight=reverse_weight, decay=decay)
     for key, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float('inf'):
-            raise ConfigError(f'rerank.{key}={value!r} must be a number from 0')
+        check_number('rerank', key, value, least=0)
     scores = _checked(scores)
     by_image, by_text = _ranks(scores), _ranks(scores.T).T  # (N, M) of captions for images, of images for captions
 
@@ -118,7 +117,7 @@ def multivariate_rerank(
     return _keep_ties(scores, one_way(scores, by_image, by_text), one_way(scores.T, by_text.T, by_image.T).T)
 
 
-METHODS: dict[str, Callable[..., Pair]] = dict(
+RERANKERS: dict[str, Callable[..., Pair]] = dict(
     inverted_softmax=inverted_softmax, dual_softmax=dual_softmax, multivariate=multivariate_rerank
 )
 
@@ -131,20 +130,19 @@ def check_rerank(rerank: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """
     options = dict(rerank) if isinstance(rerank, Mapping) else {}
     method = options.pop('method', None)
-    if method not in METHODS:
+    if method not in RERANKERS:
         raise ConfigError(
-            f"rerank={rerank!r} must name a method of {tuple(METHODS)}, e.g. rerank=dict(method='dual_softmax')"
+            f"rerank={rerank!r} must name a method of {tuple(RERANKERS)}, e.g. rerank=dict(method='dual_softmax')"
         )
     try:
-        METHODS[method](np.eye(2), **options)
+        RERANKERS[method](np.eye(2), **options)
     except TypeError as error:
         raise ConfigError(f'rerank={rerank!r} has an option that {method} does not take: {error}') from error
     return method, options
 
 
 def _checked(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    if isinstance(temperature, bool) or not isinstance(temperature, (int, float)) or not 0 < temperature < float('inf'):
-        raise ConfigError(f'rerank.temperature={temperature!r} must be a positive number, e.g. 0.05')
+    check_number('rerank', 'temperature', temperature, above=0)
     scores = np.asarray(scores, dtype=np.float64)
     if scores.ndim != 2 or not scores.size or not np.isfinite(scores).all():
         raise MetricError(f'scores to re-rank must be a finite (images, captions) matrix, got shape {scores.shape}')

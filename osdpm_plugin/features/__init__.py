@@ -1,4 +1,4 @@
-"""Frozen towers run once: a config -> a folder of features -> training of necks and head without the towers."""
+"""Feature cache: frozen towers run once -> a folder of features -> training of necks and head without the towers."""
 
 from .cached_dataset import CachedFeatureDataset
 from .feature_cache_hook import FeatureCacheHook

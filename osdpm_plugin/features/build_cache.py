@@ -1,4 +1,4 @@
-"""Run the frozen towers of a config over its data sets and store what they see."""
+"""Config with frozen towers -> a folder with the features of its train, val and test images and captions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import print_log
+from mmengine.runner import Runner
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from ..errors import ConfigError, DataError
@@ -20,10 +22,11 @@ from ..models.retrievers import TOWERS
 from ..models.retrievers.dihedral import turned
 from ..registry import DATASETS, MODELS
 from ..structures import ImageFeatures, as_image_features
-from .cache_files import DTYPES, GRIDS, VERSION, read_manifest, write_json
+from ..utils.checks import check_int, check_one_of
+from ..utils.files import write_json
+from .cache_files import DTYPES, GRIDS, VERSION, read_cache_manifest
 from .cached_dataset import cached_steps
 from .fingerprints import data_hash, tower_hash, tower_settings, transform_hash
-from .loader import loader_in_order
 from .store import SplitWriter, to_rows
 from .use_cache import LOADERS, check_cacheable
 
@@ -41,30 +44,30 @@ def cache_features(
     batch_size: int = 32,
     towers: Optional[Sequence[str]] = None,
 ) -> None:
-    """Fill ``out`` with the features of the train, val and test data sets; what is complete is not done again.
+    """Fill ``out`` with the features of the train, val and test data sets; rows that are complete are kept.
 
-    Of each image ``model.test_views`` turns are stored, through val's pipeline; training draws one of them at a time,
-    evaluation takes all.
+    Of each image ``model.test_views`` turns are stored, through the pipeline of val; training draws one of them at a
+    time, evaluation takes all.
 
     Args:
         cfg: config with a frozen tower.
         out: folder of the cache.
-        augmented_views: further views of each training image, through training's own pipeline.
+        augmented_views: further views of each training image, through the pipeline of training.
         dtype: ``float16``, ``bfloat16`` or ``float32``, of image features and words.
         grid: ``own``, or ``coarsest``: pool all maps to the grid of the coarsest, for `DAPN` with ``grid='coarsest'``.
         bf16: run the image tower in bfloat16.
         batch_size: images a step.
-        towers: ``image_tower``, ``text_tower`` or both; None: those that are frozen. The other stays at work.
+        towers: ``image_tower``, ``text_tower`` or both; None: those that are frozen. The other tower runs in
+            training as usual.
 
     Raises:
         DataError: ``out`` holds features of other towers or settings, or damaged files, or the disk is full.
         ConfigError: an argument is out of range, a tower is not frozen, or a loader reads a wrapper of data sets.
     """
-    if dtype not in DTYPES or grid not in GRIDS or augmented_views < 0 or batch_size < 1:
-        raise ConfigError(
-            f'cannot cache with dtype={dtype!r}, grid={grid!r}, augmented_views={augmented_views}, '
-            f'batch_size={batch_size}'
-        )
+    check_one_of('cache_features', 'dtype', dtype, DTYPES)
+    check_one_of('cache_features', 'grid', grid, GRIDS)
+    check_int('cache_features', 'augmented_views', augmented_views, least=0)
+    check_int('cache_features', 'batch_size', batch_size)
     check_cacheable(cfg)
     model = MODELS.build(cfg.model)
     model.init_weights()
@@ -90,11 +93,11 @@ def cache_features(
         )
         for split, (loader, dataset) in datasets.items()
     }
-    before = read_manifest(Path(out))
+    before = read_cache_manifest(Path(out))
     if before is not None and before != settings:
         changed = sorted(key for key in settings if before.get(key) != settings[key])
         raise DataError(f'{out} holds features of another {", ".join(changed)}; delete it or name another folder')
-    write_json(Path(out, 'manifest.json'), settings)
+    write_json(Path(out, 'manifest.json'), settings, 'cache file')
     extraction = _Extraction(model, device, towers, grid, DTYPES[dtype], bf16)
     for split, (loader, dataset) in datasets.items():
         trains = loader is cfg.get('train_dataloader')
@@ -104,6 +107,19 @@ def cache_features(
         )
         extraction.extract(views, Path(out, split), batch_size, loader.get('num_workers', 0), seed)
     print_log(f'Features are in {out}; train with --cfg-options feature_cache={out}', logger='current')
+
+
+def loader_in_order(dataset: Any, batch_size: int, num_workers: int) -> DataLoader:
+    """Batches of all items, each once and in order."""
+    return Runner.build_dataloader(
+        dict(
+            dataset=dataset,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            collate_fn=dict(type='default_collate'),
+        )
+    )
 
 
 def _frozen_towers(model: nn.Module, wanted: Optional[Sequence[str]]) -> list[str]:
@@ -134,21 +150,21 @@ class _Extraction:
         """Write one split: images of all views (data set, turn), then captions."""
         plain = views[0][0]
         infos = [plain.get_data_info(i) for i in range(len(plain))]
-        reads = 'text_tower' in self.towers
-        tokens, rows = self._unique_tokens(plain, infos, folder.name) if reads else (np.empty((0, 0)), [])
+        with_texts = 'text_tower' in self.towers
+        tokens, rows = self._unique_tokens(plain, infos, folder.name) if with_texts else (np.empty((0, 0)), [])
         writer = SplitWriter(
             folder,
             image_ids=[info['image_id'] for info in infos],
-            caption_ids=[i for info in infos for i in info['caption_ids']] if reads else [],
+            caption_ids=[i for info in infos for i in info['caption_ids']] if with_texts else [],
             caption_rows=rows,
             views=len(views),
         )
         if 'image_tower' in self.towers:
-            self._see_images(views, writer, batch_size, num_workers, seed)
-        if reads:
-            self._read_texts(tokens, writer)
+            self._write_images(views, writer, batch_size, num_workers, seed)
+        if with_texts:
+            self._write_texts(tokens, writer)
 
-    def _see_images(
+    def _write_images(
         self, views: list[tuple[Any, int]], writer: SplitWriter, batch_size: int, num_workers: int, seed: int
     ) -> None:
         num_images = len(views[0][0])
@@ -161,11 +177,11 @@ class _Extraction:
                 dataset.seed_epoch(seed, view)
                 rest = torch.utils.data.Subset(dataset, range(first, num_images))
                 for batch in loader_in_order(rest, batch_size, num_workers):
-                    writer.write_images(self._see(batch, turn))
+                    writer.write_images(self._image_features(batch, turn))
                     bar.update(len(batch['data_samples']))
 
     @torch.inference_mode()
-    def _see(self, batch: dict, turn: int) -> dict[str, np.ndarray]:
+    def _image_features(self, batch: dict, turn: int) -> dict[str, np.ndarray]:
         images = turned(self.model.data_preprocessor(batch)['inputs'], turn)
         images = images.to(dtype=self.precision, memory_format=torch.channels_last)
         features = as_image_features(self.model.image_tower(images))
@@ -189,7 +205,7 @@ class _Extraction:
         return tokens[np.unique(rows, return_index=True)[1]], rows
 
     @torch.inference_mode()
-    def _read_texts(self, tokens: np.ndarray, writer: SplitWriter) -> None:
+    def _write_texts(self, tokens: np.ndarray, writer: SplitWriter) -> None:
         with tqdm(total=len(tokens), initial=writer.done_texts, desc=f'{writer.folder.name}: captions') as bar:
             while writer.done_texts < len(tokens):
                 chunk = tokens[writer.done_texts : writer.done_texts + TEXT_BATCH]

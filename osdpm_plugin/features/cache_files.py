@@ -1,4 +1,4 @@
-"""The files of a cache: what is read is checked, JSON is written in one step, arrays have their place on the disk."""
+"""Files of a feature cache -> checked content; arrays whose space on the disk is reserved."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import torch
 
 from ..errors import DataError
 from ..models.retrievers import TOWERS
-from ..utils.atomic_file import atomic_file
 
 VERSION = 4
 DTYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16, 'float32': torch.float32}
@@ -39,18 +38,12 @@ INDEX: dict[str, type] = dict(
 TEXT_ARRAYS = ('text', 'words', 'lengths')
 AXES = dict(pooled=3, text=2, words=3, lengths=1)  # of a map: 5
 ARRAY_DTYPES = ('float16', 'uint16', 'float32', 'int64')
-# What a file system that cannot reserve space answers.
+# Error numbers of a file system that cannot reserve space.
 UNABLE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file in one step."""
-    with atomic_file(path, f'{path}.tmp') as file:
-        file.write(json.dumps(content, indent=1).encode())
-
-
-def read_manifest(root: Path) -> Optional[dict]:
-    """The settings and hashes of a cache; None where there are none.
+def read_cache_manifest(root: Path) -> Optional[dict]:
+    """The settings and hashes of a cache; None if there are none.
 
     Raises:
         DataError: the file is damaged, or of another version.
@@ -78,7 +71,7 @@ def read_manifest(root: Path) -> Optional[dict]:
 
 
 def read_index(folder: Path) -> Optional[dict]:
-    """Ids, rows and arrays of a split; None where there are none.
+    """Ids, rows and arrays of a split; None if there are none.
 
     Raises:
         DataError: the file is damaged.
@@ -95,7 +88,7 @@ def read_index(folder: Path) -> Optional[dict]:
         right = dict(
             image_ids=len(set(images)) == len(images),
             caption_ids=len(set(captions)) == len(captions) == len(rows),
-            caption_rows=list(dict.fromkeys(rows)) == list(range(len(set(rows)))),  # each first used in order
+            caption_rows=list(dict.fromkeys(rows)) == list(range(len(set(rows)))),  # first uses are in order
             views=content['views'] >= 1,
             arrays=_are_arrays(content['arrays'], content['views'], len(images), len(set(rows))),
             done_images=0 <= content['done_images'] <= content['views'] * len(images),
@@ -143,7 +136,7 @@ def load_array(path: Path, shape: Sequence[int], dtype: Any, *, writable: bool =
         size = array.offset + array.nbytes
     except FileNotFoundError as error:
         raise DataError(f'{path} is missing; delete the folder {path.parent} and cache again') from error
-    except Exception as error:  # damage shows in many kinds: of Python's parser, NumPy's of headers, mmap ...
+    except Exception as error:  # damage raises many types: from Python's parser, NumPy's header reader, mmap ...
         raise damaged(path, ' '.join(str(error).split()) or type(error).__name__) from error
     if (
         array.shape != tuple(shape)
@@ -161,7 +154,7 @@ def load_array(path: Path, shape: Sequence[int], dtype: Any, *, writable: bool =
 
 
 def create_array(path: Path, shape: tuple[int, ...], dtype: Any) -> np.memmap:
-    """Make the file of an array, in its whole size.
+    """Create the file of an array in its full size.
 
     Raises:
         DataError: the disk is full, or the folder cannot be written.
@@ -174,13 +167,13 @@ def create_array(path: Path, shape: tuple[int, ...], dtype: Any) -> np.memmap:
     try:
         _reserve(path)
     except DataError:
-        path.unlink()  # nothing is in it, and what it has taken may be all that was left
+        path.unlink()  # it is empty, and it may have taken the last free space
         raise
     return array
 
 
 def _reserve(path: Path) -> None:
-    """Take the space of a sparse file now: a disk that is full later would kill the process that writes to its map.
+    """Reserve the space of a sparse file now: if the disk is full later, writing to the map kills the process.
 
     Raises:
         DataError: the disk is full.
@@ -197,18 +190,18 @@ def _reserve(path: Path) -> None:
 
 def _no_room(path: Path, error: OSError) -> DataError:
     return DataError(
-        f'{path} cannot be made in its whole size ({error.strerror}); make room in a folder that can be written, and '
+        f'{path} cannot be made in its full size ({error.strerror}); make room in a folder that can be written, and '
         'cache again'
     )
 
 
 def damaged(path: Path, what: str) -> DataError:
-    """The error for a file that something else has written or changed."""
+    """The error for a file that another program has written or changed."""
     return DataError(f'{path} is damaged ({what}); delete the folder {path.parent} and cache again')
 
 
 def _read_json(path: Path) -> Any:
-    """The content of a file, which is not None; None where there is no file."""
+    """The content of a file, never None; None if there is no file."""
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A data set whose items carry the towers' features instead of pixels."""
+"""A data set of images and captions -> items with cached tower features in place of pixels."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class CachedFeatureDataset(Dataset):
     An item: ``dict(inputs=dict(maps=[(C, h, w), ...], pooled=(D,) where there is one), data_samples=...)`` with
     ``tower_pooled`` (K, C), ``tower_words`` (K, T, C) and ``tower_lengths`` (K,) in the sample. In training a view is
     drawn for each item and epoch; in evaluation, where the cache holds V > 1 views, maps are (V, C, h, w). What the
-    cache lacks, images or words of a tower that is not frozen, comes from the data set itself.
+    cache lacks (images or words of a tower that is not frozen) comes from the data set itself.
 
-    Set ``with_words`` to False where nothing reads words, which are most of what an item reads from the disk: a
-    caption is then one word, its pooled vector.
+    Set ``with_words`` to False if the model does not read words, which are most of the data of an item: a caption then
+    has one word, its pooled vector.
 
     Args:
         cache: folder that tools/cache_features.py wrote.
@@ -44,11 +44,11 @@ class CachedFeatureDataset(Dataset):
         pipeline = list(dataset['pipeline'])
         split = dataset['split']
         self.store = FeatureStore(cache, split)
-        self._sees = 'image_tower' not in self.store.towers
-        if not self._sees:
+        self._loads_images = 'image_tower' not in self.store.towers
+        if not self._loads_images:
             steps: tuple[str, ...] = CAPTION_TRANSFORMS
             if 'text_tower' in self.store.towers and not dataset.get('test_mode', False):
-                steps = CAPTION_CHOICES  # training needs no tokens where the text tower has read them
+                steps = CAPTION_CHOICES  # training needs no tokens if word features are cached
             dataset = dict(dataset, pipeline=[step for step in pipeline if step['type'] in steps], check='none')
         self.dataset = DATASETS.build(dataset)
         facts = self.store.manifest['splits'].get(split)
@@ -66,7 +66,7 @@ class CachedFeatureDataset(Dataset):
         self._pack = PackRetrievalInputs()
 
     def _check_ids(self, path: Path) -> None:
-        """The hash says that the data are the same; then their ids are in the same order."""
+        """The hash proved that the data are the same, so their ids must be in the same order."""
         infos = [self.dataset.get_data_info(index) for index in range(len(self.dataset))]
         if list(self.store.row_of_image) != [info['image_id'] for info in infos]:
             raise damaged(path, 'other image ids')
@@ -96,7 +96,7 @@ class CachedFeatureDataset(Dataset):
 
     def __getitem__(self, index: int) -> dict:
         item = self.dataset[index]
-        if not self._sees:
+        if not self._loads_images:
             item = dict(inputs=self._image_features(item['image_id']), data_samples=self._pack.pack_captions(item))
         if 'text_tower' in self.store.towers:
             self._add_text_features(item['data_samples'])

@@ -1,4 +1,4 @@
-"""Refuse features of other towers, and read those that the model needs."""
+"""A hook that refuses cached features of other towers, and skips words that the model does not read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from ..datasets.sets.wrappers import found_in
 from ..errors import DataError
 from ..registry import HOOKS
-from ..utils.unwrap import unwrapped
+from ..utils.dist import unwrapped
 from .cached_dataset import CachedFeatureDataset
 from .fingerprints import tower_hash, tower_settings, transform_hash
 
@@ -17,8 +17,8 @@ from .fingerprints import tower_hash, tower_settings, transform_hash
 @HOOKS.register_module()
 class FeatureCacheHook(Hook):
     """Compare the hash of the model's towers with the cache's before training, for its validation as well, and before a
-    test; leave out words where the text neck says that it reads none (``reads_words``). Cached features may be inside
-    wrappers of data sets, too.
+    test; skip words if the text neck says that it reads none (``reads_words``). Cached features may also be inside
+    wrappers of data sets.
 
     Raises:
         DataError: the cache was made by towers of other weights, or the towers are to be trained.

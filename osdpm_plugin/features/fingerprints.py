@@ -1,4 +1,4 @@
-"""Model, data, transforms -> hashes that tell whether cached features are still true."""
+"""Model, data, transforms -> hashes that tell whether cached features are still valid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def tower_hash(model: nn.Module, towers: Sequence[str]) -> str:
             digest.update(f'{tower}.{name}{tuple(value.shape)}'.encode())
             value = value.detach().cpu()
             if value.is_floating_point():
-                value = value + 0.0  # -0 becomes 0, as a moving average of frozen weights makes it too
+                value = value + 0.0  # -0 becomes 0, as it does in a moving average of frozen weights
             digest.update(tensor_bytes(value))
     statistics = [getattr(model.data_preprocessor, key, None) for key in ('mean', 'std')]
     digest.update(repr([None if s is None else s.flatten().tolist() for s in statistics]).encode())
@@ -31,7 +31,7 @@ def tower_hash(model: nn.Module, towers: Sequence[str]) -> str:
 
 
 def tower_settings(model: Mapping[str, Any], towers: Sequence[str]) -> dict:
-    """The configs of the named towers without the places of their weights, whose values `tower_hash` covers."""
+    """The configs of the named towers without the paths of their weights; `tower_hash` covers the values."""
     return {tower: {key: value for key, value in model[tower].items() if key not in WEIGHT_KEYS} for tower in towers}
 
 

@@ -16,11 +16,11 @@ from tqdm import tqdm
 from ..errors import ConfigError
 from ..models.backbones import CompressedTower
 from ..registry import DATASETS, MODELS
-from .loader import loader_in_order
+from .build_cache import loader_in_order
 
 
 def fit_compression(cfg: Config, *, num_images: int, batch_size: int) -> str:
-    """Fit the components of ``model.image_tower`` to images of the training split, seen through val's pipeline.
+    """Fit the components of ``model.image_tower`` to images of the training split, through the pipeline of val.
 
     The whole tower is written to the file that its ``init_cfg`` names, where `tools/train.py` and
     `tools/cache_features.py` look for it.
@@ -34,7 +34,8 @@ def fit_compression(cfg: Config, *, num_images: int, batch_size: int) -> str:
         the file.
 
     Raises:
-        ConfigError: the image tower is another, or names no file, or the preprocessor states no pixel statistics.
+        ConfigError: the image tower is of another type, or names no file, or the preprocessor states no pixel
+            statistics.
     """
     tower_cfg = cfg.model.image_tower
     file = (tower_cfg.get('init_cfg') or {}).get('checkpoint')

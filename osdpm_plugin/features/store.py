@@ -1,4 +1,4 @@
-"""A folder of memory-mapped features with a manifest.
+"""Features of images and captions <-> a folder of memory-mapped arrays with a manifest.
 
 manifest.json              settings and hashes
 <split>/index.json         image ids, the text row of each caption id if texts are stored, dtype and shape of each
@@ -6,7 +6,7 @@ manifest.json              settings and hashes
 <split>/map<i>.npy         (views, N, C_i, h_i, w_i) of the image tower's i-th map
 <split>/pooled.npy         (views, N, D), where the tower has a pooled vector
 <split>/text.npy           (U, C) float32, the text tower's pooled vectors; captions of equal tokens share a row
-<split>/words.npy          (U, T, C), the text tower's word features, zeros behind a caption's end
+<split>/words.npy          (U, T, C), the text tower's word features, zeros after the end of a caption
 <split>/lengths.npy        (U,) int64, the number of words of each row
 
 bfloat16, which NumPy lacks, is stored as its bits, in uint16.
@@ -22,11 +22,12 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
-from .cache_files import TEXT_ARRAYS, create_array, damaged, load_array, read_index, read_manifest, write_json
+from ..utils.files import write_json
+from .cache_files import TEXT_ARRAYS, create_array, damaged, load_array, read_cache_manifest, read_index
 
 
 def to_rows(values: Tensor, dtype: torch.dtype) -> np.ndarray:
-    """Features as they are stored; beyond the range of float16 they are clipped to it."""
+    """Features as they are stored; float16 values are clipped to its range."""
     if dtype == torch.float16:
         values = values.clamp(-65504, 65504)
     values = values.detach().cpu().to(dtype)
@@ -44,7 +45,7 @@ def from_rows(rows: np.ndarray) -> Tensor:
 
 
 class SplitWriter:
-    """Write the rows of one split; a writer that is opened again goes on behind the last complete row.
+    """Write the rows of one split; a writer that is opened again continues after the last complete row.
 
     Args:
         folder: of the split.
@@ -55,6 +56,7 @@ class SplitWriter:
 
     Raises:
         DataError: the folder holds other images, arrays or numbers of views, or damaged files, or the disk is full.
+        ConfigError: the index cannot be written.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class SplitWriter:
         self._save_index()
 
     def _append(self, features: Mapping[str, np.ndarray], first: tuple[int, ...], done: int) -> None:
-        """Write rows behind ``done`` others into arrays whose first sizes are given."""
+        """Write rows after the first ``done`` ones into arrays whose first sizes are given."""
         kinds = {name: [rows.dtype.name, *first, *rows.shape[1:]] for name, rows in features.items()}
         are_texts = len(first) == 1
         begun = {name: kind for name, kind in self._kinds.items() if (name in TEXT_ARRAYS) == are_texts}
@@ -111,7 +113,7 @@ class SplitWriter:
 
     def _save_index(self) -> None:
         done = dict(done_images=self.done_images, done_texts=self.done_texts)
-        write_json(self.folder / 'index.json', dict(self.index, arrays=self._kinds, **done))
+        write_json(self.folder / 'index.json', dict(self.index, arrays=self._kinds, **done), 'cache file')
 
 
 class FeatureStore:
@@ -128,7 +130,7 @@ class FeatureStore:
     def __init__(self, root: str, split: str) -> None:
         folder = Path(root, split)
         self._arguments = (root, split)
-        self.manifest = read_manifest(Path(root)) or {}
+        self.manifest = read_cache_manifest(Path(root)) or {}
         index = read_index(folder)
         if not self.manifest or index is None:
             raise DataError(
@@ -140,7 +142,7 @@ class FeatureStore:
         images_lack = 'image_tower' in self.towers and index['done_images'] < self.views * len(index['image_ids'])
         texts_lack = 'text_tower' in self.towers and index['done_texts'] < num_texts
         if images_lack or texts_lack:
-            raise DataError(f'{folder} is incomplete; run tools/cache_features.py again, it goes on where it stopped')
+            raise DataError(f'{folder} is incomplete; run tools/cache_features.py again, it continues where it stopped')
         done = dict(image_tower=index['done_images'], text_tower=index['done_texts'])
         others = [tower for tower, rows in done.items() if rows and tower not in self.towers]
         if others:

@@ -1,4 +1,4 @@
-"""A config, and the folder of its cached features -> the same config without its towers at work."""
+"""A config and the folder of its cached features -> the same config, which reads features in place of images."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def without_feature_cache(cfg: Config) -> Config:
 
 
 def check_cacheable(cfg: Config) -> None:
-    """Refuse a config with a wrapper round a data set, such as ConcatDataset, whose parts the cache would not know, or
-    with a data set of no named split.
+    """Refuse a config with a wrapper around a data set, such as ConcatDataset, whose parts the cache would not know, or
+    a data set without a named split.
 
     Raises:
         ConfigError: a loader has one.

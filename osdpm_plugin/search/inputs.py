@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from ..datasets.images.band_stretch import Stretch, choose_bands, to_uint8
 from ..errors import ConfigError, DataError
-from ..utils.walk import walk_folders
+from ..utils.files import walk_folders
 
 ImageInput = Union[str, os.PathLike, np.ndarray, Image.Image]
 ImageInputs = Union[ImageInput, Sequence[ImageInput]]

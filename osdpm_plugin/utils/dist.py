@@ -1,4 +1,4 @@
-"""Gather tensors of all processes, with gradient and with row counts that differ."""
+"""Tensors of all processes -> one tensor, with gradient; the model inside its wrapper."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from mmengine.dist import get_world_size
-from torch import Tensor
+from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
 
 
 def gather_rows(x: Tensor) -> Tensor:
@@ -44,6 +45,11 @@ def max_over_processes(value: int, device: torch.device) -> int:
     return int(greatest)
 
 
+def unwrapped(model: nn.Module) -> Any:
+    """The model inside `MMDistributedDataParallel` and the like; any other model is returned as it is."""
+    return model.module if is_model_wrapper(model) else model
+
+
 def _all_gather(x: Tensor) -> tuple[Tensor, ...]:
     parts = [torch.empty_like(x) for _ in range(get_world_size())]
     dist.all_gather(parts, x.contiguous())
@@ -51,7 +57,7 @@ def _all_gather(x: Tensor) -> tuple[Tensor, ...]:
 
 
 class _GatherWithGrad(torch.autograd.Function):
-    """all_gather whose backward sums each process's part of the gradient and sends it home."""
+    """all_gather whose backward sums each process's part of the gradient and returns it to that process."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, ...]:

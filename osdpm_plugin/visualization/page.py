@@ -23,7 +23,7 @@ from matplotlib.transforms import IdentityTransform
 from mmengine.logging import print_log
 
 from ..errors import ConfigError
-from ..utils.result_files import write_atomically
+from ..utils.files import write_atomically
 
 # DejaVu comes with matplotlib: Latin, Greek, Cyrillic, symbols. The others are taken where they are installed.
 FAMILIES = (

@@ -13,7 +13,7 @@ from osdpm_plugin.datasets.images.band_stretch import choose_bands, to_uint8
 from osdpm_plugin.datasets.images.image_files import read_bands
 from osdpm_plugin.datasets.images.tiff_files import read_tiff, tiff_layout
 from osdpm_plugin.datasets.sets.image_check import check_images
-from osdpm_plugin.datasets.transforms.mmcv_loader import check_file, why_misread
+from osdpm_plugin.datasets.transforms.mmcv_loader import check_file, why_refused
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.registry import TRANSFORMS
 from tests.helpers.generated_data import tiff_bytes
@@ -309,9 +309,9 @@ def test_deep_images_and_loader_of_mmcv(tmp_path, name):
                   lambda: check_file(LoadImageFromFile(), path)):  # fmt: skip
         with pytest.raises(DataError, match=refused):
             check()
-    assert why_misread(LoadImageFromFile(color_type='unchanged'), content) is None
-    assert why_misread(LoadImageFromFile(imdecode_backend='tifffile'), content) is None
-    assert why_misread(TRANSFORMS.build(LOAD), content) is None
+    assert why_refused(LoadImageFromFile(color_type='unchanged'), content) is None
+    assert why_refused(LoadImageFromFile(imdecode_backend='tifffile'), content) is None
+    assert why_refused(TRANSFORMS.build(LOAD), content) is None
     if what.startswith('PNG') or pytest.importorskip('tifffile'):
         check_images([path], 'decode', load=TRANSFORMS.build(LOAD))
         assert load(path)['img'].max() == 255 or name == 'infrared'

@@ -426,7 +426,7 @@ def test_from_file(tmp_path):
             '{"categories": {"car": ["van"], "truck": ["van"]}}',
             ["'van' is listed for both 'car' and 'truck'", 'keep it'],
         ),
-        ('{"categories": {"car": [], "car": ["van"]}}', ["the key 'car' comes twice", 'merge']),
+        ('{"categories": {"car": [], "car": ["van"]}}', ["the key 'car' occurs twice", 'merge']),
         ('{"categories": {}}', ['at least one']),
         ('[' * 100_000, ['is not JSON']),
     ],

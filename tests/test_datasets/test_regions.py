@@ -271,7 +271,7 @@ def test_a_data_set_has_a_region_file_for_each_image(tmp_path):
     (tmp_path / 'own.csv').write_text('filename,caption,split\na/1.jpg,one,train\nb/1.jpg,two,test\n')
     options = dict(type='CaptionDataset', data_root=str(tmp_path), ann_file='own.csv', split='test', check='none')
     assert len(DATASETS.build(options)) == 1
-    with pytest.raises(DataError, match='images a/1.jpg and b/1.jpg have the one region file 1.npz; rename one'):
+    with pytest.raises(DataError, match='images a/1.jpg and b/1.jpg share the region file 1.npz; rename one'):
         DATASETS.build(dict(options, pipeline=[dict(type='LoadRegions', folder='regions')]))
 
 

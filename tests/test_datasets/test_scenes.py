@@ -14,7 +14,7 @@ from osdpm_plugin.datasets.scenes.captions import RELATIONS, Description, is_nam
 from osdpm_plugin.datasets.scenes.kinds import KINDS
 from osdpm_plugin.datasets.scenes.palette import COLOURS
 from osdpm_plugin.datasets.scenes.vocabulary import NOUNS, Thing, article, count_word
-from osdpm_plugin.errors import DataError
+from osdpm_plugin.errors import ConfigError, DataError
 
 SMALL = dict(num_train=5, num_val=2, num_test=3, image_size=64)
 #: Words that a flip or a quarter turn of the picture would make untrue.
@@ -220,9 +220,9 @@ def test_every_noun_key_that_scenes_use_is_known(scenes):
 
 
 def test_unknown_kind_and_small_size():
-    with pytest.raises(ValueError, match='kind must be one of airport'):
+    with pytest.raises(ConfigError, match="kind must be one of 'airport'"):
         render_scene(0, kind='moon')
-    with pytest.raises(ValueError, match='at least 64'):
+    with pytest.raises(ConfigError, match='at least 64'):
         render_scene(0, 63)
     assert render_scene(0, 64, kind='church').kind == 'church'
 
@@ -323,15 +323,15 @@ def test_another_process_was_faster(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'num_train': -1}, 'num_train must be at least 0, got -1'),
+        ({'num_train': -1}, 'ProceduralScenes: num_train must be a whole number of at least 0, got -1'),
         ({'num_train': 0, 'num_val': 0, 'num_test': 0}, 'all 0'),
-        ({'image_size': 63}, 'image_size must be at least 64, got 63'),
-        ({'seed': -1}, 'seed must be at least 0'),
-        ({'quality': 101}, 'quality must be at most 100'),
-        ({'num_workers': 0}, 'num_workers must be at least 1'),
+        ({'image_size': 63}, 'image_size must be a whole number of at least 64, got 63'),
+        ({'seed': -1}, 'seed must be a whole number of at least 0'),
+        ({'quality': 101}, 'quality must be a whole number from 1 to 100, got 101'),
+        ({'num_workers': 0}, 'num_workers must be a whole number of at least 1'),
     ],
 )
 def test_bad_arguments(tmp_path, change, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ConfigError, match=message):
         write_scenes(tmp_path / 'set', **{**SMALL, **change})
     assert list(tmp_path.iterdir()) == []

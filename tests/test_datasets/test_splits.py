@@ -303,7 +303,7 @@ def test_exclude_list(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ('["x.jpg", "y.jpg"]', 'not one of its 2 file names is in annotation file .*, first x.jpg, y.jpg; it belongs'),
+        ('["x.jpg", "y.jpg"]', 'none of its 2 file names is in annotation file .*, first x.jpg, y.jpg; it belongs'),
         ('{"names": []}', 'must be a JSON list of file names'),
         ('[1]', 'must be a JSON list of file names'),
         ('[', 'is not JSON'),

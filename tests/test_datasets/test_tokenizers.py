@@ -92,9 +92,9 @@ def test_registered(folder):
 
 @pytest.mark.parametrize('length', [2, 0, -1, 7.5, True])
 def test_bad_length(length, folder):
-    with pytest.raises(ConfigError, match='context_length='):
+    with pytest.raises(ConfigError, match='OpenCLIPTokenizer: context_length must be a whole number of at least 3'):
         OpenCLIPTokenizer(context_length=length)
-    with pytest.raises(ConfigError, match='context_length='):
+    with pytest.raises(ConfigError, match='HFTokenizer: context_length must be a whole number of at least 3'):
         HFTokenizer(name_or_path=folder, context_length=length)
 
 

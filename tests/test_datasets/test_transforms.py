@@ -134,7 +134,7 @@ def test_remembered_tokens_are_those_of_the_tokenizer(monkeypatch):
         assert tokens.shape == (len(captions), 4) and tokens.dtype == np.int64
         tokens[:] = -1
     assert read == ['a b', 'c', 'd']
-    monkeypatch.setattr('osdpm_plugin.datasets.transforms.tokenize_captions.MOST_REMEMBERED', 2)
+    monkeypatch.setattr('osdpm_plugin.datasets.transforms.tokenize_captions.MOST_CACHED', 2)
     np.testing.assert_array_equal(step(dict(captions=['c', 'e']))['tokens'], plain(['c', 'e']))
     assert read[3:] == ['c', 'e']
 

@@ -83,5 +83,5 @@ def test_errors():
     with pytest.raises(TypeError, match=r'write \[caption\]'):
         WordTokenizer()('a park')
     for length in (0, True, 2.5):
-        with pytest.raises(ConfigError, match='context_length must be an integer of at least 1'):
+        with pytest.raises(ConfigError, match='context_length must be a whole number of at least 1'):
             WordTokenizer(context_length=length)

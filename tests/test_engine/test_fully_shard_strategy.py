@@ -100,7 +100,7 @@ def save_and_fail(folder):
     strategy.prepare(torch.nn.Linear(2, 1), optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)))
     strategy.save_checkpoint(path, extra_ckpt=dict(meta=dict(epoch=1)), save_param_scheduler=False)
     before = load_from_local(path)
-    full_disk = mock.patch('osdpm_plugin.utils.atomic_file.os.fsync', side_effect=OSError(errno.ENOSPC, 'full'))
+    full_disk = mock.patch('osdpm_plugin.utils.files.os.fsync', side_effect=OSError(errno.ENOSPC, 'full'))
     with full_disk, pytest.raises(OSError, match='full'):
         strategy.save_checkpoint(path, extra_ckpt=dict(meta=dict(epoch=9)), save_param_scheduler=False)
     after = load_from_local(path)

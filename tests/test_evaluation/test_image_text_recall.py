@@ -17,7 +17,7 @@ from osdpm_plugin.errors import ConfigError, MetricError
 from osdpm_plugin.evaluation import ImageTextRecall, ranks_from_embeddings, ranks_from_scores, summarise
 from osdpm_plugin.registry import METRICS
 from osdpm_plugin.structures import RetrievalDataSample
-from osdpm_plugin.utils.result_files import write_atomically
+from osdpm_plugin.utils.files import write_atomically
 from tests.helpers.predictions import expected_metrics, make_samples
 
 
@@ -276,22 +276,22 @@ def test_compute_metrics():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(topk=(1, 0)), r'topk=\(1, 0\) must be distinct positive ints'),
+        (dict(topk=(1, 0)), r'topk=\(1, 0\) must be different whole numbers of at least 1'),
         (dict(topk=(1, 1)), 'topk'),
         (dict(topk=()), 'topk'),
         (dict(topk=5), 'topk'),
         (dict(topk=(True,)), 'topk'),
         (dict(topk=(1.0,)), 'topk'),
-        (dict(ties='random'), "ties='random' .*'expected', 'optimistic', 'pessimistic'"),
+        (dict(ties='random'), "ImageTextRecall: ties must be one of 'expected', .*, got 'random'"),
         (dict(ties=[]), 'ties'),
         (dict(prefix=''), "prefix='' must be a name"),
         (dict(prefix='a/'), 'prefix'),
         (dict(prefix=3), 'prefix=3'),
-        (dict(chunk_size=0), 'chunk_size=0'),
-        (dict(chunk_size=None), 'chunk_size=None'),
-        (dict(tolerance=-1), 'tolerance=-1'),
-        (dict(tolerance=float('nan')), 'tolerance=nan'),
-        (dict(collect_device='cuda'), "collect_device='cuda'"),
+        (dict(chunk_size=0), 'chunk_size must be a whole number of at least 1, got 0'),
+        (dict(chunk_size=None), 'chunk_size must be a whole number of at least 1, got None'),
+        (dict(tolerance=-1), 'tolerance must be a number of at least 0 and below 1, got -1'),
+        (dict(tolerance=float('nan')), 'tolerance must be .*, got nan'),
+        (dict(collect_device='cuda'), "collect_device must be one of 'cpu', 'gpu', got"),
         (dict(out_file=''), "out_file=''"),
         (dict(collect_device='gpu', collect_dir='x'), 'collect_dir'),
         (dict(scores_file=1), 'scores_file=1'),

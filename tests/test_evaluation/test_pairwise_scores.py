@@ -16,7 +16,7 @@ from osdpm_plugin.errors import ConfigError, MetricError
 from osdpm_plugin.evaluation import ImageTextRecall, PairScorer, ranks_from_scores, score_pairs, summarise
 from osdpm_plugin.evaluation import pairwise_scores as module
 from osdpm_plugin.evaluation.embedded_split import EmbeddingCollector
-from osdpm_plugin.evaluation.gallery_scores import SimilarityScores, scores_of
+from osdpm_plugin.evaluation.gallery_scores import SimilarityScores, score_gallery
 from osdpm_plugin.evaluation.pairwise_scores import check_tile
 from osdpm_plugin.evaluation.records import gallery_of, merge_records, record_of
 from osdpm_plugin.registry import MODELS
@@ -273,7 +273,7 @@ def test_a_model_scores_pairs_as_in_training():
         want = model.score(model.perceive(processed['inputs']), model.read(tokens))
         shown = gallery([p.to_dict() for p in model(**processed, mode='predict')])
     order = np.argsort([i for s in data['data_samples'] for i in s.caption_ids])
-    got = scores_of(shown, PairScorer(model.similarity, CPU, (4, 5)), 64).matrix()
+    got = score_gallery(shown, PairScorer(model.similarity, CPU, (4, 5)), 64).matrix()
     np.testing.assert_allclose(got, want.numpy()[:, order], rtol=0, atol=1e-6)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from osdpm_plugin.errors import ConfigError, MetricError
 from osdpm_plugin.evaluation import ImageTextRecall, ranks_from_scores, recall_at
-from osdpm_plugin.evaluation.reranking import METHODS, dual_softmax, inverted_softmax, multivariate_rerank
+from osdpm_plugin.evaluation.reranking import RERANKERS, dual_softmax, inverted_softmax, multivariate_rerank
 from tests.helpers.predictions import make_samples
 
 
@@ -30,7 +30,7 @@ def test_a_hub_loses(method):
     scores = np.array([[0.90, 0.51, 0.51], [0.10, 0.50, 0.20], [0.10, 0.20, 0.50]])
     plain = ranks_from_scores(scores, range(3), range(3))
     assert recall_at(plain.t2i, 1) == pytest.approx(100 / 3)
-    _, t2i = METHODS[method](scores)
+    _, t2i = RERANKERS[method](scores)
     assert recall_at(ranks_from_scores(t2i, range(3), range(3)).t2i, 1) == 100
 
 
@@ -90,13 +90,13 @@ def test_candidates_beyond_k_keep_their_order():
     assert np.array_equal(np.argsort(-one, axis=1), before)
 
 
-@pytest.mark.parametrize('method', sorted(METHODS))
+@pytest.mark.parametrize('method', sorted(RERANKERS))
 def test_equal_captions_and_images_stay_tied(method):
     generator = np.random.default_rng(1)
     scores = generator.standard_normal((37, 53)).astype(np.float32)[:, generator.integers(0, 53, 211)]
     scores[30:] = scores[:7]
     before = scores.copy()
-    for result in METHODS[method](scores):
+    for result in RERANKERS[method](scores):
         assert result.shape == scores.shape and np.isfinite(result).all()
         assert np.array_equal(result[30:], result[:7])
         _, group = np.unique(scores, axis=1, return_inverse=True)
@@ -124,10 +124,10 @@ def test_metric_labels_the_numbers():
         (dict(method='luck'), 'must name a method'),
         ('dual_softmax', 'must name a method'),
         (dict(temperature=1.0), 'must name a method'),
-        (dict(method='dual_softmax', temperature=0), 'temperature=0 must be a positive number'),
+        (dict(method='dual_softmax', temperature=0), 'rerank: temperature must be a number above 0, got 0'),
         (dict(method='dual_softmax', heat=1), 'has an option that dual_softmax does not take'),
-        (dict(method='multivariate', num_candidates=0), 'num_candidates=0'),
-        (dict(method='multivariate', decay=-1.0), 'decay=-1.0'),
+        (dict(method='multivariate', num_candidates=0), 'num_candidates must be a whole number of at least 1, got 0'),
+        (dict(method='multivariate', decay=-1.0), 'rerank: decay must be a number of at least 0, got -1.0'),
     ],
 )
 def test_bad_options(rerank, message):

@@ -282,7 +282,7 @@ def test_a_full_disk(tmp_path, monkeypatch, number):
     with pytest.raises(DataError) as caught:
         begin(tmp_path / 'val').write_images(ROWS)
     assert str(caught.value) == (
-        f'{tmp_path}/val/map0.npy cannot be made in its whole size ({os.strerror(number)}); make room in a folder that '
+        f'{tmp_path}/val/map0.npy cannot be made in its full size ({os.strerror(number)}); make room in a folder that '
         'can be written, and cache again'
     )
     assert explain(caught.value) is caught.value  # the tools print it alone
@@ -299,7 +299,7 @@ def test_a_disk_that_fills_while_an_older_cache_goes_on(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, 'No space left on device')
 
     monkeypatch.setattr(os, 'posix_fallocate', full, raising=False)
-    with pytest.raises(DataError, match='map0.npy cannot be made in its whole size'):
+    with pytest.raises(DataError, match='map0.npy cannot be made in its full size'):
         begin(tmp_path).write_images(ROWS)
     assert begin(tmp_path).done_images == 2 and np.load(tmp_path / 'pooled.npy').sum() == 10
 

@@ -1,12 +1,13 @@
-"""Two and three processes against one: values and gradients of the loss over the global batch."""
+"""Two and three processes against one: values and gradients of the loss over the global batch; the bare model."""
 
 import copy
 
 import pytest
 import torch
 import torch.distributed as dist
+from torch import nn
 
-from osdpm_plugin.utils.dist import gather_rows
+from osdpm_plugin.utils.dist import gather_rows, unwrapped
 from tests.helpers.distributed import run_distributed
 from tests.helpers.tiny_models import batch, build
 
@@ -113,3 +114,14 @@ def test_loss_and_gradient_of_several_processes_equal_those_of_one(world_size):
 def test_one_process_gathers_nothing():
     x = torch.randn(3, 2, requires_grad=True)
     assert gather_rows(x) is x
+
+
+def test_wrapped_and_bare():
+    model = nn.Linear(2, 2)
+    assert unwrapped(nn.DataParallel(model)) is model and unwrapped(model) is model
+
+
+def test_a_part_that_is_called_module_is_no_wrapper():
+    model = nn.Sequential()
+    model.module = nn.Linear(2, 2)
+    assert unwrapped(model) is model

@@ -16,7 +16,7 @@ from mmengine.config import Config
 
 from osdpm_plugin.datasets.lexicon import Lexicon
 from osdpm_plugin.launch import SPLITS, add_common_arguments, embed_split, load_config, run_tool
-from osdpm_plugin.utils.result_files import write_text
+from osdpm_plugin.utils.files import write_text
 from osdpm_plugin.visualization import check_png, draw_embeddings, labels_of, save_figure, spaces_of
 from osdpm_plugin.visualization.embedding import sentences_of
 from osdpm_plugin.visualization.embedding_classes import OBJECTS, PREFIX

@@ -1,4 +1,4 @@
-"""A list of images to leave out -> the records without them."""
+"""Records and a list of images to leave out -> the records without them."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def leave_out(
     Args:
         chosen: records of the split.
         path: the list.
-        known: records of the whole set: a list may be made for all splits at once.
+        known: records of the whole set: a list may cover all splits.
         source: the annotation file, for messages.
 
     Raises:
-        DataError: the list is unusable, or not one of its names is in the set, which means another set's list.
+        DataError: the list is unusable, or none of its names is in the set, so it belongs to another set.
     """
     names = read_exclude_list(path)
     unknown = names - {record.filename for record in known}
     if names and len(unknown) == len(names):
         raise DataError(
-            f'exclude list {path}: not one of its {len(names)} file names is in annotation file {source}, first '
+            f'exclude list {path}: none of its {len(names)} file names is in annotation file {source}, first '
             f'{name_some(sorted(unknown))}; it belongs to another set'
         )
     kept = [record for record in chosen if record.filename not in names]

@@ -1,4 +1,4 @@
-"""JSON annotation files -> list of `ImageRecord`, or one sentence that says what is wrong with the file."""
+"""JSON annotation files -> list of `ImageRecord`, or an error of one sentence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ImageRecord(NamedTuple):
     Attributes:
         image_id: position of the image in the file, so that it is unique across splits.
         filename: as in the file, relative to the folder of images.
-        split: as `usual_split_names` calls it, e.g. ``train``; empty where the file knows no splits.
+        split: as `usual_split_names` calls it, e.g. ``train``; empty if the file names no splits.
         captions: raw texts, stripped.
         caption_ids: running number of each caption in the order of images, blank ones included.
     """
@@ -35,7 +35,7 @@ class ImageRecord(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What a reader of one layout found for one image, not yet checked; ``where`` names the place in the file."""
+    """One image as it was read, not yet checked; ``where`` names the place in the file."""
 
     filename: str
     split: str
@@ -59,7 +59,7 @@ def read_karpathy_json(path: Path, *, blank_captions: BlankCaptions = 'raise') -
 
 
 def karpathy_records(content: Any, path: Path, *, blank_captions: BlankCaptions = 'raise') -> list[ImageRecord]:
-    """Like `read_karpathy_json`, for a file that is already parsed; ``path`` stands in messages."""
+    """Like `read_karpathy_json`, for a file that is already parsed; ``path`` is for messages."""
     layout = 'the Karpathy layout: images[].filename, .split, .sentences[].raw'
 
     def entries() -> Iterable[Entry]:
@@ -92,7 +92,7 @@ def read_nwpu_json(path: Path, *, blank_captions: BlankCaptions = 'raise') -> li
 
 
 def nwpu_records(content: Any, path: Path, *, blank_captions: BlankCaptions = 'raise') -> list[ImageRecord]:
-    """Like `read_nwpu_json`, for a file that is already parsed; ``path`` stands in messages."""
+    """Like `read_nwpu_json`, for a file that is already parsed; ``path`` is for messages."""
     layout = 'the layout of NWPU-Captions: class -> list of filename, split, raw, raw_1 .. raw_4'
     if not isinstance(content, dict):
         raise DataError(f'annotation file {path}: the top level must be a dict (expected {layout})')
@@ -117,17 +117,17 @@ def nwpu_records(content: Any, path: Path, *, blank_captions: BlankCaptions = 'r
 def build_records(
     path: Path, entries: Iterable[Entry], *, blank_captions: BlankCaptions = 'raise'
 ) -> list[ImageRecord]:
-    """Number images and captions, and check what every layout must fulfil.
+    """Number images and captions, and check the rules that hold for every layout.
 
     Args:
         path: the file, for messages.
         entries: one for each image, in the order of the file.
-        blank_captions: what a caption without any word means: ``raise`` an error, or ``drop`` the caption and log how
-            many there were; an image whose captions are all blank goes too, and a warning names it.
+        blank_captions: what to do with a caption without words: ``raise`` an error, or ``drop`` it and log how many
+            there were; an image whose captions are all blank is dropped too, and a warning names it.
 
     Raises:
-        DataError: no image, a file name that is empty, leads out of the folder or comes twice, a blank caption, an
-            image that lists no captions at all.
+        DataError: no image, a file name that is empty, leaves the folder or occurs twice, a blank caption, or an image
+            that lists no captions.
     """
     records: list[ImageRecord] = []
     blank: list[str] = []
@@ -183,10 +183,10 @@ def build_records(
 
 
 def usual_split_names(names: Iterable[str]) -> dict[str, str]:
-    """Splits as a file names them -> as they are called here.
+    """Names of splits in a file -> names used here.
 
-    Any case of train, val and test is that; where none of them is val, the only one of `VAL_SPELLINGS` (any case) is.
-    All others keep their name.
+    Upper and lower case of train, val and test are the same; if none is val, a single one of `VAL_SPELLINGS` (any case)
+    becomes val. All others keep their name.
     """
     usual = {name: name.lower() if name.lower() in ('train', 'val', 'test') else name for name in names}
     vals = [name for name in usual if name.lower() in VAL_SPELLINGS]
@@ -232,7 +232,7 @@ def read_text(path: Path) -> str:
 
 
 def has_word(text: str) -> bool:
-    """Whether a caption says anything: RSICD has captions of a lone full stop."""
+    """Whether a caption has a letter or digit: RSICD has captions of a lone full stop."""
     return any(character.isalnum() for character in text)
 
 
@@ -240,9 +240,9 @@ def check_filename(filename: str, where: str) -> None:
     """Make sure that a name is relative and stays in the folder of images.
 
     Raises:
-        DataError: with ``where`` as the beginning of the sentence.
+        DataError: it is not; the sentence begins with ``where``.
     """
-    path = PureWindowsPath(filename)  # knows both separators
+    path = PureWindowsPath(filename)  # accepts both separators
     if not filename.strip() or any(ord(c) < 32 for c in filename) or not is_unicode(filename):
         raise DataError(f'{where} has the file name {filename!r}, which is no file name')
     if path.drive or path.root or '..' in path.parts:
@@ -259,16 +259,16 @@ def is_unicode(text: str) -> bool:
 
 
 def name_some(names: Sequence[str], most: int = 3) -> str:
-    """The first names of a list, for messages of one line."""
+    """The first names of a list, in one line for messages."""
     shown = [name if name.isprintable() else repr(name) for name in names[:most]]
     return ', '.join(shown) + (', ...' if len(names) > most else '')
 
 
 def get_key(entry: Any, key: str, kind: type, path: Path, where: str, layout: str) -> Any:
-    """Return ``entry[key]`` if it is there and of the right kind.
+    """Return ``entry[key]`` if it is there and of the right type.
 
     Raises:
-        DataError: absent, or of another kind.
+        DataError: absent, or of another type.
     """
     if not isinstance(entry, dict) or key not in entry:
         raise DataError(f'annotation file {path}: {where} lacks the key {key!r} (expected {layout})')

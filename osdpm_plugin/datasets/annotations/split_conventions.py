@@ -1,9 +1,9 @@
-"""Records + the name of a convention -> records whose ``split`` follows it.
+"""Records and the name of a convention -> records whose ``split`` follows it.
 
-The field cuts train and validation images from one pool in different ways, and the original draws are not published
-(AMFMN and GaLR drew a new one for each repeat, without a seed). What stands here are our cuts of those sizes: a
-function of file names and a seed, the same on every machine and for any order of the file. The test split is the
-file's own in every convention.
+Published work cuts train and validation images from one pool in different ways, and the original cuts are not published
+(AMFMN and GaLR drew a new one for each repeat, without a seed). The cuts here are ours, in the published sizes. They
+depend on file names and a seed, and are the same on every machine and for any order of the file. Every convention keeps
+the test split of the file.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .json_files import ImageRecord
 SplitConvention = Literal['official', 'pir', 'galr', 'hvsa']
 
 TRAIN_TENTHS = {'pir': 8, 'galr': 8, 'hvsa': 9}
-"""Tenths of the pool of train and val images that train; rounded down, as the released code of GaLR does."""
+"""Tenths of the pool of train and val images that become train; rounded down, as in the released code of GaLR."""
 
 PUBLISHED_TRAIN = {'pir': {9828: 7862, 4291: 3435, 4287: 3431}}
-"""convention -> images of the pool -> images that train, where a paper states it: RSICD and RSITMD of PIR, HarMA, SWAN.
-RSITMD's 3435 / 856 is not 80 % to the image; without the four images whose captions are blank in its older files, it
-keeps its 856 val images."""
+"""convention -> images of the pool -> train images, if a paper states it: RSICD and RSITMD of PIR, HarMA, SWAN. The
+3435 / 856 of RSITMD is not exactly 80 %; without the four images whose captions are blank in older files, val keeps its
+856 images."""
 
 CONVENTIONS = ('official', *TRAIN_TENTHS)
 
@@ -41,12 +41,12 @@ def lowest_hashes(filenames: Sequence[str], count: int, seed: int) -> set[str]:
 
 
 def lacks_val(records: Sequence[ImageRecord]) -> bool:
-    """Whether a file has train and no split that might be val, so that train is to be cut."""
+    """Whether a file has train and no split that might be val, so that val must be cut from train."""
     return {'train'} <= {r.split for r in records} <= {'train', 'test', ''}
 
 
 def train_size(convention: str, pool: int) -> int:
-    """How many of ``pool`` images train; the rest validate."""
+    """How many of ``pool`` images become train; the rest become val."""
     return PUBLISHED_TRAIN.get(convention, {}).get(pool, pool * TRAIN_TENTHS[convention] // 10)
 
 
@@ -57,10 +57,10 @@ def apply_convention(
 
     Args:
         records: all images of the file.
-        convention: ``official`` keeps the file's splits; where it has train but none that might be val (RSITMD),
+        convention: ``official`` keeps the splits of the file; if it has train but none that might be val (RSITMD),
             ``val_fraction`` of train becomes val. ``pir`` (80/20, in the sizes of PIR, HarMA and SWAN), ``galr``
-            (80/20) and ``hvsa`` (90/10) join the file's train and val and cut anew. Every convention cuts all images
-            of a file that names no splits; it then has no test.
+            (80/20) and ``hvsa`` (90/10) join train and val of the file and cut them again. Every convention cuts all
+            images of a file that names no splits; it then has no test.
         seed: seed of the cut.
         val_fraction: see ``convention``.
         source: the annotation file, for messages.
@@ -78,11 +78,11 @@ def apply_convention(
     else:
         pool = [r.filename for r in records if r.split in ('train', 'val') or not named]
         val = len(pool) - train_size(convention, len(pool))
-        kind, what, how = 'train and val', 'is cut anew', f'split_convention={convention!r}'
+        kind, what, how = 'train and val', 'is cut again', f'split_convention={convention!r}'
         if convention in PUBLISHED_TRAIN and len(pool) not in PUBLISHED_TRAIN[convention]:
             print_log(
-                f'{source}: its {len(pool)} train and val images are none of the published pools of {convention!r} '
-                f'({sorted(PUBLISHED_TRAIN[convention])}); cut by the share',
+                f'{source}: its {len(pool)} train and val images are not one of the published pools of {convention!r} '
+                f'({sorted(PUBLISHED_TRAIN[convention])}); cut by the fraction',
                 logger='current',
                 level=logging.WARNING,
             )

@@ -1,4 +1,4 @@
-"""A split written down: which files are train, val and test, with hashes that tell whether a copy has the same."""
+"""Records <-> a split manifest: a JSON file that lists the files of train, val and test, with hashes to verify them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read_manifest(path: Path) -> dict[str, list[str]]:
         path: the file, or the name of a manifest in `SHIPPED` without its suffix.
 
     Raises:
-        DataError: missing, malformed, or its lists are not those that were hashed.
+        DataError: missing, malformed, or its lists do not fit its hashes.
     """
     path = Path(path)
     shipped = SHIPPED / f'{path}.json'
@@ -64,7 +64,7 @@ def read_manifest(path: Path) -> dict[str, list[str]]:
         if hashes.get(split) != digest or sizes.get(split) != len(names):
             raise DataError(
                 f'split manifest {path}: the list {split!r} ({len(names)} files) is not the one that was hashed; '
-                'it was edited or damaged, write it anew with tools/make_split.py'
+                'it was edited or damaged, write it again with tools/make_split.py'
             )
     twice = [name for name, count in Counter(name for names in files.values() for name in names).items() if count > 1]
     if twice:
@@ -73,7 +73,7 @@ def read_manifest(path: Path) -> dict[str, list[str]]:
 
 
 def apply_manifest(records: Sequence[ImageRecord], path: Path, *, source: str) -> list[ImageRecord]:
-    """Give each record the split that the manifest says.
+    """Give each record the split that the manifest states.
 
     Args:
         records: all images of the annotation file.

@@ -24,7 +24,7 @@ from .json_files import (
 FILENAME_KEYS = ('filename', 'image')
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """One row of a table or one line of JSON: some captions of an image."""
 
     where: str
@@ -43,7 +43,7 @@ def read_annotations(path: Path, *, blank_captions: BlankCaptions = 'raise') -> 
     anything else           JSON if it begins like JSON, else CSV
     ======================  ==========================================================================================
 
-    ``image`` may stand for ``filename``. Unknown columns and keys are ignored. Text is UTF-8.
+    The name ``image`` is accepted for ``filename``. Unknown columns and keys are ignored. Text is UTF-8.
 
     Args:
         path: the annotation file.
@@ -69,7 +69,7 @@ def read_annotations(path: Path, *, blank_captions: BlankCaptions = 'raise') -> 
     return karpathy_records(content, path, blank_captions=blank_captions)
 
 
-def _csv_rows(path: Path, text: str) -> Iterable[Row]:
+def _csv_rows(path: Path, text: str) -> Iterable[TableRow]:
     reader = csv.reader(io.StringIO(text, newline=''), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
@@ -93,12 +93,12 @@ def _csv_rows(path: Path, text: str) -> Iterable[Row]:
                 )
             row = dict(zip(header, fields))
             split = row['split'].strip() if 'split' in row else None
-            yield Row(f'line {reader.line_num}', row[filename_key].strip(), split or None, [row['caption']])
+            yield TableRow(f'line {reader.line_num}', row[filename_key].strip(), split or None, [row['caption']])
     except csv.Error as error:
         raise DataError(f'annotation file {path}: line {reader.line_num} is not CSV ({error})') from error
 
 
-def _jsonl_rows(path: Path, text: str) -> Iterable[Row]:
+def _jsonl_rows(path: Path, text: str) -> Iterable[TableRow]:
     for number, line in enumerate(text.split('\n'), start=1):
         if not line.strip():
             continue
@@ -109,7 +109,7 @@ def _jsonl_rows(path: Path, text: str) -> Iterable[Row]:
         yield _row(item, path, f'line {number}')
 
 
-def _row(item: Any, path: Path, where: str) -> Row:
+def _row(item: Any, path: Path, where: str) -> TableRow:
     """``{"filename", "captions" or "caption", "split"?}`` -> row."""
     expected = 'expected {"filename": .., "captions": [..] or "caption": .., "split"?: ..}'
     if not isinstance(item, dict):
@@ -123,14 +123,14 @@ def _row(item: Any, path: Path, where: str) -> Row:
         raise DataError(f"annotation file {path}: {where} lacks a list of texts 'captions' ({expected})")
     if split is not None and not isinstance(split, str):
         raise DataError(f"annotation file {path}: {where}['split'] must be str, got {type(split).__name__}")
-    return Row(where, filename, split or None, captions)
+    return TableRow(where, filename, split or None, captions)
 
 
-def _group(path: Path, rows: Iterable[Row]) -> Iterable[Entry]:
+def _group(path: Path, rows: Iterable[TableRow]) -> Iterable[Entry]:
     """Rows of one image -> one entry, images in the order of their first row."""
     entries: dict[str, Entry] = {}
     splits: dict[str, Optional[str]] = {}
-    first: Optional[Row] = None
+    first: Optional[TableRow] = None
     for row in rows:
         first = first or row
         if (row.split is None) != (first.split is None):

@@ -2,5 +2,5 @@
 
 - ``image_files``, ``tiff_files``: bytes -> bands;
 - ``band_stretch``: bands of any number and depth -> three of 8 bits;
-- ``region_files``: the objects that a detector found in an image.
+- ``region_files``: npz files -> the objects that a detector found in an image.
 """

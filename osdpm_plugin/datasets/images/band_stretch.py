@@ -1,4 +1,4 @@
-"""Bands of any number and depth -> the three 8-bit bands that a tower sees. Pure functions."""
+"""Bands of any number and depth -> the three 8-bit bands that a tower sees."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def choose_bands(image: np.ndarray, bands: Optional[Sequence[int]]) -> np.ndarra
     Args:
         image: bands in the order of the file.
         bands: positions of red, green and blue, from 0, e.g. ``(3, 2, 1)`` for the 12 or 13 bands of Sentinel-2. None:
-            one band is grey and stands for all three; of three or more the first three are red, green and blue.
+            one band is grey and is used three times; of three or more the first three are red, green and blue.
 
     Raises:
         DataError: two bands and no choice, or a position that the image does not have.
@@ -39,14 +39,14 @@ def choose_bands(image: np.ndarray, bands: Optional[Sequence[int]]) -> np.ndarra
 def to_uint8(image: np.ndarray, stretch: Stretch) -> np.ndarray:
     """(H, W, C) of any type -> (H, W, C) uint8.
 
-    8-bit images were made to be looked at and are returned as they are. Others are stretched band by band:
+    8-bit images are returned as they are, since they were made for viewing. Others are stretched band by band:
 
     - ``minmax``: the smallest value becomes 0, the largest 255;
-    - ``percentile``: the same with the 2nd and 98th percentile; values beyond are clipped; a band where the two are
-      equal, as for small bright objects on empty ground, is stretched by ``minmax``;
-    - ``none``: for uint16 alone: the upper 8 bits, so that images stay comparable with one another.
+    - ``percentile``: the same with the 2nd and 98th percentile; values beyond are clipped; if the two are equal,
+      as for small bright objects on empty ground, the band is stretched by ``minmax``;
+    - ``none``: for uint16 only: the upper 8 bits, so that images stay comparable with one another.
 
-    A band of one value becomes 0, and so do values that are not finite, which take no part in the limits.
+    A constant band becomes 0. So do values that are not finite; they do not count for the limits.
 
     Raises:
         DataError: ``none`` for an image that is neither 8-bit nor uint16.

@@ -12,12 +12,12 @@ from .tiff_files import is_tiff, read_tiff
 def read_bands(content: bytes) -> np.ndarray:
     """JPEG, PNG, WebP, TIFF -> (H, W, C) uint8, or the type that a PNG or TIFF file stores.
 
-    JPEG, PNG and WebP are read as mmcv's ``LoadImageFromFile`` reads them: transparency is left out, the orientation of
-    EXIF is applied, grey is repeated; but PNG of 16 bits keeps them, and one band where it is grey. TIFF keeps its
-    bands.
+    JPEG, PNG and WebP are read as mmcv's ``LoadImageFromFile`` reads them: transparency is dropped, the orientation of
+    EXIF is applied, grey is repeated. But PNG of 16 bits keeps its depth, and has one band if it is grey; TIFF keeps
+    its bands.
 
     Raises:
-        DataError: the content cannot be decoded; the sentence is to follow the name of the file.
+        DataError: the content cannot be decoded; the caller puts the name of the file before the sentence.
     """
     if is_tiff(content):
         return read_tiff(content)
@@ -31,11 +31,11 @@ def read_bands(content: bytes) -> np.ndarray:
         raise DataError(f'OpenCV cannot decode it ({error.err})') from error
     if image is None:
         raise DataError('it is no image that OpenCV knows')
-    return image[..., None] if image.ndim == 2 else image[..., ::-1]  # as OpenCV has it, blue first -> red first
+    return image[..., None] if image.ndim == 2 else image[..., ::-1]  # blue first (OpenCV) -> red first
 
 
 def is_jpeg(content: bytes) -> bool:
-    """Whether a file that begins so is JPEG."""
+    """Whether a file that begins with these bytes is JPEG."""
     return content[:2] == b'\xff\xd8'
 
 
@@ -45,13 +45,13 @@ def is_deep_png(content: bytes) -> bool:
 
 
 def check_jpeg_end(content: bytes) -> None:
-    """Look for the end marker of a JPEG behind its first scan; other files pass.
+    """Look for the end marker of a JPEG after its first scan; other files pass.
 
-    OpenCV before 5 pads a JPEG that ends early with grey and goes on. Within the data of a scan the marker cannot
-    occur; the segments before it, which may hold a whole small picture, are stepped over.
+    OpenCV before 5 pads a JPEG that ends early with grey, without an error. The marker cannot occur within the data of
+    a scan; the segments before it, which may hold a whole thumbnail, are skipped.
 
     Raises:
-        DataError: there is none, so that rows are missing; the sentence is to follow the name of the file.
+        DataError: there is none, so rows are missing; the caller puts the name of the file before the sentence.
     """
     if not is_jpeg(content) or content.endswith(b'\xff\xd9'):
         return

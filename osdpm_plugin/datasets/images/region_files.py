@@ -1,4 +1,4 @@
-"""The objects that a detector found in an image, in one npz file for each image.
+"""One npz file for each image <-> the objects that a detector found in it.
 
 Layout of ``<folder>/<name of the image file without its ending>.npz``:
 
@@ -6,8 +6,8 @@ Layout of ``<folder>/<name of the image file without its ending>.npz``:
 - ``labels`` (R,) int: classes of the detector, from 0;
 - ``scores`` (R,) float: confidence, 0 to 1;
 - ``features`` (R, F) float, optional: a vector for each box;
-- ``image_sha256`` text, optional: hash of the image file, so that an image of the same name in another folder is told
-  apart before its regions replace these.
+- ``image_sha256`` text, optional: hash of the image file, so that regions of another image with the same name are not
+  overwritten.
 
 Rows are in any order. R may be 0 and differs between images.
 """
@@ -47,18 +47,18 @@ def check_one_image_each(filenames: Iterable[str]) -> None:
     """Make sure that no two images of a set have the same region file.
 
     Raises:
-        DataError: two names differ in folder or ending alone.
+        DataError: two names differ only in folder or ending.
     """
     first: dict[str, str] = {}
     for filename in filenames:
         path = region_file('', filename)
         other = first.setdefault(path.name, filename)
         if other != filename:
-            raise DataError(f'images {other} and {filename} have the one region file {path}; rename one of them')
+            raise DataError(f'images {other} and {filename} share the region file {path}; rename one of them')
 
 
 def check_free(path: Union[str, Path], image_sha256: str) -> None:
-    """Make sure that a region file is not there, or is of this image as far as it says so.
+    """Make sure that a region file does not exist, or was not made from another image.
 
     Raises:
         DataError: it is of another image.
@@ -66,7 +66,7 @@ def check_free(path: Union[str, Path], image_sha256: str) -> None:
     try:
         with np.load(path, allow_pickle=False) as file:
             other = str(file['image_sha256']) if 'image_sha256' in file else image_sha256
-    except Exception:  # missing, or damaged in one of many ways: nothing to lose
+    except Exception:  # missing or damaged: it may be overwritten
         return
     if other != image_sha256:
         raise DataError(
@@ -76,7 +76,7 @@ def check_free(path: Union[str, Path], image_sha256: str) -> None:
 
 
 def write_regions(path: Union[str, Path], record: RegionRecord, *, image_sha256: Optional[str] = None) -> None:
-    """Write a file.
+    """Write the region file of an image.
 
     Args:
         path: see `region_file`.
@@ -99,7 +99,7 @@ def write_regions(path: Union[str, Path], record: RegionRecord, *, image_sha256:
 
 
 def read_regions(path: Union[str, Path]) -> RegionRecord:
-    """Read a file.
+    """Read the region file of an image.
 
     Returns:
         its regions, sorted by score, best first.
@@ -115,9 +115,9 @@ def read_regions(path: Union[str, Path]) -> RegionRecord:
             f'region file {path} does not exist; make it with tools/extract_regions.py, or set region_source='
             "'salient' in the neck"
         ) from error
-    except Exception as error:  # damage shows in many kinds: of zipfile, zlib, struct, NumPy's parser of headers ...
+    except Exception as error:  # damage raises many types: from zipfile, zlib, struct, NumPy's header reader ...
         reason = ' '.join(str(error).split()) or type(error).__name__
-        raise DataError(f'region file {path} is no npz file of numbers ({reason}); make it anew') from error
+        raise DataError(f'region file {path} is no npz file of numbers ({reason}); make it again') from error
     _check(arrays, Path(path))
     order = np.argsort(-arrays['scores'], kind='stable')
     features = arrays.get('features')
@@ -136,7 +136,7 @@ def _check(arrays: dict[str, np.ndarray], path: Path) -> None:
     texts = [name for name, array in arrays.items() if array.dtype.kind not in 'biuf']
     if texts:
         raise DataError(
-            f'region file {path} holds something else than real numbers in {", ".join(texts)}; make it anew'
+            f'region file {path} holds values that are not real numbers in {", ".join(texts)}; make it again'
         )
     boxes, labels, scores = arrays['boxes'], arrays['labels'], arrays['scores']
     count = scores.size
@@ -153,7 +153,7 @@ def _check(arrays: dict[str, np.ndarray], path: Path) -> None:
             'and features (R, F)'
         )
     if not all(np.isfinite(array).all() for array in arrays.values()):
-        raise DataError(f'region file {path} holds values that are not finite; make it anew')
+        raise DataError(f'region file {path} holds values that are not finite; make it again')
     if count and (boxes.min() < 0 or boxes.max() > 1 or (boxes[:, 2:] < boxes[:, :2]).any()):
         raise DataError(
             f'region file {path} has boxes outside 0..1 or with x2 < x1; divide pixels by the width and height of the '

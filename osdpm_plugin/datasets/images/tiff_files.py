@@ -1,8 +1,8 @@
 """Bytes of a TIFF file -> (H, W, C) bands as they are stored.
 
-OpenCV and Pillow read TIFF files of some layouts wrongly without a word: OpenCV returns the first of several grey
+OpenCV and Pillow read TIFF files of some layouts wrongly without an error: OpenCV returns the first of several grey
 bands, shuffles 16-bit bands that are stored one after the other and multiplies colours by alpha; Pillow cuts 16-bit
-colours to 8 bits. So the layout decides who reads: OpenCV what it reads rightly, tifffile the rest.
+colours to 8 bits. So the layout decides the reader: OpenCV for what it reads correctly, tifffile for the rest.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _RGB, _PALETTE, _CMYK, _YCBCR = 2, 3, 5, 6
 
 
 class TiffLayout(NamedTuple):
-    """What decides how the first image of a TIFF file must be read; values of the TIFF 6.0 tags of these names."""
+    """The TIFF 6.0 tags that decide how the first image of a file must be read."""
 
     bits: int
     samples: int
@@ -47,7 +47,7 @@ class TiffLayout(NamedTuple):
 
 
 def is_tiff(head: bytes) -> bool:
-    """Whether a file that begins so is TIFF or BigTIFF."""
+    """Whether a file that begins with these bytes is TIFF or BigTIFF."""
     return head[:4] in _MAGIC
 
 
@@ -84,7 +84,7 @@ def read_tiff(content: bytes) -> np.ndarray:
     """Bytes -> (H, W, C) in the order of the file; the first image of several. The inks of CMYK become RGB.
 
     Raises:
-        DataError: it cannot be decoded, or takes a package that is not installed.
+        DataError: it cannot be decoded, or needs a package that is not installed.
     """
     layout = tiff_layout(content)
     if layout.is_ordinary or layout.opencv_keeps_bands:
@@ -132,7 +132,7 @@ def _tifffile(content: bytes, layout: TiffLayout) -> np.ndarray:
             image, axes = page.asarray(), page.axes
     except Exception as error:  # noqa: BLE001, damaged files raise many types
         if 'imagecodecs' in str(error):
-            raise DataError(f'{what} is compressed in a way that takes imagecodecs; pip install imagecodecs') from error
+            raise DataError(f'{what} is compressed in a way that needs imagecodecs; pip install imagecodecs') from error
         raise DataError(f'{what} cannot be decoded ({error})') from error
     if axes == 'YX':
         return image[..., None]

@@ -1,4 +1,4 @@
-"""Object categories of remote-sensing imagery, and which of them a caption names."""
+"""A file of object categories -> `Lexicon`; captions -> the categories that they name."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Lexicon:
     """Canonical categories with their surface forms, and a matcher of captions.
 
     A caption is split into words (`split_words`) and read from left to right; at each word the longest surface form
-    wins and its words are used up. *Parking lot* is therefore never a *park*, *football field* never a *field*, and
-    *port* is not seen in *airport* since words are compared whole. Nothing else is done to the words of a caption: they
-    are not lemmatised, hence *parked* and *planted* name no object.
+    wins, and reading continues after it. So *parking lot* is never a *park*, *football field* never a *field*, and
+    *airport* contains no *port*, since whole words are compared. The words of a caption are not lemmatised, so *parked*
+    and *planted* name no object.
 
     A surface form stands for itself, for singular and plural of its last word, and for the same words written together
     (``baseball field``: *baseball fields*, *baseballfield*, *baseballfields*). A form with a leading ``=`` stands for
-    exactly the words that follow (``=flats``: not the adjective *flat*). A form that is listed wins over one that is
-    derived from another category's form. The canonical name is a surface form itself.
+    exactly the words that follow (``=flats``: not the adjective *flat*). A listed form wins over one that is derived
+    from a form of another category. The canonical name is a surface form itself.
 
     Instances are immutable and can be pickled. The order of ``categories`` is that of the mapping: index o of every
     (O,) array is ``categories[o]``.
@@ -41,7 +41,7 @@ class Lexicon:
     Args:
         categories: canonical name -> surface forms (synonyms, phrases, misspellings); may be empty lists.
         name: shown by ``repr`` only.
-        ignored: phrases that look like objects and are not (``in the center``, ``tire track``), matched like forms.
+        ignored: phrases that look like objects but are not (``in the center``, ``tire track``), matched like forms.
         mass_nouns: categories whose name takes no article in a prompt (``farmland``).
 
     Raises:
@@ -77,8 +77,8 @@ class Lexicon:
         """The shipped lexicon (``remote_sensing.json``): 100 categories, from tree to golf bunker.
 
         They are the classes of RSITMD, RSICD (AID), UCM, NWPU-RESISC45, DOTA, DIOR and xView, some of them merged, and
-        the frequent object nouns of the training captions of RSICD and UCM-Captions, with the misspellings met there.
-        Interpretation: the choice of categories and synonyms is ours, no list has been published with the method.
+        the frequent object nouns of the training captions of RSICD and UCM-Captions, with the misspellings found there.
+        Interpretation: the choice of categories and synonyms is ours; the paper publishes no list.
         """
         return _default()
 
@@ -128,14 +128,14 @@ class Lexicon:
 
     @property
     def ignored(self) -> frozenset[str]:
-        """Every spelling that is used up without naming an object, derived ones included."""
+        """Every spelling that is skipped without naming an object, derived ones included."""
         return frozenset(phrase for phrase, o in self._table.items() if o == _IGNORED)
 
     @property
     def digest(self) -> str:
-        """Hexadecimal SHA-256 of what decides counts and prompts: categories in order, matched spellings, mass nouns.
+        """Hexadecimal SHA-256 of all that decides counts and prompts: categories in order, spellings, mass nouns.
 
-        The order of synonyms, repeated synonyms and the name of the lexicon do not enter.
+        The order of synonyms, repeated synonyms and the name of the lexicon do not change it.
         """
         content = [self._categories, sorted(self._table.items()), sorted(self._mass_nouns)]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
@@ -151,14 +151,14 @@ class Lexicon:
     def count(self, captions: Sequence[str]) -> np.ndarray:
         """How many of the captions name each category.
 
-        A caption counts once for a category, however often it names it; equal captions count each. Priors must be
-        counted on training captions alone: which captions come here is the caller's choice.
+        A caption counts at most once for a category; each of several equal captions counts. Priors must be counted on
+        training captions only; the caller is responsible for that.
 
         Returns:
             (O,) int64.
 
         Raises:
-            TypeError: ``captions`` is one string, or holds something else than strings.
+            TypeError: ``captions`` is one string, or holds values that are not strings.
         """
         if isinstance(captions, str):
             raise TypeError('captions must be a sequence of strings, got one string; use [caption]')
@@ -172,11 +172,11 @@ class Lexicon:
 
         ``{}`` takes the name with its indefinite article: *a remote sensing image of a tree*, *... of an airport*, but
         *... of farmland* for mass nouns. ``{name}`` takes the bare name, for a template that has its own article
-        (``'the {name} from above'``). Interpretation: the article is ours, since a prompt that reads like a caption is
-        what a text tower has seen.
+        (``'the {name} from above'``). Interpretation: the article is ours, since text towers were trained on whole
+        sentences.
 
         Raises:
-            ConfigError: the template has no place for the name, or places for something else.
+            ConfigError: the template has no placeholder for the name, or other placeholders.
         """
         mark = '\0'
         try:
@@ -282,10 +282,10 @@ def _phrase_lengths(phrases: Iterable[str]) -> dict[str, tuple[int, ...]]:
 
 
 def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; a key that comes twice is an error instead of a silent loss."""
+    """A JSON object; a repeated key is an error, so that no value is lost silently."""
     repeated = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
     if repeated:
-        raise DataError(f'the key {repeated[0]!r} comes twice in one object; merge the two')
+        raise DataError(f'the key {repeated[0]!r} occurs twice in one object; merge the two')
     return dict(pairs)
 
 

@@ -1,6 +1,6 @@
-"""remote_sensing.json -> forms.json: its nouns in singular and plural, and its categories' articles, by `inflect`.
+"""remote_sensing.json -> forms.json: singular and plural of its nouns, and articles of its categories, by `inflect`.
 
-After a change of either rule or of the lexicon:
+Run it after a change of either rule or of the lexicon:
 
     python -m osdpm_plugin.datasets.lexicon.regenerate_forms
 """

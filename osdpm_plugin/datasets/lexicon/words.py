@@ -1,4 +1,4 @@
-"""Text -> words, and a noun -> its singular and plural: the two rules on which matching rests."""
+"""Text -> words; a noun -> its singular and plural: the two rules of matching."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORD_OR_BREAK = re.compile(r'[^\W_]+|[.,;:!?()\[\]{}"“”/|–—]')
 
 
 def split_words(text: str) -> list[str]:
-    """Lower-case words of a text; `PHRASE_BREAK` stands where punctuation keeps two words from being one phrase.
+    """Lower-case words of a text; `PHRASE_BREAK` marks punctuation that separates phrases.
 
     Hyphens, underscores and white space only separate words: ``Parking-Lot``, ``parking_lot`` and ``parking lot`` are
     the same two words, while ``a car, parks`` can never be the phrase *car parks*. A possessive ``'s`` is dropped. Any
@@ -31,10 +31,10 @@ def split_words(text: str) -> list[str]:
 def noun_forms(noun: str) -> tuple[str, ...]:
     """Spellings of one noun in singular and plural, itself first, by the rules and exceptions of `inflect`.
 
-    Those of the shipped lexicon's nouns are read from ``forms.json``: importing `inflect` takes a second.
+    The forms of nouns of the shipped lexicon are read from ``forms.json``, since importing `inflect` takes a second.
 
-    The other direction, a lemma of each word of a caption, is not taken: lemmatisers fold verbs into nouns (*planes are
-    parked* -> park, *trees are planted* -> plant). `inflect` cannot know whether a word is singular, so a non-word such
+    The words of captions are not lemmatised, since lemmatisers turn verbs into nouns (*planes are parked* -> park,
+    *trees are planted* -> plant). `inflect` cannot know whether a word is singular, so a non-word such
     as *carss* or *tenni* may be among the forms; no caption contains it.
     """
     forms = _shipped()['forms'].get(noun)
@@ -64,7 +64,7 @@ def _shipped() -> dict[str, dict[str, Any]]:
 
 @cache
 def _engine() -> Any:
-    """Shared `inflect` engine; imported here since the import takes time."""
+    """Shared `inflect` engine; imported here since the import is slow."""
     import inflect
 
     return inflect.engine()

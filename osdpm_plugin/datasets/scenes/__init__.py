@@ -1,7 +1,10 @@
-"""Seed -> an aerial-like picture of objects at very different scales with five captions; no download.
+"""Seed -> an aerial-like picture of objects at very different scales, with five captions; no download.
 
-canvas, palette, textures: pixels. objects, fields: one object each. companions, kinds*: what a scene is made of.
-vocabulary, captions: what is said of it. generator: the public functions.
+- ``canvas``, ``palette``, ``textures``: pixels;
+- ``objects``, ``fields``: functions that draw one object;
+- ``companions``, ``kinds``, ``kinds_*``, ``site``: the parts of a scene and their places;
+- ``vocabulary``, ``captions``: things -> phrases -> sentences;
+- ``generator``: the public functions.
 """
 
 from .generator import GENERATOR_VERSION, Scene, render_scene, scene_of_split, write_scenes

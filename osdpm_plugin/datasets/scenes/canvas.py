@@ -1,10 +1,10 @@
-"""Points in a rotated frame -> pixels: a supersampled canvas with textures, anti-aliased shapes and cast shadows."""
+"""Points in a rotated frame -> pixels of a supersampled canvas, with textures, anti-aliased shapes and shadows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Union
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ _SHIFT = 3
 
 @dataclass(frozen=True)
 class Frame:
-    """A place and a heading: local (x, y) -> canvas pixels. `angle` in radians."""
+    """A position and a direction: local (x, y) -> canvas pixels. ``angle`` in radians."""
 
     x: float
     y: float
@@ -39,7 +39,7 @@ class Frame:
         )
 
     def sub(self, x: float, y: float, angle: float = 0.0) -> Frame:
-        """A frame at local (x, y), turned further by `angle` radians."""
+        """A frame at local (x, y), turned further by ``angle`` radians."""
         origin = self.at((x, y))
         return Frame(float(origin[0]), float(origin[1]), self.angle + angle)
 
@@ -76,7 +76,7 @@ def _fixed(points: ArrayLike) -> np.ndarray:
 class Canvas:
     """A (512, 512, 3) uint8 RGB picture under construction, with one sun for all shadows.
 
-    `objects` collects (key, colour name, (4,) canvas bounds) of what captions may count.
+    ``objects`` collects (key, colour name, (4,) canvas bounds) of each object that captions may count.
     """
 
     def __init__(self, rng: np.random.Generator):
@@ -88,8 +88,8 @@ class Canvas:
         self.objects: list[tuple[str, str, tuple[float, float, float, float]]] = []
 
     # --- bookkeeping
-    def record(self, key: str, colour: str | None, points: ArrayLike) -> None:
-        """Note an object of `key` with its outline (n, 2) in canvas pixels."""
+    def record(self, key: str, colour: Optional[str], points: ArrayLike) -> None:
+        """Record an object of ``key`` with its outline (n, 2) in canvas pixels."""
         points = np.asarray(points)
         low, high = points.min(0), points.max(0)
         self.objects.append((key, colour or '', (float(low[0]), float(low[1]), float(high[0]), float(high[1]))))
@@ -100,7 +100,7 @@ class Canvas:
 
     # --- surfaces
     def surface(self, name: str, points: Optional[ArrayLike] = None, holes: Sequence[ArrayLike] = ()) -> None:
-        """Fill a polygon (all of the canvas without one) with a textured surface of the palette."""
+        """Fill a polygon, or the whole canvas if there is none, with a textured surface of the palette."""
         self.textured(GRAIN.get(name, 'plain'), tuple(jitter(s, self.rng, 4) for s in SURFACES[name]), points, holes)
 
     def textured(
@@ -110,7 +110,7 @@ class Canvas:
         points: Optional[ArrayLike] = None,
         holes: Sequence[ArrayLike] = (),
     ) -> None:
-        """Fill a polygon with tile `grain` seen through the ramp `stops`."""
+        """Fill a polygon with tile ``grain`` seen through the ramp ``stops``."""
         if points is None:
             self.pixels[:] = texture(self.rng, grain, stops, SIDE, SIDE)
             return
@@ -136,8 +136,8 @@ class Canvas:
         """Fill a polygon (n, 2)."""
         cv2.fillPoly(self.pixels, [_fixed(points)], colour, cv2.LINE_AA, _SHIFT)
 
-    def line(self, points: np.ndarray | Sequence, colour: Colour, width: float = 2, closed: bool = False) -> None:
-        """Draw a line (n, 2) of `width` canvas pixels; a bend has round corners."""
+    def line(self, points: Union[np.ndarray, Sequence], colour: Colour, width: float = 2, closed: bool = False) -> None:
+        """Draw a line (n, 2) of ``width`` canvas pixels; a bend has round corners."""
         if len(points) == 2 and width > 6:
             (ax, ay), (bx, by) = points
             across = np.array([ay - by, bx - ax]) * (width / 2 / max(np.hypot(bx - ax, by - ay), 1e-6))
@@ -146,7 +146,7 @@ class Canvas:
         cv2.polylines(self.pixels, [_fixed(points)], closed, colour, max(1, round(width)), cv2.LINE_AA, _SHIFT)
 
     def disc(self, centre: Iterable[float], radius: float, colour: Colour, width: float = -1) -> None:
-        """Fill a disc, or draw a circle where `width` is positive."""
+        """Fill a disc, or draw a circle if ``width`` is positive."""
         x, y, reach = (round(v * 8) for v in (*centre, radius))
         cv2.circle(self.pixels, (x, y), reach, colour, round(width), cv2.LINE_AA, _SHIFT)
 
@@ -167,7 +167,7 @@ class Canvas:
 
     # --- light
     def shadow(self, shapes: Sequence[ArrayLike], height: float) -> None:
-        """Darken what convex shapes [(n, 2), ...] of one height (canvas pixels) hide from the sun."""
+        """Darken the ground in the shadow of convex shapes [(n, 2), ...] of one height (canvas pixels)."""
         hulls = []
         for shape in shapes:
             shape = np.asarray(shape, np.float32)
@@ -176,7 +176,7 @@ class Canvas:
         self._darken(hulls)
 
     def drop(self, shapes: Sequence[ArrayLike], height: float) -> None:
-        """Darken the displaced outline of shapes that need not be convex and hover (planes, crowns)."""
+        """Darken the displaced outline of shapes above the ground (planes, crowns); they need not be convex."""
         self._darken([np.asarray(shape) + self.sun * height for shape in shapes])
 
     def _darken(self, shapes: Sequence[ArrayLike]) -> None:
@@ -193,7 +193,7 @@ class Canvas:
         cv2.copyTo(cv2.LUT(view, table.astype(np.uint8)[None]), mask, view)
 
     @staticmethod
-    def _roi(shapes: Sequence[ArrayLike]) -> tuple[int, int, int, int] | None:
+    def _roi(shapes: Sequence[ArrayLike]) -> Optional[tuple[int, int, int, int]]:
         points = np.concatenate([np.asarray(s).reshape(-1, 2) for s in shapes])
         x0, y0 = np.clip(np.floor(points.min(0)) - 1, 0, SIDE).astype(int)
         x1, y1 = np.clip(np.ceil(points.max(0)) + 2, 0, SIDE).astype(int)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .vocabulary import NOUNS, Thing, article
 
-#: How a thing stands to the main one; all survive flips and quarter turns of the picture.
+# Words for the relation of a thing to the main one; flips and quarter turns of the picture keep all of them true.
 RELATIONS: dict[str, tuple[str, ...]] = {
     'near': ('near', 'beside', 'next to', 'close to'),
     'on': ('on',),
@@ -30,7 +30,7 @@ _VERBS = {
 }
 _DEFAULT_VERBS = (('is', 'are'), ('is located', 'are located'), ('is situated', 'are situated'), ('lies', 'lie'))
 _COUNTED = ('plane', 'car', 'ship', 'tank', 'train', 'house', 'bridge', 'tennis court', 'basketball court')
-#: Words for the whole picture where they are not the main thing itself.
+# Words for the whole picture, if the main thing does not name it.
 PLACES = {
     'airport': ('airport', 'airport apron'),
     'harbour': ('harbour', 'port', 'dock'),
@@ -45,7 +45,7 @@ PLACES = {
     'sports': ('sports ground', 'sports area'),
 }
 
-Facts = frozenset[tuple[str, str, str]]
+Statements = frozenset[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Description:
         return (self.main, *self.details, *self.companions)
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> Statements:
         """All facts that captions of this scene may state."""
         here = {(thing.key, 'here', 'yes') for thing in self.things}
         return frozenset().union(here, *(thing.facts for thing in self.things))
@@ -86,7 +86,7 @@ def _choose(rng: np.random.Generator, description: Description) -> list[Thing]:
     return [others[i] for i in rng.choice(len(others), count, replace=False, p=weights / weights.sum())]
 
 
-def _sentence(rng: np.random.Generator, description: Description) -> tuple[str, Facts]:
+def _sentence(rng: np.random.Generator, description: Description) -> tuple[str, Statements]:
     main, said = description.main, []
 
     def phrase(thing: Thing, **chances: float) -> str:
@@ -144,13 +144,13 @@ def _sentence(rng: np.random.Generator, description: Description) -> tuple[str, 
 
 def write_captions(
     rng: np.random.Generator, description: Description, count: int = 5
-) -> tuple[tuple[str, ...], tuple[Facts, ...]]:
-    """`count` different lower-case sentences without a full stop, and the facts that each states.
+) -> tuple[tuple[str, ...], tuple[Statements, ...]]:
+    """``count`` different lower-case sentences without a full stop, and the facts that each states.
 
     The first is drawn until it states at least five facts, the others at least four (or all there are).
     """
     texts: list[str] = []
-    facts: list[Facts] = []
+    facts: list[Statements] = []
     enough = min(5, len(description.facts) - len(description.things))
     for attempt in range(400):
         text, stated = _sentence(rng, description)

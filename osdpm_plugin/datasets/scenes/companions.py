@@ -1,4 +1,4 @@
-"""Secondary elements of a picture: (canvas, strip, ground) -> the Thing that captions may name beside the main one."""
+"""(canvas, strip, ground) -> a secondary element, drawn, and the `Thing` that captions may name."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ CARS = ('white', 'red', 'blue', 'black', 'yellow')
 
 
 def pick(c: Canvas, names: Sequence[str], ground: str = '') -> str:
-    """One of the colour names that is not that of the ground (where there is another)."""
+    """One of the colour names, not that of the ground if there is another."""
     return str(c.rng.choice([name for name in names if name != GROUND_COLOUR.get(ground)] or names))
 
 
 def wave(c: Canvas, x0: float, x1: float, swing: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points: x (60,) and a smooth random offset (60,) of at most about `swing`."""
+    """Points: x (60,) and a smooth random offset (60,) of at most about ``swing``."""
     x = np.linspace(x0, x1, 60)
     first, second = c.rng.uniform(0, 2 * np.pi, 2)
     return x, swing * (0.65 * np.sin(x / c.rng.uniform(90, 150) + first) + 0.35 * np.sin(x / 48 + second))
@@ -38,7 +38,7 @@ def blob(c: Canvas, rx: float, ry: float) -> np.ndarray:
 
 
 def _slots(c: Canvas, a: Area, count: int, width: float) -> np.ndarray:
-    """Places x of `count` neighbours `width` apart, their group at a random place of the strip."""
+    """Places x of ``count`` neighbours ``width`` apart, the group at a random place in the strip."""
     span = (count - 1) * width
     room = max(0.0, a.hw - span / 2 - width / 2)
     return c.rng.uniform(-room, room) + np.arange(count) * width - span / 2
@@ -130,7 +130,7 @@ def pool(c: Canvas, a: Area, ground: str) -> Thing:
 
 
 def buildings(c: Canvas, a: Area, ground: str) -> Thing:
-    """One large or up to five like buildings side by side."""
+    """One large building or up to five equal ones side by side."""
     count, colour = int(c.rng.integers(1, 6)), pick(c, ROOFS, ground)
     width, depth = (130 if count == 1 else min(92, 1.7 * a.hw / count)), 0.62 * a.hh * 2
     gabled = bool(c.rng.integers(2))

@@ -1,4 +1,4 @@
-"""(canvas, frame, size, colour name) -> one recorded sports field with its markings."""
+"""(canvas, frame, size, colour name) -> one sports field with its markings, drawn and recorded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _arc(radius: float, start: float, stop: float, x: float = 0, y: float = 0) -
 
 
 def football(c: Canvas, f: Frame, width: float, colour: str = 'green') -> None:
-    """A pitch of `width` by 0.64 width, mown in stripes."""
+    """A pitch of ``width`` by 0.64 width, mown in stripes."""
     depth, paint = 0.64 * width, (66, 142, 62)
     c.poly(f.rect(width, depth), paint)
     for x in np.linspace(-width / 2, width / 2, 11)[:-1:2]:
@@ -30,7 +30,7 @@ def football(c: Canvas, f: Frame, width: float, colour: str = 'green') -> None:
 
 
 def track(c: Canvas, f: Frame, width: float, colour: str) -> None:
-    """A running track of `width` by 0.56 width round a pitch."""
+    """A running track of ``width`` by 0.56 width around a pitch."""
     paint, depth = c.colour(colour), 0.56 * width
 
     def oval(grow: float) -> np.ndarray:
@@ -48,7 +48,7 @@ def track(c: Canvas, f: Frame, width: float, colour: str) -> None:
 
 
 def tennis(c: Canvas, f: Frame, width: float, colour: str) -> None:
-    """A court of `width` by 0.5 width: coloured, with singles lines and a net."""
+    """A court of ``width`` by 0.5 width: coloured, with singles lines and a net."""
     paint, depth = c.colour(colour), 0.52 * width
     c.poly(f.rect(width, depth), shade(paint, 0.84))
     c.poly(f.rect(0.8 * width, 0.74 * depth), shade(paint, 1.1))
@@ -62,7 +62,7 @@ def tennis(c: Canvas, f: Frame, width: float, colour: str) -> None:
 
 
 def basketball(c: Canvas, f: Frame, width: float, colour: str) -> None:
-    """A court of `width` by 0.56 width: keys, three-point arcs, centre circle."""
+    """A court of ``width`` by 0.56 width: keys, three-point arcs, centre circle."""
     paint, depth = c.colour(colour), 0.56 * width
     thick = max(2, width / 50)
     c.poly(f.rect(width, depth), paint)
@@ -79,7 +79,7 @@ def basketball(c: Canvas, f: Frame, width: float, colour: str) -> None:
 
 
 def baseball(c: Canvas, f: Frame, radius: float, colour: str) -> None:
-    """A fan of mown grass of `radius` opening along +x, home plate at the tip, an infield of `colour` sand."""
+    """A fan of mown grass of ``radius`` opening along +x, home plate at the tip, an infield of ``colour`` sand."""
     paint, tip = c.colour(colour), f.sub(-radius / 2, 0)
     fan = np.concatenate([[(0, 0)], _arc(radius, -np.pi / 4, np.pi / 4)])
     c.poly(tip.at(fan), (104, 168, 76))
@@ -97,7 +97,7 @@ def baseball(c: Canvas, f: Frame, radius: float, colour: str) -> None:
 
 
 def stadium(c: Canvas, f: Frame, width: float, colour: str) -> None:
-    """An oval arena of `width` by 0.8 width: a ring of coloured stands round a pitch."""
+    """An oval arena of ``width`` by 0.8 width: a ring of coloured stands around a pitch."""
     paint, depth = c.colour(colour), 0.8 * width
     outline = f.oval(width / 2, depth / 2, 60)
     c.shadow([outline], 34)

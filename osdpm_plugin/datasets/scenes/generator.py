@@ -1,4 +1,4 @@
-"""Seed -> Scene (picture, captions, facts); a folder of them in the Karpathy layout of caption data sets."""
+"""Seed -> `Scene` with picture, captions and facts; numbers of scenes -> a folder in the Karpathy layout."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional, Union
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from ...errors import DataError
+from ...errors import ConfigError, DataError
+from ...utils.checks import check_int, check_one_of
 from .canvas import SIDE, Box, Canvas
-from .captions import Facts, write_captions
+from .captions import Statements, write_captions
 from .kinds import KINDS, compose
 from .textures import warm_up
 
 GENERATOR_VERSION = 1  # raise it whenever a picture or a caption of some seed changes
 SPLITS = ('train', 'val', 'test')
+LEAST_SIZE = 64
 _NAME = 'procedural_scenes'
 
 
@@ -34,30 +36,39 @@ _NAME = 'procedural_scenes'
 class Scene:
     """One picture with its captions.
 
-    image: (H, W, 3) uint8 RGB. kind: name of the scene kind. main: key of the main thing in `vocabulary.NOUNS`.
-    captions: five different sentences; caption_facts: what each states; facts: all that is true of the scene, as
-    (key, attribute, value). boxes: what was drawn, in pixels of the image (objects may reach over its edge).
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        kind: name of the scene kind.
+        main: key of the main thing in `vocabulary.NOUNS`.
+        captions: five different sentences.
+        caption_facts: for each caption what it states, as (key, attribute, value).
+        facts: all that is true of the scene.
+        boxes: drawn objects, in pixels of the image; they may extend over its edge.
     """
 
     image: np.ndarray
     kind: str
     main: str
     captions: tuple[str, ...]
-    caption_facts: tuple[Facts, ...]
-    facts: Facts
+    caption_facts: tuple[Statements, ...]
+    facts: Statements
     boxes: tuple[Box, ...]
 
 
-def render_scene(seed: int | Sequence[int], image_size: int = 256, kind: str | None = None) -> Scene:
-    """Draw the scene of a seed, or of a sequence of non-negative seeds; equal arguments give equal scenes.
+def render_scene(seed: Union[int, Sequence[int]], image_size: int = 256, kind: Optional[str] = None) -> Scene:
+    """Draw the scene of a seed; equal arguments give equal scenes.
 
-    Neither content nor captions depend on `image_size` (pixels a side, at least 64). `kind`: key of `kinds.KINDS`; None
-    draws one. ValueError: the size is too small or the kind unknown.
+    Args:
+        seed: from 0, or a sequence of such.
+        image_size: pixels a side, at least 64; neither content nor captions depend on it.
+        kind: key of `kinds.KINDS`; None draws one.
+
+    Raises:
+        ConfigError: the size is too small or the kind unknown.
     """
-    if kind is not None and kind not in KINDS:
-        raise ValueError(f'kind must be one of {", ".join(KINDS)}, got {kind!r}')
-    if image_size < 64:
-        raise ValueError(f'image_size must be at least 64 pixels, got {image_size}')
+    if kind is not None:
+        check_one_of('render_scene', 'kind', kind, KINDS)
+    check_int('render_scene', 'image_size', image_size, least=LEAST_SIZE)
     rng = np.random.default_rng(seed)
     kind = kind or str(rng.choice(list(KINDS)))
     canvas = Canvas(rng)
@@ -70,9 +81,9 @@ def render_scene(seed: int | Sequence[int], image_size: int = 256, kind: str | N
 
 
 def scene_of_split(split: str, index: int, *, seed: int = 0, image_size: int = 256) -> Scene:
-    """The scene that `write_scenes` draws for picture `index` (from 0) of a split.
+    """The scene that `write_scenes` draws for picture ``index`` (from 0) of a split.
 
-    Kinds are dealt in shuffled rounds, so that any number of pictures holds each kind equally often, give or take one.
+    Kinds come in shuffled rounds of all kinds, so that their numbers differ by at most one.
     """
     number, (turn, place) = SPLITS.index(split), divmod(index, len(KINDS))
     deck = np.random.default_rng((seed, number, turn, len(SPLITS))).permutation(list(KINDS))
@@ -97,7 +108,7 @@ def _write_one(
 
 
 def _results(jobs: list, write: Callable, num_workers: int) -> list[tuple[str, tuple[str, ...]]]:
-    """`write` of each job in order; in forked workers (which share the tiles) where that is possible."""
+    """``write`` of each job in order; in forked workers, which share the tiles, if the system can fork."""
     bar = partial(tqdm, total=len(jobs), desc='drawing scenes', unit='image', mininterval=0.5)
     if num_workers == 1:
         return list(bar(map(write, jobs)))
@@ -110,7 +121,7 @@ def _results(jobs: list, write: Callable, num_workers: int) -> list[tuple[str, t
 
 
 def _check_existing(root: Path, block: dict[str, Any]) -> bool:
-    """True when `root` already holds this very set; DataError when it holds something else."""
+    """Whether ``root`` already holds the same set; DataError if it holds something else."""
     annotation = root / 'dataset.json'
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
@@ -127,7 +138,7 @@ def _check_existing(root: Path, block: dict[str, Any]) -> bool:
 
 
 def write_scenes(
-    root: str | os.PathLike,
+    root: Union[str, os.PathLike],
     *,
     num_train: int,
     num_val: int,
@@ -135,39 +146,37 @@ def write_scenes(
     seed: int = 0,
     image_size: int = 256,
     quality: int = 92,
-    num_workers: int | None = None,
+    num_workers: Optional[int] = None,
 ) -> Path:
-    """Write `root/dataset.json` and `root/images/*.jpg`; return `root`.
+    """Write ``root/dataset.json`` and ``root/images/*.jpg``; return ``root``.
 
     The i-th picture of a split depends on (seed, split, i) alone, so a larger set starts with the smaller one. The set
-    is drawn in a temporary folder beside `root` and renamed, so that `root` is complete whenever it exists. A root that
-    already holds the same set is kept as it is.
+    is drawn in a temporary folder beside ``root`` and renamed, so that ``root`` is complete whenever it exists. A root
+    that already holds the same set is kept as it is.
 
     Args:
+        root: the folder.
         num_train, num_val, num_test: pictures of each split, from 0; not all 0.
         seed: from 0.
         image_size: pixels a side, at least 64.
         quality: of the JPEG files, 1 to 100.
-        num_workers: processes; None takes one for each core.
+        num_workers: processes; None: one for each core.
 
     Raises:
-        ValueError: an argument is out of its range.
-        DataError: `root` holds other files or scenes of other parameters.
+        ConfigError: an argument is out of range.
+        DataError: ``root`` holds other files or scenes of other parameters.
     """
     counts = dict(zip(SPLITS, (num_train, num_val, num_test)))
-    for name, value, least in (
-        *((f'num_{s}', n, 0) for s, n in counts.items()),
-        ('seed', seed, 0),
-        ('image_size', image_size, 64),
-        ('quality', quality, 1),
-        ('num_workers', num_workers, 1),
-    ):
-        if value is not None and value < least:
-            raise ValueError(f'{name} must be at least {least}, got {value}')
+    owner = 'ProceduralScenes'
+    for split, count in counts.items():
+        check_int(owner, f'num_{split}', count, least=0)
+    check_int(owner, 'seed', seed, least=0)
+    check_int(owner, 'image_size', image_size, least=LEAST_SIZE)
+    check_int(owner, 'quality', quality, most=100)
+    if num_workers is not None:
+        check_int(owner, 'num_workers', num_workers)
     if not any(counts.values()):
-        raise ValueError('num_train, num_val and num_test are all 0; ask for at least one scene')
-    if quality > 100:
-        raise ValueError(f'quality must be at most 100, got {quality}')
+        raise ConfigError(f'{owner}: num_train, num_val and num_test are all 0; ask for at least one scene')
     root = Path(root)
     block = {'version': GENERATOR_VERSION, 'seed': seed, 'image_size': image_size, 'quality': quality, 'counts': counts}
     if _check_existing(root, block):
@@ -179,7 +188,7 @@ def write_scenes(
         (temporary / 'images').mkdir()
         jobs = [(split, i, f'{split}_{i + 1:05d}.jpg') for split in SPLITS for i in range(counts[split])]
         warm_up()
-        cv2.setNumThreads(0)  # one process a core; idle threads of OpenCV would not survive a fork
+        cv2.setNumThreads(0)  # one process for each core; threads of OpenCV do not survive a fork
         write = partial(_write_one, folder=str(temporary / 'images'), seed=seed, image_size=image_size, quality=quality)
         results = _results(jobs, write, min(num_workers or os.cpu_count() or 1, len(jobs)))
         images, sentid = [], 0

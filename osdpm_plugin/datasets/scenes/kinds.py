@@ -1,4 +1,4 @@
-"""The table of scene kinds, and `compose`: ground, secondary elements, then the main thing -> Description."""
+"""Name of a scene kind -> ground, secondary elements and main thing, drawn, and their `Description`."""
 
 from __future__ import annotations
 
@@ -16,16 +16,24 @@ from .vocabulary import Thing
 
 EARTH = ('grass', 'soil', 'sand')
 ANY = (*EARTH, 'concrete')
-#: What a road must not cut in two.
+# Things that a road must not cut in two.
 BUILT = ('pond', 'pool', 'building', 'parking lot', 'tank', 'tennis court', 'basketball court', 'container')
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A drawing function, the grounds it may lie on, companions to leave out, and the word for the whole picture.
+    """One kind of scene.
 
-    covers: the main thing fills its area, so the ground is not named. least, most: numbers of secondary elements.
-    order: where they lie, see `Site`. first: drawn before them, so that they lie over its edges.
+    Attributes:
+        draw: draws the main thing.
+        grounds: the grounds it may lie on.
+        avoid: companions to leave out.
+        place: key of the words for the whole picture.
+        covers: the main thing fills its area, so the ground is not named.
+        least: smallest number of secondary elements.
+        order: where they lie, see `Site`.
+        most: largest number of secondary elements.
+        first: the main thing is drawn before them, so that they lie over its edges.
     """
 
     draw: Callable[[Canvas, Area, str], Part]
@@ -86,7 +94,7 @@ def compose(canvas: Canvas, kind: str) -> Description:
     allowed = [name for name in allowed if name.replace(' ', '_') not in kind and name != _main_key(kind)]
     count = min(entry.most, max(entry.least, 1 + (rng.random() < 0.7)))
     chosen = [str(name) for name in rng.choice(allowed, count, replace=False)]
-    chosen.sort(key=lambda name: not COMPANIONS[name].through)  # what runs through comes first
+    chosen.sort(key=lambda name: not COMPANIONS[name].through)  # elements from edge to edge come first
     strips = [(COMPANIONS[name], site.strip(COMPANIONS[name].thickness)) for name in chosen]
     area = site.main()
     part = entry.draw(canvas, area, ground) if entry.covers or entry.first else None
@@ -98,7 +106,7 @@ def compose(canvas: Canvas, kind: str) -> Description:
 
 
 def _lay_ground(canvas: Canvas, ground: str) -> None:
-    """The ground of the whole picture, with worn patches, shrubs or joints that captions do not name."""
+    """Draw the ground of the whole picture, with worn patches, shrubs or joints that captions do not name."""
     rng = canvas.rng
     canvas.surface(ground)
     if ground == 'concrete':

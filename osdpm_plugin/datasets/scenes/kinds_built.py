@@ -1,4 +1,4 @@
-"""Scene kinds of buildings and sports: (canvas, area, ground) -> Part."""
+"""(canvas, area, ground) -> a scene of buildings or sports, drawn, and its `Part`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _plots(c: Canvas, a: Area, count: int, roof: str, fill: float) -> None:
 
 
 def dense_residential(c: Canvas, a: Area, ground: str) -> Part:
-    """Rows of like houses with streets, and sometimes trees, between them."""
+    """Rows of equal houses with streets, and sometimes trees, between them."""
     rows = 3 if a.hh > 110 else 2
     columns = int(a.hw * 2 / (2 * a.hh / rows) * 1.5)
     roof = pick(c, ROOFS, ground)
@@ -192,7 +192,7 @@ football_fields = _courts(fields.football, 'football field', 1 / 0.64, ('green',
 
 
 def playground(c: Canvas, a: Area, ground: str) -> Part:
-    """A running track round a football field."""
+    """A running track around a football field."""
     lane = pick(c, ('red', 'blue', 'orange', 'grey', 'brown'), ground)
     width = min(1.9 * a.hw, 1.9 * a.hh / 0.56)
     small = c.rng.random() < 0.4

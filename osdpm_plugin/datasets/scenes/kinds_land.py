@@ -1,4 +1,4 @@
-"""Scene kinds of land and water: (canvas, area, ground) -> Part."""
+"""(canvas, area, ground) -> a scene of land or water, drawn, and its `Part`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scene kinds of transport: (canvas, area, ground) -> Part, the main thing and the details that belong to it."""
+"""(canvas, area, ground) -> a scene of transport, drawn, and its `Part`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PLANES = ('white', 'white', 'blue', 'red', 'yellow', 'green')
 
 
 def number(c: Canvas, *, most: int = 6, several: int = 8, many: int = 12) -> int:
-    """A count to draw: 1..`most` mostly, else `several` (7-9) or `many` (at least 10); 0 leaves a choice out."""
+    """A count to draw: 1..``most`` mostly, else ``several`` (7-9) or ``many`` (at least 10); 0 leaves a choice out."""
     options = [*range(1, most + 1), *([several] if several else []), *([many] if many else [])]
     return int(c.rng.choice(options))
 

@@ -1,9 +1,12 @@
-"""(canvas, frame, size, colour name) -> one recorded object: planes, ships, vehicles, tanks, buildings, trees.
+"""(canvas, frame, size, colour name) -> one object, drawn and recorded: planes, ships, vehicles, tanks, buildings,
+trees.
 
-Lengths are canvas pixels (512 a side). Local +x is an object's heading. Each function records what it drew.
+Lengths are canvas pixels (512 a side). Local +x is an object's heading. Each function records the object.
 """
 
 from __future__ import annotations
+
+from typing import Optional
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -70,7 +73,7 @@ def ship(c: Canvas, f: Frame, length: float, colour: str, key: str = 'ship') -> 
 
 
 def cars(c: Canvas, frames: list[Frame], colours: list[str], length: float = 25.0, key: str = 'car') -> None:
-    """Cars of one size; drawn together because a car park holds a hundred."""
+    """Cars of one size; drawn together for speed, since a car park holds a hundred."""
     wide = 0.5 * length
     bodies = [f.rect(length, wide) for f in frames]
     c.shadow(bodies, 0.2 * length)
@@ -109,7 +112,7 @@ def building(
     key: str = 'building',
     *,
     height: float = 24.0,
-    gabled: bool | None = None,
+    gabled: Optional[bool] = None,
     units: bool = True,
 ) -> None:
     """A building from above: a gabled roof of two lit planes, or a flat one with parapet and air conditioners."""
@@ -161,7 +164,7 @@ def scatter_trees(
     tone: str = 'green',
     key: str = 'tree',
 ) -> None:
-    """`count` trees at random places of a local rectangle."""
+    """``count`` trees at random places of a local rectangle."""
     local = c.rng.uniform((x0, y0), (x1, y1), (count, 2))
     trees(c, f.at(local), c.rng.uniform(*size, count), tone, key)
 
@@ -198,14 +201,14 @@ def road(c: Canvas, points: ArrayLike, width: float, *, marked: bool = True, dir
 
 
 def water(c: Canvas, outline: np.ndarray, colour: str) -> None:
-    """A body of water with a pale shore; `colour` is blue, green or brown."""
+    """A body of water with a pale shore; ``colour`` is blue, green or brown."""
     c.line(outline, (186, 170, 132), 12, closed=True)
     c.surface(f'{colour} water', outline)
     c.line(outline, (150, 160, 140), 2, closed=True)
 
 
 def furrows(c: Canvas, f: Frame, x0: float, y0: float, x1: float, y1: float, colour: str, step: float = 9.0) -> None:
-    """A field of rows along local x; `colour` is green, yellow or brown."""
+    """A field of rows along local x; ``colour`` is green, yellow or brown."""
     c.surface(f'field {colour}', f.box(x0, y0, x1, y1))
     row = {'green': (62, 104, 40), 'yellow': (190, 158, 58), 'brown': (100, 70, 46)}[colour]
     for y in np.arange(y0 + step / 2, y1, step):

@@ -1,4 +1,4 @@
-"""Colour names -> RGB, and the colour ramps that turn grey texture tiles into ground, water or canopy."""
+"""Colour names -> RGB; surface names -> colour ramps that turn grey texture tiles into ground, water or canopy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 Colour = tuple[int, ...]  # red, green, blue; 8 bits each
 
-#: Every colour that a caption may name, as 8-bit RGB.
+# Every colour that a caption may name, as 8-bit RGB.
 COLOURS: dict[str, Colour] = {
     'white': (238, 238, 234),
     'grey': (142, 145, 150),
@@ -19,7 +19,7 @@ COLOURS: dict[str, Colour] = {
     'brown': (122, 80, 50),
 }
 
-#: Stops from dark to light of each surface; `texture` interpolates between them.
+# Stops from dark to light of each surface; `texture` interpolates between them.
 SURFACES: dict[str, tuple[Colour, ...]] = {
     'grass': ((62, 92, 44), (92, 124, 60), (112, 140, 72), (142, 156, 92)),
     'soil': ((106, 76, 52), (146, 106, 74), (168, 128, 94), (192, 156, 120)),
@@ -41,19 +41,19 @@ SURFACES: dict[str, tuple[Colour, ...]] = {
     'field brown': ((92, 62, 40), (120, 84, 56), (136, 98, 66), (164, 126, 90)),
 }
 
-#: The nearest nameable colour of each ground, so that nothing of that colour is drawn on it.
+# The nearest nameable colour of each ground, so that nothing of that colour is drawn on it.
 GROUND_COLOUR = {'grass': 'green', 'soil': 'brown', 'concrete': 'grey', 'sand': 'yellow', 'asphalt': 'black'}
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """Multiply an RGB colour; above 1 it goes towards white instead, so that the hue survives."""
+    """Multiply an RGB colour; above 1 it is mixed with white instead, so that the hue is kept."""
     if factor <= 1:
         return tuple(int(v * factor) for v in colour)
     return tuple(int(v + (255 - v) * min(factor - 1, 1)) for v in colour)
 
 
 def jitter(colour: Colour, rng: np.random.Generator, amount: int = 7) -> Colour:
-    """The colour plus a uniform offset of at most `amount` levels in each channel."""
+    """The colour plus a uniform offset of at most ``amount`` levels in each channel."""
     return tuple(int(v) for v in np.clip(np.add(colour, rng.integers(-amount, amount + 1, 3)), 0, 255))
 
 

@@ -1,4 +1,4 @@
-"""The plan of a picture: a rotated square cut into strips for secondary elements and an area for the main one."""
+"""Canvas -> the plan of a picture: a rotated square, cut into strips for secondary elements and a main area."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from .vocabulary import Thing
 
 @dataclass(frozen=True)
 class Area:
-    """A rectangle with its own frame, centred on what is visible of it.
+    """A rectangle with its own frame, centred on its visible part.
 
-    hw, hh: half sides of the visible part (canvas pixels). x0, y0, x1, y1: how far it may be painted, off canvas too.
+    Attributes:
+        frame: position and direction of the centre.
+        hw: half the width of the visible part (canvas pixels).
+        hh: half its height.
+        x0: limits of the painted rectangle, which may leave the canvas; likewise y0, x1 and y1.
     """
 
     frame: Frame
@@ -32,7 +36,7 @@ class Area:
 
 
 def _area(frame: Frame, visible: np.ndarray, painted: np.ndarray, turns: int) -> Area:
-    """Area of two rectangles (x0, y0, x1, y1) in `frame`, its own frame turned by quarter turns."""
+    """Two rectangles (x0, y0, x1, y1) in ``frame`` -> `Area`, whose own frame has quarter turns."""
     centre = np.array([visible[0] + visible[2], visible[1] + visible[3]]) / 2
     sub = frame.sub(centre[0], centre[1], turns * np.pi / 2)
 
@@ -74,7 +78,7 @@ class Site:
         return np.clip(rect, -self.half, self.half)
 
     def strip(self, thickness: float) -> Area:
-        """The next strip of `thickness` visible canvas pixels; its local +y points out of the picture."""
+        """The next strip of ``thickness`` visible canvas pixels; its local +y points out of the picture."""
         side = self._sides.pop()
         painted = self._free.copy()
         if side < 2:  # at the low end of x (0) or y (1)
@@ -86,7 +90,7 @@ class Site:
         return _area(self.frame, self._visible(painted), painted, _OUTWARD[side])
 
     def main(self) -> Area:
-        """What is left; its long side lies along local x unless a side is to be open."""
+        """The remaining area; its long side lies along local x unless one side must stay open."""
         visible = self._visible(self._free)
         width, height = visible[2] - visible[0], visible[3] - visible[1]
         turns = 2 * int(self.canvas.rng.integers(2)) + (height > width)
@@ -97,18 +101,18 @@ class Site:
 
 @dataclass(frozen=True)
 class Part:
-    """What a scene kind's drawing function says of its picture; `details` belong to the main thing."""
+    """The result of a drawing function: the main thing and the ``details`` that belong to it."""
 
     main: Thing
     details: tuple[Thing, ...] = ()
 
     def describe(self, kind: str, place: str, companions: tuple[Thing, ...]) -> Description:
-        """Add what the drawing function did not know."""
+        """Add the kind, the place and the companions."""
         return Description(kind, self.main, self.details, companions, place)
 
 
 def cells(count: int, hw: float, hh: float, aspect: float = 1.0) -> tuple[list[tuple[float, float]], float]:
-    """`count` places in a (2 hw, 2 hh) rectangle and the width of the largest boxes, `aspect` x height, that fit."""
+    """``count`` places in a (2 hw, 2 hh) rectangle; width (``aspect`` x height) of the largest boxes that fit."""
     best = (0.0, 1)
     for rows in range(1, count + 1):
         columns = -(-count // rows)

@@ -1,7 +1,7 @@
-"""Name -> (h, w, 3) uint8 texture: random windows of cached grey tiles, seen through a colour ramp.
+"""Name -> (h, w, 3) uint8 texture: random windows of cached grey tiles, coloured by a ramp.
 
-The tiles are drawn once a process from fixed seeds (they are part of the generator's version); each picture only pays
-for a crop, a flip and a lookup table.
+The tiles are drawn once in each process from fixed seeds, which belong to the version of the generator; a picture costs
+only a crop, a flip and a lookup table.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def tile(name: str) -> np.ndarray:
     return _to_uint8(_fractal(*octaves))
 
 
-#: Which tile gives each surface its grain; surfaces not named here use 'plain'.
+# The tile of each surface; surfaces not named here use 'plain'.
 GRAIN = {
     'grass': 'grass',
     'soil': 'soil',
@@ -103,7 +103,7 @@ def window(rng: np.random.Generator, name: str, height: int, width: int) -> np.n
 
 
 def texture(rng: np.random.Generator, name: str, stops: tuple[Colour, ...], height: int, width: int) -> np.ndarray:
-    """A window of tile `name` through the colour ramp `stops`: (height, width, 3) uint8 RGB."""
+    """A window of tile ``name`` through the colour ramp ``stops``: (height, width, 3) uint8 RGB."""
     return cv2.applyColorMap(np.ascontiguousarray(window(rng, name, height, width)), ramp(stops))
 
 

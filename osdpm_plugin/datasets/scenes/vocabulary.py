@@ -1,12 +1,13 @@
-"""Things in a scene and the noun phrases that name them: count, size, colour and a synonym of the noun."""
+"""`Thing` in a scene -> a noun phrase with its count, size, colour and a synonym of the noun."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 
-#: key -> (singular, plural) synonyms. A mass noun has the same form twice and is used with `count=None`.
+# key -> (singular, plural) synonyms. A mass noun has the same form twice and is used with ``count=None``.
 NOUNS: dict[str, tuple[tuple[str, str], ...]] = {
     'plane': (('plane', 'planes'), ('airplane', 'airplanes'), ('aircraft', 'aircraft')),
     'terminal': (('terminal', 'terminals'), ('terminal building', 'terminal buildings')),
@@ -90,16 +91,22 @@ def article(words: str) -> str:
 
 @dataclass(frozen=True)
 class Thing:
-    """What a caption may say of one group of like objects.
+    """One group of equal objects, as captions may describe it.
 
-    count: number drawn; None for a mass noun. colour, size: names or None. roof: the colour is the roof's.
-    suffix: words after the noun ('in two rows'). relation: key of `captions.RELATIONS`, to the main thing.
+    Attributes:
+        key: of `NOUNS`.
+        count: number drawn; None for a mass noun.
+        colour: its name, or None.
+        size: a word, or None.
+        roof: the colour is that of the roof.
+        suffix: words after the noun ('in two rows').
+        relation: key of `captions.RELATIONS`, to the main thing.
     """
 
     key: str
-    count: int | None = 1
-    colour: str | None = None
-    size: str | None = None
+    count: Optional[int] = 1
+    colour: Optional[str] = None
+    size: Optional[str] = None
     roof: bool = False
     suffix: str = ''
     relation: str = 'near'
@@ -119,9 +126,9 @@ class Thing:
     def phrase(
         self, rng: np.random.Generator, *, colour: float = 0.9, size: float = 0.6, one: float = 0.0
     ) -> tuple[str, frozenset[tuple[str, str, str]]]:
-        """A noun phrase and the facts in it; `colour` and `size` are probabilities.
+        """A noun phrase and the facts in it.
 
-        `one` is that of 'one' for 'a'.
+        ``colour`` and ``size`` are the probabilities that these are named, ``one`` that it says 'one' in place of 'a'.
         """
         noun = NOUNS[self.key][rng.integers(len(NOUNS[self.key]))][self.plural]
         said = {(self.key, 'count', count_word(self.count))} if self.count is not None else {(self.key, 'here', 'yes')}

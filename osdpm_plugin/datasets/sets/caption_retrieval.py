@@ -1,4 +1,4 @@
-"""The base of all data sets: files -> one item an image, with all its captions."""
+"""`CaptionRetrievalDataset`, the base of all data sets: files -> one item an image, with all its captions."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 
 from ...errors import ConfigError, DataError
 from ...registry import DATASETS
+from ...utils.checks import check_int, check_number, check_one_of
 from ..annotations.exclude_list import leave_out
 from ..annotations.json_files import BlankCaptions, ImageRecord, read_karpathy_json, usual_split_names
 from ..annotations.split_conventions import CONVENTIONS, SplitConvention, apply_convention, lacks_val
@@ -31,33 +32,33 @@ class CaptionRetrievalDataset(BaseDataset):
     """Images with captions in the Karpathy JSON layout.
 
     An item, before the pipeline: ``dict(image_id: int, img_path: str, captions: list[str], caption_ids: list[int])``.
-    There is one item an image in training and in evaluation alike; a transform samples captions for training.
+    Training and evaluation have the same items, one an image; a transform samples captions for training.
 
     After `seed_epoch`, the random choices of the pipeline are a function of (seed, epoch, item): the same for any
-    number of workers, and in a run that was interrupted and resumed. Inside a wrapper that repeats items see
+    number of workers, and in a run that was interrupted and resumed. For a wrapper that repeats items see
     `SeedByPosition`.
 
-    A subclass states the facts of one published set, and reads its layout where that is another one.
+    A subclass states the facts of one published set, and reads its layout if that differs.
 
     Args:
         data_root: folder of the set.
-        split: a split named in the annotation file; ``trainval`` joins both; None takes every image. A file's
-            ``validation``, ``valid`` or ``dev``, or another case of train, val and test, is taken for those.
+        split: a split named in the annotation file; ``trainval`` joins train and val; None takes every image. The
+            names ``validation``, ``valid`` and ``dev``, and upper case, are understood too; see `usual_split_names`.
         pipeline: configs of transforms.
-        ann_file: annotation file relative to ``data_root``; the set's official name when None.
-        image_dir: folder of images relative to ``data_root``; the set's official name when None.
-        test_mode: an item that cannot be loaded is an error at once (mmengine's meaning).
+        ann_file: annotation file relative to ``data_root``; None: the official name of the set.
+        image_dir: folder of images relative to ``data_root``; None: the official name of the set.
+        test_mode: an item that cannot be loaded is an error at once, as in mmengine.
         split_convention: how train and val are cut: ``official``, ``pir``, ``galr`` or ``hvsa``; see
             `split_conventions`.
         split_seed: seed of a cut.
-        split_manifest: a file of ``tools/make_split.py``, or the name of a shipped one, that says the splits instead.
-        val_fraction: share of ``train`` that becomes ``val`` where the official file names only train and test
-            (RSITMD), when train or val is asked for. The cut is a function of file names and ``split_seed``, and
-            is logged.
+        split_manifest: a file of ``tools/make_split.py``, or the name of a shipped one, that lists the files of each
+            split.
+        val_fraction: share of ``train`` that becomes ``val`` if the file names only train and test (RSITMD) and
+            train or val is asked for. The cut depends on file names and ``split_seed`` alone, and is logged.
         exclude_list: JSON file with names of images to leave out of the split.
-        blank_captions: ``raise`` an error for a caption without words, or ``drop`` it; the set's own rule when None.
+        blank_captions: ``raise`` an error for a caption without words, or ``drop`` it; None: the rule of the set.
         check: how images are checked at start-up: ``decode`` every one, ``exists``, or ``none``.
-        indices: the first n items or a list of positions, for quick trials (mmengine's meaning).
+        indices: the first n items or a list of positions, for quick trials, as in mmengine.
         metainfo: extra meta information.
 
     Raises:
@@ -88,20 +89,15 @@ class CaptionRetrievalDataset(BaseDataset):
         indices: Union[int, Sequence[int], None] = None,
         metainfo: Optional[dict] = None,
     ) -> None:
-        if not 0 < val_fraction < 1:
-            raise ConfigError(f'val_fraction must lie between 0 and 1, got {val_fraction}')
-        if not 0 <= split_seed < 2**63:
-            raise ConfigError(f'split_seed must lie between 0 and 2**63 - 1, got {split_seed}')
-        for key, value, allowed in (
-            ('blank_captions', blank_captions, ('raise', 'drop', None)),
-            ('check', check, ('decode', 'exists', 'none')),
-            ('split_convention', split_convention, CONVENTIONS),
-        ):
-            if value not in allowed:
-                raise ConfigError(f'{key} must be one of {allowed}, got {value!r}')
+        owner = type(self).__name__
+        check_number(owner, 'val_fraction', val_fraction, above=0, below=1)
+        check_int(owner, 'split_seed', split_seed, least=0, most=2**63 - 1)
+        check_one_of(owner, 'blank_captions', blank_captions, ('raise', 'drop', None))
+        check_one_of(owner, 'check', check, ('decode', 'exists', 'none'))
+        check_one_of(owner, 'split_convention', split_convention, CONVENTIONS)
         if split_manifest is not None and split_convention != 'official':
             raise ConfigError(
-                f'split_manifest and split_convention={split_convention!r} both say the splits; set only one of them'
+                f'{owner}: split_manifest and split_convention={split_convention!r} both set the splits; set only one'
             )
         self.split = split
         self.split_convention = split_convention
@@ -127,7 +123,7 @@ class CaptionRetrievalDataset(BaseDataset):
         self._seed_and_epoch.copy_(torch.tensor([seed, epoch]))
 
     def seed_position(self, position: int) -> None:
-        """Let random choices depend on the position in a wrapper too, from here on, in this process."""
+        """Let random choices depend on the position in a wrapper too, from now on, in this process."""
         self._position = position
 
     def prepare_data(self, idx: int) -> Any:
@@ -215,7 +211,7 @@ class CaptionRetrievalDataset(BaseDataset):
         return chosen
 
     def _compare_with_published(self, records: Sequence[ImageRecord], asked: Optional[str]) -> None:
-        """Warn where the file is not the published set: its results compare with no table."""
+        """Warn if the file is not the published set, since its results cannot be compared with published ones."""
         counts = Counter(r.split for r in records)
         for split, published in self.FACTS.splits.items():
             if split == asked and 0 < counts[split] != published:

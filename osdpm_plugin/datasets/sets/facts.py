@@ -1,4 +1,4 @@
-"""What is known of a published set: sizes, classes, source, licence, how to get it."""
+"""`Facts` of a published set: sizes, classes, source, licence, how to get it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Mapping, Optional
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts of one published set, used in messages and by tools. None means that we do not know, never "none".
+    """Facts of one published set, used in messages and by tools. None: unknown.
 
     Attributes:
         name: as in the literature.
         ann_file: annotation file in the official layout.
         image_dir: folder of images in the official layout.
         home: where its authors publish it.
-        how_to_get: one sentence more than ``home`` where that is needed.
+        how_to_get: a remark on how to get it, if ``home`` does not say enough.
         source: the publication to cite.
-        licence: as stated by its authors; None where they state none that we could find.
+        licence: as stated by its authors; None: we found no statement.
         images: number of images.
         captions_per_image: captions of each image.
         edge: edge of the square images, pixels.
         num_classes: number of scene classes.
-        class_names: their names, where we could check them.
+        class_names: their names, if we could check them.
         splits: official split -> number of images.
         notes: faults of the published files.
     """

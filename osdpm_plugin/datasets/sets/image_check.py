@@ -1,4 +1,4 @@
-"""Paths of images -> nothing, or one sentence that counts and names those that cannot be decoded."""
+"""Paths of images -> an error of one sentence if some cannot be decoded, which counts and names them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..annotations.json_files import name_some
 from ..images.band_stretch import choose_bands, to_uint8
 from ..images.image_files import check_jpeg_end, is_jpeg, read_bands
 from ..transforms.load_remote_sensing_image import LoadRemoteSensingImage
-from ..transforms.mmcv_loader import why_misread
+from ..transforms.mmcv_loader import why_refused
 
 ImageCheck = Literal['decode', 'exists', 'none']
 
@@ -24,15 +24,15 @@ ImageCheck = Literal['decode', 'exists', 'none']
 def check_images(
     paths: Sequence[str], check: ImageCheck, *, load: Optional[Any] = None, num_threads: Optional[int] = None
 ) -> None:
-    """Make sure before the first epoch that every image is there and whole.
+    """Make sure before the first epoch that every image exists and is complete.
 
     Args:
-        paths: files to look at.
-        check: ``decode`` reads every pixel (JPEG at 1/8 scale, which still reads the whole file), ``exists`` looks
-            only for the names, ``none`` does nothing.
-        load: the transform that will load them, one of `LOADERS`, which must be able to; None asks only whether
-            `LoadRemoteSensingImage` can decode them.
-        num_threads: decoding threads; the number of cores when None.
+        paths: image files.
+        check: ``decode`` reads every pixel (JPEG at 1/8 scale, which still reads the whole file), ``exists`` asks
+            only whether the file is there, ``none`` does nothing.
+        load: the transform that will load them, one of `IMAGE_LOADERS`, which must be able to decode them; None: only
+            `LoadRemoteSensingImage` must be able to.
+        num_threads: decoding threads; None: the number of cores.
 
     Raises:
         DataError: with the number of bad files and the first three of them.
@@ -73,14 +73,14 @@ def _why_undecodable(path: str, load: Optional[Any]) -> Optional[str]:
                 image.draft('L', (max(1, image.width // 8), max(1, image.height // 8)))
                 image.load()
             return None
-        reason = why_misread(load, content)
+        reason = why_refused(load, content)
         if reason:
             return reason
         if isinstance(load, LoadImageFromFile):
-            return None if load(dict(img_path=path)) else 'the loader passes over it'
+            return None if load(dict(img_path=path)) else 'the loader skips it'
         bands = read_bands(content)
-        if isinstance(load, LoadRemoteSensingImage):  # of a row, which shows whether the number and kind of bands fit
+        if isinstance(load, LoadRemoteSensingImage):  # one row shows whether the number and type of bands fit
             to_uint8(choose_bands(bands[:1], load.bands), load.stretch)
-    except Exception as error:  # decoders raise many kinds: OSError, SyntaxError, struct.error, ValueError ...
+    except Exception as error:  # decoders raise many types: OSError, SyntaxError, struct.error, ValueError ...
         return ' '.join(str(error).split()) or type(error).__name__
     return None

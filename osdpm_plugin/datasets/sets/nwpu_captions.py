@@ -42,7 +42,7 @@ class NWPUCaptions(CaptionRetrievalDataset):
         ),
         notes=(
             'the archive of images lacks airplane_111.jpg (HaiyanHuang98/NWPU-Captions#2)',
-            'sizes of the splits: the official file was not at hand to count them',
+            'sizes of the splits: not counted, since we did not have the official file',
         ),
     )
     METAINFO = dict(dataset='NWPU-Captions')

@@ -1,4 +1,4 @@
-"""The text layout of the AMFMN, GaLR and HVSA repositories: one caption a line, one file name a line."""
+"""Text files of the AMFMN, GaLR and HVSA repositories, one caption or file name a line -> items."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def read_precomp(folder: Path, *, blank_captions: BlankCaptions = 'drop') -> lis
 
     Args:
         folder: where the files lie.
-        blank_captions: a blank line is a caption without words. ``drop`` drops them, and images that are left with
-            none, and logs both counts: RSITMD's train file has 20, all the captions of four images. ``raise`` an error.
+        blank_captions: a blank line is a caption without words. ``drop`` drops them, and images that have no other, and
+            logs both counts: RSITMD's train file has 20, all the captions of four images. ``raise`` an error.
 
     Raises:
         DataError: no such files, one of a pair is absent, the numbers of lines do not fit, or the five names of an
@@ -66,7 +66,7 @@ def _read_split(folder: Path, split: str) -> Iterable[Entry]:
 
 
 def _lines(path: Path) -> Sequence[str]:
-    """Lines as a file's iterator counts them: ended by a line feed alone, a last one may lack it."""
+    """Lines as the iterator of a file counts them: a line feed ends a line, and the last line may lack it."""
     lines = read_text(path).split('\n')
     return [line.strip() for line in (lines[:-1] if lines[-1] == '' else lines)]
 
@@ -75,11 +75,11 @@ def _lines(path: Path) -> Sequence[str]:
 class PrecompCaptions(CaptionRetrievalDataset):
     """``rsicd_precomp`` or ``rsitmd_precomp`` as AMFMN, GaLR, HVSA and PE-RSITR distribute them.
 
-    ``data_root`` holds the text files, ``image_dir`` the images. Train stands for train and val together: choose a
-    ``split_convention``, else ``val_fraction`` of it is held out. The ``*_verify.txt`` files that the old code writes
-    are one random cut of its own and are not read.
+    ``data_root`` holds the text files, ``image_dir`` the images. Their train split is train and val together:
+    choose a ``split_convention``, else ``val_fraction`` of it is held out. The ``*_verify.txt`` files that the old code
+    writes hold a random cut and are not read.
 
-    Image ids count train, val and test in this order, as far as their files are there.
+    Image ids count through train, val and test in this order; splits without files are left out.
     """
 
     FACTS = Facts(

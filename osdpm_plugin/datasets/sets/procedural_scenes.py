@@ -1,8 +1,8 @@
-"""Procedural scenes: the embedded default set, drawn on first use, no download."""
+"""Seed -> the procedural scenes, the built-in default set, drawn on first use without a download."""
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence, Union
+from typing import Any
 
 import mmengine.dist as dist
 
@@ -17,7 +17,7 @@ from .image_check import ImageCheck
 class ProceduralScenes(CaptionRetrievalDataset):
     """Seeded aerial-like pictures with five captions each, written to ``data_root`` once and read as any other set.
 
-    In distributed runs the first process of each machine draws, the others wait.
+    In distributed runs the first process of each machine draws and the others wait.
 
     Args:
         data_root: folder to draw into, or that already holds the same set.
@@ -27,14 +27,13 @@ class ProceduralScenes(CaptionRetrievalDataset):
         num_test: see ``num_train``.
         seed: seed of the whole set.
         image_size: edge of the square images, pixels.
-        pipeline: see `CaptionRetrievalDataset`, likewise the other arguments.
-        test_mode: see ``pipeline``.
-        check: see ``pipeline``; what was drawn here is known to be whole, so only the names are looked at.
-        indices: see ``pipeline``.
-        metainfo: see ``pipeline``.
+        check: see `CaptionRetrievalDataset`; images that were drawn here are known to be complete, so only their names
+            are checked.
+        **kwargs: the other arguments of `CaptionRetrievalDataset`.
 
     Raises:
         DataError: ``data_root`` holds something else, or scenes of other parameters.
+        ConfigError: a number is out of range.
     """
 
     METAINFO = dict(dataset='procedural scenes')
@@ -50,23 +49,12 @@ class ProceduralScenes(CaptionRetrievalDataset):
         num_test: int = 200,
         seed: int = 0,
         image_size: int = 256,
-        pipeline: Sequence[Any] = (),
-        test_mode: bool = False,
         check: ImageCheck = 'exists',
-        indices: Union[int, Sequence[int], None] = None,
-        metainfo: Optional[dict] = None,
+        **kwargs: Any,
     ) -> None:
         if dist.get_local_rank() == 0:
             write_scenes(
                 data_root, num_train=num_train, num_val=num_val, num_test=num_test, seed=seed, image_size=image_size
             )
         dist.barrier()
-        super().__init__(
-            data_root=data_root,
-            split=split,
-            pipeline=pipeline,
-            test_mode=test_mode,
-            check=check,
-            indices=indices,
-            metainfo=metainfo,
-        )
+        super().__init__(data_root=data_root, split=split, check=check, **kwargs)

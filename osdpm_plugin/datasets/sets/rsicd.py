@@ -11,7 +11,7 @@ class RSICD(CaptionRetrievalDataset):
     """RSICD in its official layout: ``dataset_rsicd.json`` and ``RSICD_images/*.jpg``.
 
     The official file holds captions of a lone full stop (bridge_218, bridge_59, parking_211), so blank captions are
-    dropped unless told otherwise; every image keeps others.
+    dropped by default; every image keeps others.
 
     Source: Lu et al., Exploring Models and Data for Remote Sensing Image Caption Generation, TGRS 2018.
     """

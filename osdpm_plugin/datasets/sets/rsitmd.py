@@ -13,8 +13,8 @@ class RSITMD(CaptionRetrievalDataset):
     The file has no val split: ``val_fraction`` of train is held out by a hash of the file name, unless
     ``split_convention`` says how to cut.
 
-    Files older than 28 October 2021 hold four training images whose captions are all blank. Blank captions are dropped
-    unless told otherwise, and these images with them; a warning names them.
+    Files older than 28 October 2021 hold four training images whose captions are all blank. By default blank captions
+    are dropped, and these images with them; a warning names them.
 
     Source: Yuan et al., Exploring a Fine-Grained Multiscale Method for Cross-Modal Remote Sensing Image Retrieval,
         TGRS 2022.

@@ -1,4 +1,4 @@
-"""A wrapper of data sets -> the same items, each repetition with random choices of its own."""
+"""A wrapper of data sets -> the same items, where each repetition has its own random choices."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .wrappers import found_in, parts_of
 
 @DATASETS.register_module()
 class SeedByPosition(Dataset):
-    """Put this round a wrapper that shows an image several times an epoch, such as mmengine's RepeatDataset.
+    """Put this around a wrapper that shows an image several times an epoch, such as mmengine's RepeatDataset.
 
-    The data sets of this package draw an item's random choices from (seed, epoch, item), and a wrapper asks them for
-    the same item again: it would be cropped, turned and captioned alike each time. Here they draw from
-    (seed, epoch, item, position in this data set), which is again the same for any number of workers and in a resumed
-    run. An evaluation, which chooses nothing, needs none of it.
+    The random choices of an item depend on (seed, epoch, item), so a wrapper that asks for the same item again would
+    get the same crop, turn and captions each time. With this class they depend on (seed, epoch, item, position in this
+    data set), which is again the same for any number of workers and in a resumed run. Evaluation, which chooses
+    nothing, does not need it.
 
     Args:
         dataset: config of the wrapper.
 
     Raises:
-        ConfigError: no data set of this package is in it.
+        ConfigError: the wrapper holds no data set of this package.
     """
 
     def __init__(self, *, dataset: Any) -> None:
@@ -39,7 +39,7 @@ class SeedByPosition(Dataset):
 
     @property
     def metainfo(self) -> dict:
-        """Of the wrapper."""
+        """Meta information of the wrapper."""
         return self.dataset.metainfo
 
     def seed_epoch(self, seed: int, epoch: int) -> None:

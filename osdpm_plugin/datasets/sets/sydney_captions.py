@@ -24,6 +24,6 @@ class SydneyCaptions(CaptionRetrievalDataset):
         edge=500,
         num_classes=7,
         splits=dict(train=497, val=58, test=58),
-        notes=('sizes are those of the literature; the official file was not at hand to count them',),
+        notes=('sizes are those of the literature; not counted, since we did not have the official file',),
     )
     METAINFO = dict(dataset='Sydney-Captions')

@@ -9,7 +9,7 @@ from .facts import Facts
 class UCMCaptions(CaptionRetrievalDataset):
     """UCM-Captions in its official layout: ``dataset.json`` and ``imgs/*.tif``.
 
-    Captions repeat across images so much that the tie policy of the metric is worth tens of points of Rsum.
+    Captions repeat across images so often that the tie rule of the metric changes Rsum by tens of points.
 
     Source: Qu et al., Deep Semantic Understanding of High Resolution Remote Sensing Image, CITS 2016.
     """

@@ -1,4 +1,4 @@
-"""Data sets inside wrappers of mmengine's kind, such as ConcatDataset and RepeatDataset."""
+"""A wrapper such as mmengine's ConcatDataset or RepeatDataset -> the data sets inside it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 
 def parts_of(dataset: Any) -> list[Any]:
-    """What a wrapper of mmengine's kind holds; nothing for a data set that is none."""
+    """The data sets that a wrapper holds; an empty list for a data set that is no wrapper."""
     parts = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
     return [part for part in parts if part is not None]
 

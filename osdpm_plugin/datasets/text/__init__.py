@@ -1,4 +1,4 @@
-"""Captions -> an identity of each text (``caption_text``) and (M, T) int64 token ids (``tokenizers``)."""
+"""Captions -> a key of each text (``caption_text``) and (M, T) int64 token ids (``tokenizers``, ``word_tokenizer``)."""
 
 from .tokenizers import HFTokenizer, OpenCLIPTokenizer
 from .word_tokenizer import WordTokenizer

@@ -1,4 +1,4 @@
-"""Caption text -> an identity that does not depend on case, punctuation, spacing, Unicode composition or process."""
+"""Caption -> a key that does not depend on case, punctuation, spacing, Unicode composition or process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def caption_key(caption: str) -> int:
 
 
 def _marks_and_space(gap: re.Match[str]) -> str:
-    """What lies between two words -> the marks of the last letter, and a space if anything else is there."""
+    """The text between two words -> the marks of the last letter, and a space if there is anything else."""
     text = gap[0]
     marks = 0
     while gap.start() > 0 and marks < len(text) and unicodedata.category(text[marks]) in ('Mn', 'Mc'):

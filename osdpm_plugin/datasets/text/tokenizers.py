@@ -13,18 +13,20 @@ from ...errors import CheckpointError, ConfigError
 from ...pretrained.clip_architecture import resolve_architecture
 from ...pretrained.hugging_face import load_tokenizer
 from ...registry import TASK_UTILS
+from ...utils.checks import check_int
 
 
 @TASK_UTILS.register_module()
 class OpenCLIPTokenizer:
     """The tokenizer of an open_clip architecture; CLIP's own byte pairs come with the package and need no download.
 
-    A caption longer than T is cut and keeps its end-of-text token. It travels to worker processes by its arguments.
+    A caption longer than T is cut and keeps its end-of-text token. An instance is pickled as its arguments.
 
     Args:
         model: an open_clip architecture or a dict with an open_clip model config, the same as the text tower's.
-        context_length: T; None takes the architecture's (77 for CLIP). Most captions of remote-sensing sets fit in 32,
-            which makes the text tower twice as fast; see `OpenCLIPTextTower` for who takes less than the full length.
+        context_length: T; None takes that of the architecture (77 for CLIP). Most captions of remote-sensing sets fit
+            in 32, which makes the text tower twice as fast; see `OpenCLIPTextTower` for towers that accept less than
+            the full length.
 
     Attributes:
         context_length: T.
@@ -32,14 +34,14 @@ class OpenCLIPTokenizer:
 
     Raises:
         ConfigError: unknown architecture, or a context length that leaves no room for a word.
-        CheckpointError: the architecture has a tokenizer of the hub that is not at hand.
+        CheckpointError: the tokenizer of the architecture is on the hub and cannot be fetched.
     """
 
     def __init__(self, *, model: Union[str, dict] = 'ViT-B-32', context_length: Optional[int] = None) -> None:
         self.model = model
         text_cfg = resolve_architecture(model, half='text_cfg').text_cfg
         self.context_length = _check_length(
-            text_cfg.get('context_length', 77) if context_length is None else context_length
+            'OpenCLIPTokenizer', text_cfg.get('context_length', 77) if context_length is None else context_length
         )
         hub_name = text_cfg.get('hf_tokenizer_name')
         options = text_cfg.get('tokenizer_kwargs') or {}
@@ -84,7 +86,7 @@ class OpenCLIPTokenizer:
 class HFTokenizer:
     """A tokenizer of `transformers`, for `HFTextTower`.
 
-    It travels to worker processes by its arguments.
+    An instance is pickled as its arguments.
 
     Args:
         name_or_path: a folder with the tokenizer's files, or a name on the Hugging Face hub.
@@ -102,7 +104,7 @@ class HFTokenizer:
     def __init__(self, *, name_or_path: str, context_length: int = 64) -> None:
         os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')  # threads do not survive the fork of data workers
         self.name_or_path = name_or_path
-        self.context_length = _check_length(context_length)
+        self.context_length = _check_length('HFTokenizer', context_length)
         self._tokenizer = load_tokenizer(name_or_path)
         if self._tokenizer.pad_token_id is None:
             raise ConfigError(f'the tokenizer {name_or_path} has no padding token; choose one made for an encoder')
@@ -130,10 +132,9 @@ class HFTokenizer:
         return f'{type(self).__name__}(name_or_path={self.name_or_path!r}, context_length={self.context_length})'
 
 
-def _check_length(context_length: int) -> int:
-    if isinstance(context_length, bool) or not isinstance(context_length, int) or context_length < 3:
-        raise ConfigError(f'context_length={context_length!r} must be an integer of at least 3: start, a word, end')
-    return context_length
+def _check_length(owner: str, length: int) -> int:
+    hint = 'a caption needs a start token, a word and an end token'
+    return check_int(owner, 'context_length', length, least=3, hint=hint)
 
 
 def _check_texts(texts: Sequence[str]) -> list[str]:

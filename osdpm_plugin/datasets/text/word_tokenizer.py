@@ -1,4 +1,4 @@
-"""Captions -> word ids that need no vocabulary; the model that learns the words owns it."""
+"""Captions -> (M, T) int64 hashes of their words, which need no vocabulary file."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...errors import ConfigError
 from ...registry import TASK_UTILS
+from ...utils.checks import check_int
 from .caption_text import normalise_caption
 
 PADDING_ID = 0
@@ -27,7 +27,7 @@ def split_caption(caption: str) -> list[str]:
 
 
 def word_id(word: str) -> int:
-    """Positive 63-bit hash of a word, the same on every machine; `PADDING_ID` is no word's."""
+    """Positive 63-bit hash of a word, the same on every machine; never `PADDING_ID`."""
     digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
     return max(int.from_bytes(digest, 'big') >> 1, PADDING_ID + 1)
 
@@ -37,9 +37,9 @@ class WordTokenizer:
     """Whole words, for towers that learn an embedding of each word of the training captions (`WordEmbedding`).
 
     A word's id is a hash of its spelling. So a pipeline needs no vocabulary, worker processes have nothing to load, and
-    captions tokenized for training, for a test or by a user are the same numbers. Which words are known, and which row
-    of the embedding each has, is a matter of the text tower alone: `VocabularyHook` fills it before training from the
-    training captions, and it is saved in the checkpoint with the weights that belong to it.
+    captions tokenized for training, for a test or by a user are the same numbers. The text tower alone holds the
+    vocabulary, the known words and the row of the embedding of each: `VocabularyHook` fills it from the training
+    captions before training, and the checkpoint saves it with the weights.
 
     Args:
         context_length: T; longer captions are cut. The longest of the remote-sensing sets has 34 words.
@@ -53,12 +53,9 @@ class WordTokenizer:
     """
 
     def __init__(self, *, context_length: int = 47) -> None:
-        if isinstance(context_length, bool) or not isinstance(context_length, int) or context_length < 1:
-            raise ConfigError(
-                f'WordTokenizer: context_length must be an integer of at least 1, got {context_length!r}; 47 holds '
-                'the captions of all remote-sensing sets'
-            )
-        self.context_length = context_length
+        self.context_length = check_int(
+            'WordTokenizer', 'context_length', context_length, hint='47 holds the captions of all remote-sensing sets'
+        )
         self.pad_token_id = PADDING_ID
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:

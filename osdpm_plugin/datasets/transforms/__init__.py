@@ -1,7 +1,7 @@
 """One item of a data set -> tensors and a `RetrievalDataSample`.
 
 Loading, resizing, cropping and flipping are mmcv's and mmpretrain's (``LoadImageFromFile``,
-``mmpretrain.RandomResizedCrop``, ``RandomFlip``); here is what they lack.
+``mmpretrain.RandomResizedCrop``, ``RandomFlip``); this folder adds what they lack.
 """
 
 import mmcv.transforms  # noqa: F401  (registers LoadImageFromFile, Resize, RandomFlip ...)

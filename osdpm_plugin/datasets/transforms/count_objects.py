@@ -1,4 +1,4 @@
-"""How many of an image's captions name each object category."""
+"""The captions of an image -> (O,) the share of them that name each object category."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..lexicon import Lexicon
 class CountObjects(BaseTransform):
     """Add ``object_counts`` (O,) float32: the share of the image's captions that name each category of the lexicon.
 
-    It reads ``captions``, so it stands before `SampleCaptions` to count over all captions of the image, and in training
-    pipelines alone. Each image is counted once and remembered.
+    Put it before `SampleCaptions`, so that it counts over all captions of the image, and only in training pipelines.
+    Each image is counted once; the result is cached.
 
     Args:
-        lexicon: path of a lexicon file; the shipped one when None.
+        lexicon: path of a lexicon file; None: the shipped one.
     """
 
     def __init__(self, *, lexicon: Optional[str] = None) -> None:

@@ -1,4 +1,4 @@
-"""Image files that are decoded once, however many epochs read them."""
+"""Image files -> decoded pixels, which are kept on disk for later epochs and runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import ConfigError
 from ...registry import TRANSFORMS
-from ...utils.atomic_file import atomic_file
+from ...utils.files import atomic_file
 from ..images.band_stretch import Stretch
 from .load_remote_sensing_image import LoadRemoteSensingImage
 
@@ -20,12 +20,12 @@ from .load_remote_sensing_image import LoadRemoteSensingImage
 class LoadDecodedImage(LoadRemoteSensingImage):
     """`LoadRemoteSensingImage` with the pixels kept on disk: the same ``img``, ``img_shape``, ``ori_shape``.
 
-    The first epoch decodes and writes, H * W * 3 bytes an image and one file each; later ones, later runs and other
-    worker processes read, which takes a fraction of the time as long as the files fit into memory that is free. An
-    image file that changes (its size or time of change) is decoded again, and so is one whose kept pixels are damaged.
+    The first epoch decodes and writes, H * W * 3 bytes an image and one file each; later epochs, later runs and
+    other worker processes read, which takes a fraction of the time as long as the files fit into free memory. An image
+    file whose size or time of change differs is decoded again, and so is one whose kept pixels are damaged.
 
     Args:
-        folder: for the pixels; delete it when it is no longer needed.
+        folder: where the pixels are kept; delete it when it is no longer needed.
         bands: of `LoadRemoteSensingImage`.
         stretch: of `LoadRemoteSensingImage`.
 
@@ -48,7 +48,7 @@ class LoadDecodedImage(LoadRemoteSensingImage):
 
         Raises:
             ConfigError: the pixels cannot be written.
-            DataError: the image cannot be decoded, or has not the bands.
+            DataError: the image cannot be decoded, or lacks the bands.
             FileNotFoundError: there is no such image.
         """
         kept = self._kept(results['img_path'])
@@ -79,10 +79,10 @@ class LoadDecodedImage(LoadRemoteSensingImage):
 
 
 def _read(path: Path) -> Optional[np.ndarray]:
-    """The pixels (H, W, 3) uint8 of a file; None where there are none, or other ones."""
+    """The pixels (H, W, 3) uint8 of a file; None if it is missing, damaged or holds something else."""
     try:
         image = np.load(path, allow_pickle=False)
-    except Exception:  # no file, or damage, which shows in many kinds: of Python's parser, zipfile ...
+    except Exception:  # no file, or damage, which raises many types: from Python's parser, zipfile ...
         return None
     is_image = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
     return image if is_image else None

@@ -1,11 +1,11 @@
-"""The objects that a detector found in an image."""
+"""The path of an image -> the regions of the objects that a detector found in it."""
 
 from __future__ import annotations
 
 from mmcv.transforms import BaseTransform
 
-from ...errors import ConfigError
 from ...registry import TRANSFORMS
+from ...utils.checks import check_int, check_number
 from ..images.region_files import read_regions, region_file
 
 
@@ -13,12 +13,12 @@ from ..images.region_files import read_regions, region_file
 class LoadRegions(BaseTransform):
     """Add ``regions``, a dict of arrays, best first, for a model of type `RegionRetriever`; see `region_files`.
 
-    Regions are those of the whole image as it lies on the disk. Crops, turns and flips of the pipeline do not change
-    them: they say what an image shows, as in GaLR (Yuan et al. 2022), not where its pixels have gone.
+    Regions are those of the whole image file. Crops, turns and flips of the pipeline do not change them: they say what
+    an image shows, as in GaLR (Yuan et al. 2022), not where its pixels are after the transforms.
 
     Args:
         folder: where the npz files are.
-        num: regions to keep of each image, the best.
+        num: regions to keep of each image, those of the best scores.
         min_score: least score of a region.
 
     Raises:
@@ -26,13 +26,9 @@ class LoadRegions(BaseTransform):
     """
 
     def __init__(self, *, folder: str, num: int = 20, min_score: float = 0.0) -> None:
-        if num < 1:
-            raise ConfigError(f'LoadRegions: num must be at least 1, got {num}')
-        if not 0 <= min_score <= 1:
-            raise ConfigError(f'LoadRegions: min_score must lie between 0 and 1, got {min_score}')
         self.folder = folder
-        self.num = num
-        self.min_score = min_score
+        self.num = check_int('LoadRegions', 'num', num)
+        self.min_score = check_number('LoadRegions', 'min_score', min_score, least=0, most=1)
 
     def transform(self, results: dict) -> dict:
         """Add ``regions``.

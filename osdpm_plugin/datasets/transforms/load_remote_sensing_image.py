@@ -1,4 +1,4 @@
-"""Image files of any number of bands and depth -> what the other transforms expect."""
+"""Image files of any number of bands and depth -> (H, W, 3) uint8 images."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mmengine.fileio import get
 
 from ...errors import ConfigError, DataError
 from ...registry import TRANSFORMS
+from ...utils.checks import check_one_of
 from ..images.band_stretch import Stretch, choose_bands, to_uint8
 from ..images.image_files import read_bands
 
@@ -18,9 +19,9 @@ from ..images.image_files import read_bands
 class LoadRemoteSensingImage(BaseTransform):
     """Add ``img`` (H, W, 3) uint8, blue first, as mmcv's ``LoadImageFromFile`` does, and ``img_shape``, ``ori_shape``.
 
-    JPEG, WebP, and PNG and colour TIFF of 8 bits give the same pixels as there, as fast. TIFF of 16 bits, of real
-    numbers and of any number of bands, and 16-bit PNG, are read too, where that one shows them dark or wrong or not at
-    all: see ``bands`` and ``stretch``. Layouts of TIFF that OpenCV does not read rightly take the package tifffile.
+    JPEG, WebP, and PNG and colour TIFF of 8 bits give the same pixels as mmcv's loader, equally fast. TIFF of 16 bits,
+    of real numbers and of any number of bands, and 16-bit PNG, which that loader shows dark or wrong or not at all, are
+    read too: see ``bands`` and ``stretch``. Layouts of TIFF that OpenCV reads wrongly need the package tifffile.
 
     Args:
         bands: positions of red, green and blue in the file, from 0. None: one band is grey; of three or more the first
@@ -46,10 +47,7 @@ class LoadRemoteSensingImage(BaseTransform):
             raise ConfigError(
                 f'LoadRemoteSensingImage: bands must be the three positions of red, green and blue, got {bands!r}'
             )
-        if stretch not in ('minmax', 'percentile', 'none'):
-            raise ConfigError(
-                f"LoadRemoteSensingImage: stretch must be 'minmax', 'percentile' or 'none', got {stretch!r}"
-            )
+        check_one_of('LoadRemoteSensingImage', 'stretch', stretch, ('minmax', 'percentile', 'none'))
         self.bands = None if bands is None else tuple(bands)
         self.stretch: Stretch = stretch
         self.backend_args = backend_args
@@ -58,7 +56,7 @@ class LoadRemoteSensingImage(BaseTransform):
         """Add ``img``, ``img_shape``, ``ori_shape``.
 
         Raises:
-            DataError: the file cannot be read, decoded, or has not the bands.
+            DataError: the file cannot be read, decoded, or lacks the bands.
         """
         path = results['img_path']
         try:

@@ -1,4 +1,4 @@
-"""What mmcv's ``LoadImageFromFile`` would show wrongly without a word -> a reason to refuse it."""
+"""An image file that mmcv's ``LoadImageFromFile`` would decode wrongly without an error -> the reason to refuse it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ..images.image_files import check_jpeg_end, is_deep_png
 from ..images.tiff_files import is_tiff, tiff_layout
 from .load_remote_sensing_image import LoadRemoteSensingImage
 
-LOADERS = (LoadImageFromFile, LoadRemoteSensingImage)
+IMAGE_LOADERS = (LoadImageFromFile, LoadRemoteSensingImage)
 _REMEDY = "which LoadImageFromFile shows dark or wrong; write dict(type='LoadRemoteSensingImage') in its place"
 
 
 def loader_of(transforms: Iterable[Any]) -> Optional[Any]:
-    """The first of some transforms that loads images; None where there is none."""
-    return next((transform for transform in transforms if isinstance(transform, LOADERS)), None)
+    """The first of some transforms that loads images; None if there is none."""
+    return next((transform for transform in transforms if isinstance(transform, IMAGE_LOADERS)), None)
 
 
-def why_misread(load: Any, content: bytes) -> Optional[str]:
-    """Why a loader would show a file wrongly without a word; None where it would not, or would say so itself.
+def why_refused(load: Any, content: bytes) -> Optional[str]:
+    """Why a loader would decode a file wrongly without an error; None if it would not.
 
-    mmcv's keeps the upper 8 bits of 16, whatever range they use, so that many sensors' images come out black;
-    multiplies colours by a fourth band that passes for alpha; and pads a JPEG that ends early, see `check_jpeg_end`.
+    mmcv's loader keeps the upper 8 bits of 16, whatever range they use, so that images of many sensors come out black;
+    multiplies colours by a fourth band that it takes for alpha; and pads a JPEG that ends early, see `check_jpeg_end`.
 
     Args:
         load: transform; only mmcv's, with its own decoder, is ever wrong.
@@ -46,14 +46,14 @@ def why_misread(load: Any, content: bytes) -> Optional[str]:
 
 
 def check_file(load: Any, path: str) -> None:
-    """Refuse a file that a loader would show wrongly without a word, see `why_misread`.
+    """Refuse a file that a loader would decode wrongly without an error, see `why_refused`.
 
     Raises:
-        DataError: it is one.
+        DataError: the loader would decode it wrongly.
         OSError: it cannot be read.
     """
     if not isinstance(load, LoadImageFromFile):
         return
-    reason = why_misread(load, get(path, backend_args=load.backend_args))
+    reason = why_refused(load, get(path, backend_args=load.backend_args))
     if reason:
         raise DataError(f'image {path} cannot be read ({reason})')

@@ -1,4 +1,4 @@
-"""The end of every pipeline: an image tensor and a `RetrievalDataSample`."""
+"""The last step of every pipeline: an item -> an image tensor and a `RetrievalDataSample`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class PackRetrievalInputs(BaseTransform):
     """Return ``dict(inputs=(3, H, W) uint8 tensor, data_samples=RetrievalDataSample)``; see there for the fields."""
 
     def transform(self, results: dict) -> dict:
-        """Pack ``img`` (H, W, 3) uint8, the captions, their ids and tokens, and object counts where there are any."""
+        """Pack ``img`` (H, W, 3) uint8, the captions, ids and tokens, and object counts and regions if any."""
         image = torch.from_numpy(planes(results['img']))  # (3, H, W)
         return dict(inputs=image, data_samples=self.pack_captions(results))
 
     @staticmethod
     def pack_captions(results: dict) -> RetrievalDataSample:
-        """All but the image."""
+        """The sample: everything but the image."""
         captions = list(results['captions'])
         sample = RetrievalDataSample(metainfo=dict(img_path=results['img_path'], captions=captions))
         sample.image_id = int(results['image_id'])

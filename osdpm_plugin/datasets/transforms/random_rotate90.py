@@ -1,4 +1,4 @@
-"""Turn the image by a multiple of 90 degrees: aerial images have no up."""
+"""An image -> the same, turned by a random multiple of 90 degrees: aerial images have no upper side."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from ...errors import ConfigError
 from ...registry import TRANSFORMS
+from ...utils.checks import check_number
 from .pixels import quarter_turned
 
 
 @TRANSFORMS.register_module()
 class RandomRotate90(BaseTransform):
-    """With probability ``prob`` turn ``img`` (H, W, C) by 90, 180 or 270 degrees, each as likely; no pixel is
+    """With probability ``prob`` turn ``img`` (H, W, C) by 90, 180 or 270 degrees, equally likely; no pixel is
     interpolated.
 
     Args:
@@ -24,9 +24,7 @@ class RandomRotate90(BaseTransform):
     """
 
     def __init__(self, *, prob: float = 0.75) -> None:
-        if not 0 <= prob <= 1:
-            raise ConfigError(f'RandomRotate90: prob must lie in [0, 1], got {prob}')
-        self.prob = prob
+        self.prob = check_number('RandomRotate90', 'prob', prob, least=0, most=1)
 
     @cache_randomness
     def _quarter_turns(self) -> int:

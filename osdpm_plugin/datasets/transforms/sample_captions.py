@@ -1,4 +1,4 @@
-"""Choose some of an image's captions for one training step."""
+"""The captions of an image -> some of them, drawn for one training step."""
 
 from __future__ import annotations
 
@@ -6,28 +6,26 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from ...errors import ConfigError
 from ...registry import TRANSFORMS
+from ...utils.checks import check_int
 from ..text.caption_text import caption_key
 
 
 @TRANSFORMS.register_module()
 class SampleCaptions(BaseTransform):
-    """Draw ``num`` different captions of the image, all of them where it has fewer.
+    """Draw ``num`` different captions of the image, all of them if it has fewer.
 
     Args:
         num: captions to keep.
-        distinct: draw among captions of different text only. Sets that repeat an image's captions (RSICD: 2.1
-            different ones of 5) then cost the text side no more than they say.
+        distinct: draw only among captions of different text, so that no text is encoded twice. Some sets repeat the
+            captions of an image (RSICD: 2.1 different ones of 5).
 
     Raises:
         ConfigError: ``num`` is not positive.
     """
 
     def __init__(self, *, num: int = 1, distinct: bool = False) -> None:
-        if num < 1:
-            raise ConfigError(f'SampleCaptions: num must be at least 1, got {num}')
-        self.num = num
+        self.num = check_int('SampleCaptions', 'num', num)
         self.distinct = distinct
 
     @cache_randomness

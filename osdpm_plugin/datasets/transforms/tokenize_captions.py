@@ -1,4 +1,4 @@
-"""Captions -> token ids."""
+"""Captions -> (K, T) int64 token ids."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from mmcv.transforms import BaseTransform
 
 from ...registry import TASK_UTILS, TRANSFORMS
 
-MOST_REMEMBERED = 2**16  # captions; 40 MB of CLIP's tokens
+MOST_CACHED = 2**16  # captions; 40 MB of CLIP's tokens
 
 
 @TRANSFORMS.register_module()
 class TokenizeCaptions(BaseTransform):
-    """Add ``tokens`` (K, T) int64 for the K captions. A caption that was read before is remembered.
+    """Add ``tokens`` (K, T) int64 for the K captions; the tokens of each text are cached.
 
-    Each worker process of a loader remembers what it has read itself, as long as it lives: beyond an epoch that is with
-    ``persistent_workers`` or without workers only, and each of W workers has to read a caption once.
+    Each worker process of a loader has a cache of its own, which lasts as long as the process: longer than an epoch
+    only with ``persistent_workers`` or without workers.
 
     Args:
         tokenizer: config of a tokenizer, e.g. ``dict(type='OpenCLIPTokenizer', model='ViT-B-32')``. It must be the text
@@ -31,7 +31,7 @@ class TokenizeCaptions(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Add ``tokens``."""
         captions = list(results['captions'])
-        if len(self._rows) >= MOST_REMEMBERED:
+        if len(self._rows) >= MOST_CACHED:
             self._rows.clear()
         new = [caption for caption in dict.fromkeys(captions) if caption not in self._rows]
         if new or not captions:

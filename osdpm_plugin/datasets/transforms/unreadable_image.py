@@ -1,4 +1,4 @@
-"""An image that cannot be read in the middle of an epoch: one sentence, or None, which a data set replaces."""
+"""An image that cannot be read during training -> an error of one sentence, or None, so that another item is drawn."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from .mmcv_loader import check_file
 class UnreadableImage(BaseTransform):
     """A transform that loads images, with a policy for those that it cannot load.
 
-    What the loader would show wrongly without a word, see `why_misread`, counts as unreadable, as at start-up.
+    A file that the loader would decode wrongly without an error, see `why_refused`, counts as unreadable, as at
+    start-up.
 
     Args:
-        load: the transform, one of `LOADERS`.
+        load: the transform, one of `IMAGE_LOADERS`.
         num_items: N, of the data set.
-        max_images: most different images of the data set to leave out; 0 raises at the first one.
+        max_images: the largest number of different images to leave out; 0 raises an error at the first one.
 
     Attributes:
-        failed: (N,) bool in shared memory, the positions of those that were left out, by any worker.
+        failed: (N,) bool in shared memory, true for each image that any worker left out.
     """
 
     def __init__(self, load: Any, *, num_items: int, max_images: int = 0) -> None:
@@ -32,11 +33,11 @@ class UnreadableImage(BaseTransform):
         self.failed = torch.zeros(num_items, dtype=torch.bool).share_memory_()
 
     def transform(self, results: dict) -> Optional[dict]:
-        """Load ``img_path``; None where it cannot be, as long as ``max_images`` allows it.
+        """Load ``img_path``; None if it cannot be read, as long as ``max_images`` allows it.
 
         Raises:
-            ConfigError: the transform itself cannot go on, as where the disk is full; no image is to blame.
-            DataError: it cannot be read, or it is one too many.
+            ConfigError: the transform itself fails, for example on a full disk; the image is not the cause.
+            DataError: it cannot be read, and ``max_images`` is 0 or exceeded.
         """
         path = results['img_path']
         try:
@@ -46,10 +47,10 @@ class UnreadableImage(BaseTransform):
             raise
         except DataError as error:
             fault = str(error)
-        except Exception as error:  # decoders raise many kinds
+        except Exception as error:  # decoders raise many types
             fault = f'image {path} cannot be read ({" ".join(str(error).split()) or type(error).__name__})'
         if self.max_images == 0:
-            raise DataError(f'{fault}; replace it, and go on with --resume where a training was interrupted')
+            raise DataError(f'{fault}; replace it, and go on with --resume if a training was interrupted')
         self.failed[results['sample_idx']] = True
         count = int(self.failed.sum())
         if count > self.max_images:
@@ -64,7 +65,7 @@ class UnreadableImage(BaseTransform):
 
 
 def describe_failed(dataset: Any, failed: torch.Tensor) -> str:
-    """How many images and which, of a mask (N,) over the items of a data set; empty for none."""
+    """A mask (N,) over the items of a data set -> a sentence that counts and names the images; empty for none."""
     paths = [dataset.get_data_info(index)['img_path'] for index in failed.nonzero().flatten().tolist()]
     if not paths:
         return ''

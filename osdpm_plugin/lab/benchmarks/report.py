@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Optional
 
 from ...errors import DataError
-from ...utils.result_files import write_json
+from ...utils.files import write_json
 from .timing import Pairs, Spread
 
 

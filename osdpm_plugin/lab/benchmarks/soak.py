@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from ...errors import ConfigError, DataError
 from ...launch import build_runner
 from ...registry import HOOKS
-from ...utils.result_files import write_atomically
+from ...utils.files import write_atomically
 from .memory_slope import Slope, memory_slope, resident_memory
 
 ENDLESS = 1_000_000  # epochs: time ends the run

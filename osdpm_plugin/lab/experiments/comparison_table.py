@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from ...errors import DataError
-from ...utils.result_files import write_text
+from ...utils.files import write_text
 from .published_tables import PublishedTable
 from .schema import read_result
 from .tables import RecallRow, RecallTable, average_seeds, digits, lay_out, seed_names, tex

@@ -19,7 +19,7 @@ from mmengine.fileio import dump
 
 from ...errors import DataError
 from ...search.shipped_configs import find_config, shipped_configs
-from ...utils.result_files import write_text
+from ...utils.files import write_text
 from ...version import __version__
 from .schema import RunResult, read_result
 from .summary import summarise_seeds

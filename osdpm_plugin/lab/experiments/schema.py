@@ -15,7 +15,7 @@ from typing import Any, Optional, Union
 
 from ...errors import DataError
 from ...evaluation.recall import TIE_POLICIES
-from ...utils.result_files import write_json
+from ...utils.files import write_json
 
 SCHEMA_VERSION = 1
 SHA256 = re.compile('[0-9a-f]{64}')

@@ -25,7 +25,7 @@ from ...engine.checkpoint import torch_load
 from ...errors import ConfigError, DataError, OSDPMError
 from ...launch import add_common_arguments, load_config
 from ...launch.selection import check_selection, save_best_of
-from ...utils.result_files import write_json
+from ...utils.files import write_json
 from .processes import Command, run_commands
 from .provenance import config_sha256
 from .queries import read_queries

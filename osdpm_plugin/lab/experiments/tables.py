@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from ...errors import ConfigError, DataError
-from ...utils.result_files import write_text
+from ...utils.files import write_text
 from .schema import RunResult, read_result
 from .statistics import MeanAndStd, mean_and_std
 from .summary import check_alike, check_same_experiment

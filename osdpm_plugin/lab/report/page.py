@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ...errors import ConfigError
-from ...utils.result_files import write_atomically
+from ...utils.files import write_atomically
 from ...version import __version__
 from .audits import audit_section
 from .blocks import Section, count

@@ -245,7 +245,7 @@ def test_written_whole_or_not_at_all(tmp_path, folders, monkeypatch):
     def fail(*_):
         raise OSError('disk full')
 
-    monkeypatch.setattr('osdpm_plugin.utils.result_files.os.fsync', fail)
+    monkeypatch.setattr('osdpm_plugin.utils.files.os.fsync', fail)
     with pytest.raises(ConfigError, match='disk full'):
         write_report(build_report(read_experiments(folders[2:]), title='other'), str(path))
     assert path.read_bytes() == before and [p.name for p in path.parent.iterdir()] == ['r.html']

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from ....errors import ConfigError
-from ....utils.result_files import write_json
+from ....utils.files import write_json
 from .image_hashes import ImageHashes
 from .near_duplicates import NearDuplicates
 from .sources import AuditSet, Group

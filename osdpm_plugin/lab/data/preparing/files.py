@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Iterator
 
 from ....errors import DataError
-from ....utils.walk import walk_folders
+from ....utils.files import walk_folders
 
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.webp'})
 _CLUTTER = re.compile(r'(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$)|\.preparing\.[^/]*/')

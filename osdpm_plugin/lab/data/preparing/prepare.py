@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ....datasets.annotations.json_files import name_some
 from ....errors import DataError
-from ....utils.atomic_file import atomic_file
+from ....utils.files import atomic_file
 from ....utils.hashing import sha256_of
 from .archives import NoArchive, unpack
 from .files import check_space, one_sentence, walk_files

@@ -2,7 +2,7 @@
 
 import pytest
 
-from osdpm_plugin.utils.atomic_file import atomic_file
+from osdpm_plugin.utils.files import atomic_file
 
 
 def test_the_name_is_taken_when_the_block_ends(tmp_path):
