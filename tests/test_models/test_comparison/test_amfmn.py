@@ -121,7 +121,7 @@ def test_mvsa_gradcheck():
     [
         (dict(in_channels=(3, 4, 5)), 'even number of maps'),
         (dict(in_channels=()), 'even number of maps'),
-        (dict(grid=0), 'grid must be positive and whole, got 0'),
+        (dict(grid=0), 'grid must be a whole number of at least 1, got 0'),
         (dict(low_stride=1.5), 'low_stride must be'),
     ],
 )
@@ -246,7 +246,7 @@ def test_half_precision_does_not_blur_the_scores(fusion):
 
 
 def test_similarity_arguments():
-    with pytest.raises(ConfigError, match="must be 'soft', 'fusion' or 'sim', got 'hard'"):
+    with pytest.raises(ConfigError, match="must be one of 'soft', 'fusion', 'sim', got 'hard'"):
         VisualGuidedSimilarity(channels=4, fusion='hard')
     with pytest.raises(ConfigError, match='channels=5, but the image side has 5 values and the text side 4'):
         score(a_similarity('soft'), sides()[0], sides(width=4)[1])
