@@ -270,7 +270,7 @@ def test_a_model_scores_pairs_as_in_training():
     with torch.no_grad():
         processed = model.data_preprocessor(data)
         tokens = torch.cat([torch.from_numpy(s.tokens) for s in data['data_samples']])
-        want = model.score(model.perceive(processed['inputs']), model.read(tokens))
+        want = model.score(model.embed_images(processed['inputs']), model.embed_texts(tokens))
         shown = gallery([p.to_dict() for p in model(**processed, mode='predict')])
     order = np.argsort([i for s in data['data_samples'] for i in s.caption_ids])
     got = scores_of(shown, PairScorer(model.similarity, CPU, (4, 5)), 64).matrix()

@@ -222,7 +222,7 @@ def test_words_are_read_where_the_text_neck_reads_them(cfg, tmp_path, monkeypatc
 
     def spy(model, samples):
         captions = collate(model, samples)
-        lengths.append(captions.features.words.shape[1])
+        lengths.append(captions.texts.words.shape[1])
         return captions
 
     monkeypatch.setattr(ImageTextRetriever, '_collate', spy)
