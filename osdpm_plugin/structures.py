@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional, Sequence, Union
 
+import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
@@ -76,6 +77,18 @@ class NeckOutput(NamedTuple):
     regions: Optional[Tensor]
     embedding: Tensor
 
+    @classmethod
+    def of(
+        cls,
+        embedding: Tensor,
+        *,
+        saliency: Optional[Tensor] = None,
+        scale_weights: Optional[Tensor] = None,
+        regions: Optional[Tensor] = None,
+    ) -> NeckOutput:
+        """The embedding, with what a neck has beside it."""
+        return cls(saliency=saliency, scale_weights=scale_weights, regions=regions, embedding=embedding)
+
 
 class RetrievalDataSample(BaseDataElement):
     """One image with its captions, as packed by `PackRetrievalInputs` and completed by `ImageTextRetriever.predict`.
@@ -139,3 +152,10 @@ def as_image_features(output: Union[ImageFeatures, Tensor, Sequence[Tensor]]) ->
             'for mmpretrain transformers set out_type="featmap"'
         )
     return ImageFeatures(maps=maps, pooled=None)
+
+
+def as_text_features(output: Union[TextFeatures, Tensor]) -> TextFeatures:
+    """Read the output of any text neck; of pooled vectors (M, D) alone, each is its caption's only word."""
+    if isinstance(output, TextFeatures):
+        return output
+    return TextFeatures(words=output[:, None], mask=output.new_ones(len(output), 1, dtype=torch.bool), pooled=output)

@@ -107,10 +107,10 @@ def test_a_similarity_of_the_wrong_shape_is_an_error():
 def test_a_bar_for_those_who_wait(monkeypatch, capsys):
     scored((4, 5), 8)
     assert capsys.readouterr().err == ''
-    monkeypatch.setattr(module, '_SILENT_SECONDS', -1.0)
+    monkeypatch.setattr(module, '_SILENT_SECONDS', 0.0)
     scored((4, 5), 8)
     err = capsys.readouterr().err
-    assert 'scoring pairs in 15 blocks' in err and '15/15' in err
+    assert 'scoring pairs' in err and '15/15' in err
 
 
 def make_samples(images=9, seed=1):

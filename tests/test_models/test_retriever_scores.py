@@ -9,7 +9,7 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.models.retrievers.gather import gather_images, gather_texts
 from osdpm_plugin.models.similarities import DotProduct
 from osdpm_plugin.registry import MODELS
-from osdpm_plugin.structures import CaptionBatch, NeckOutput, TextFeatures
+from osdpm_plugin.structures import CaptionBatch, NeckOutput, TextFeatures, as_text_features
 from tests.helpers import tiny_models as tiny
 from tests.helpers.distributed import run_distributed
 from tests.helpers.paths import ROOT
@@ -18,22 +18,14 @@ from tests.helpers.word_features import batch, build
 SHARES = {1: [range(7)], 2: [[5, 0, 3, 6], [1, 2, 4]]}
 
 
-def neck_output(embedding, regions=None):
-    return NeckOutput(saliency=None, scale_weights=None, regions=regions, embedding=embedding)
-
-
-def one_word(pooled):
-    return TextFeatures(words=pooled[:, None], mask=torch.ones(len(pooled), 1, dtype=torch.bool), pooled=pooled)
-
-
 def test_dot_product_by_hand():
     images, texts = torch.tensor([[1.0, 2.0], [0.0, -1.0]]), torch.tensor([[3.0, 4.0], [5.0, 6.0], [1.0, 0.0]])
-    scores = DotProduct()(neck_output(images), one_word(texts))
+    scores = DotProduct()(NeckOutput.of(images), as_text_features(texts))
     assert scores.tolist() == [[11.0, 17.0, 1.0], [-4.0, -6.0, 0.0]] and DotProduct.indexable
-    half = DotProduct()(neck_output(images.bfloat16()), one_word(texts.bfloat16()))
+    half = DotProduct()(NeckOutput.of(images.bfloat16()), as_text_features(texts.bfloat16()))
     assert half.dtype == torch.float32 and torch.equal(half, scores)
     with pytest.raises(ConfigError, match='image embeddings have 2 values, text embeddings 3; set embed_dims'):
-        DotProduct()(neck_output(images), one_word(torch.zeros(1, 3)))
+        DotProduct()(NeckOutput.of(images), as_text_features(torch.zeros(1, 3)))
 
 
 def test_dot_product_is_the_default_and_has_no_weights():
@@ -42,13 +34,13 @@ def test_dot_product_is_the_default_and_has_no_weights():
     data = model.data_preprocessor(tiny.batch(range(5), captions_each=2))
     images, texts = model(**data, mode='tensor')
     captions = CaptionBatch(
-        texts=one_word(texts),
+        texts=as_text_features(texts),
         image_ids=torch.arange(5),
         caption_image_ids=torch.arange(5).repeat_interleave(2),
         caption_keys=torch.arange(10),
         object_counts=None,
     )
-    want = model.head.loss(neck_output(images), captions.texts, captions, scores=images @ texts.mT)
+    want = model.head.loss(NeckOutput.of(images), captions.texts, captions, scores=images @ texts.mT)
     torch.testing.assert_close(model(**data, mode='loss'), want)
 
 
@@ -113,7 +105,7 @@ def test_loss_and_gradient_of_two_processes_equal_those_of_one():
 
 
 def test_one_process_gathers_nothing():
-    images = neck_output(torch.randn(2, 3), torch.randn(2, 4, 3))
+    images = NeckOutput.of(torch.randn(2, 3), regions=torch.randn(2, 4, 3))
     texts = TextFeatures(torch.randn(2, 5, 3), torch.rand(2, 5) < 0.5, torch.randn(2, 3))
     assert gather_images(images).regions is images.regions and gather_images(images).embedding is images.embedding
     assert all(torch.equal(a, b) for a, b in zip(gather_texts(texts), texts))

@@ -1,4 +1,4 @@
-"""SCAN: every word looks at the regions, or every region at the words, before they are compared."""
+"""SCAN: words attend to regions, or regions to words, before the two are compared."""
 
 from __future__ import annotations
 

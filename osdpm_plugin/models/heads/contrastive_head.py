@@ -36,7 +36,7 @@ class ContrastiveHead(BaseModule):
 
     @property
     def prompt_tokens(self) -> Optional[Tensor]:
-        """Prompts (P, T) int64 that the retriever is to encode for `loss`; None, this head needs none."""
+        """Prompts (P, T) int64 that the retriever is to embed for `loss`; None, this head needs none."""
         return None
 
     def loss(

@@ -30,12 +30,14 @@ class MatchingHead(BaseModule):
 
     Attributes:
         needs_scores: whether `loss` is to be given the scores of the global batch.
+        prompt_tokens: see `ContrastiveHead`.
 
     Raises:
         ConfigError: a value is out of range.
     """
 
     needs_scores = True
+    prompt_tokens = None
 
     def __init__(
         self,
@@ -60,11 +62,6 @@ class MatchingHead(BaseModule):
                 f'MatchingHead: weights must be {len(self.losses)} positive numbers, one for each loss, got '
                 f'{self.weights}'
             )
-
-    @property
-    def prompt_tokens(self) -> Optional[Tensor]:
-        """Prompts (P, T) int64 that the retriever is to encode for `loss`; None, this head needs none."""
-        return None
 
     def loss(
         self,

@@ -124,11 +124,8 @@ class DAPN(BaseModule):
         global_vector = self.global_neck.project(features)
         attended = self.attend(features, global_vector)
         embedding = global_vector + torch.tanh(self.gate) * self.output(attended.objects)
-        return NeckOutput(
-            saliency=attended.saliency,
-            scale_weights=attended.scale_weights,
-            regions=None,
-            embedding=F.normalize(embedding, dim=-1),
+        return NeckOutput.of(
+            F.normalize(embedding, dim=-1), saliency=attended.saliency, scale_weights=attended.scale_weights
         )
 
 

@@ -1,4 +1,4 @@
-"""The gradient of a large batch in the memory of a small one."""
+"""A large batch -> its embeddings, whose backward pass takes the memory of a small one."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from ...structures import (
     RetrievalDataSample,
     TextFeatures,
     as_image_features,
+    as_text_features,
 )
 from ...utils.checks import check_int
 from ..preprocessors.collate import collate_captions
@@ -163,7 +164,7 @@ class ImageTextRetriever(BaseModel):
 
         After a text neck that returns (M, D), a caption is one word: its pooled vector.
         """
-        return _as_text_features(self.text_neck(self.text_tower(texts) if isinstance(texts, Tensor) else texts))
+        return as_text_features(self.text_neck(self.text_tower(texts) if isinstance(texts, Tensor) else texts))
 
     def score(self, images: NeckOutput, texts: TextFeatures) -> Tensor:
         """Every image against every caption, (B, M), from what `embed_images` and `embed_texts` returned."""
@@ -238,8 +239,7 @@ class ImageTextRetriever(BaseModel):
         image_embed = in_chunks(lambda images: self.embed_images(images).embedding, inputs, self.grad_cache_chunk)
         rows, place = first_of_each(captions.caption_keys)  # each text once, as in `_embed_captions`
         text_embed = in_chunks(self._pooled, take_rows(captions.texts, rows), self.grad_cache_chunk)[place]
-        images = NeckOutput(saliency=None, scale_weights=None, regions=None, embedding=image_embed)
-        return self._head_losses(images, _as_text_features(text_embed), captions)
+        return self._head_losses(NeckOutput.of(image_embed), as_text_features(text_embed), captions)
 
     def _head_losses(self, images: NeckOutput, texts: TextFeatures, captions: CaptionBatch) -> dict[str, Tensor]:
         if self.head is None:
@@ -269,11 +269,3 @@ class ImageTextRetriever(BaseModel):
                 predicted.text_words = [w[m].float() for w, m in zip(texts.words[own], texts.mask[own])]
             predictions.append(predicted)
         return predictions
-
-
-def _as_text_features(texts: Union[Tensor, TextFeatures]) -> TextFeatures:
-    """The output of any text neck; of pooled vectors (M, D) alone, each is its caption's only word."""
-    if isinstance(texts, TextFeatures):
-        return texts
-    mask = torch.ones(len(texts), 1, dtype=torch.bool, device=texts.device)
-    return TextFeatures(words=texts[:, None], mask=mask, pooled=texts)

@@ -15,7 +15,7 @@ from osdpm_plugin.models.comparison.hvsa.loss_mixer import LossMixer
 from osdpm_plugin.models.comparison.hvsa.uniformity import UniformityLoss
 from osdpm_plugin.models.heads import matching_head
 from osdpm_plugin.models.losses import TripletLoss
-from osdpm_plugin.structures import NeckOutput, TextFeatures
+from osdpm_plugin.structures import NeckOutput, as_text_features
 from tests.helpers import tiny_models as tiny
 from tests.test_models.test_comparison.test_amfmn import comparison_model, count
 from tests.test_models.test_triplet_loss import CAPTIONS, IDS, labels
@@ -204,8 +204,7 @@ def head_inputs(seed=0):
     generator = torch.Generator().manual_seed(seed)
     image = F.normalize(torch.randn(3, 8, generator=generator), dim=1).requires_grad_()
     text = F.normalize(torch.randn(4, 8, generator=generator), dim=1).requires_grad_()
-    images = NeckOutput(saliency=None, scale_weights=None, regions=None, embedding=image)
-    return images, TextFeatures(text[:, None], torch.ones(4, 1).bool(), text), CAPTIONS, image @ text.mT
+    return NeckOutput.of(image), as_text_features(text), CAPTIONS, image @ text.mT
 
 
 def test_head_is_its_parts():

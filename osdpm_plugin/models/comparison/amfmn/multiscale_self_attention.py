@@ -120,11 +120,9 @@ class MultiScaleSelfAttention(BaseModule):
     def forward(self, features: Union[ImageFeatures, Sequence[Tensor]]) -> NeckOutput:
         """ImageFeatures or OpenMMLab's tuple of maps -> NeckOutput; the saliency is the gate, scaled to sum to 1."""
         vector, gate = self.attend(as_image_features(features))
-        return NeckOutput(
+        return NeckOutput.of(
+            F.normalize(vector, dim=-1) if self.normalize else vector,
             saliency=gate / gate.sum(dim=(1, 2), keepdim=True),
-            scale_weights=None,
-            regions=None,
-            embedding=F.normalize(vector, dim=-1) if self.normalize else vector,
         )
 
 

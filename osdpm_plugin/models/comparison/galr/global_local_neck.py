@@ -115,9 +115,4 @@ class GlobalLocalNeck(BaseModule):
         features = as_image_features(features)
         overall = self.global_branch(features)
         fused = self.fusion(overall.embedding, self.local_branch(self.find_regions(features)))
-        return NeckOutput(
-            saliency=overall.saliency,
-            scale_weights=fused.weights,
-            regions=None,
-            embedding=F.normalize(fused.vector, dim=-1),
-        )
+        return NeckOutput.of(F.normalize(fused.vector, dim=-1), saliency=overall.saliency, scale_weights=fused.weights)

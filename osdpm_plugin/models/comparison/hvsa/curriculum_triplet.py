@@ -1,4 +1,4 @@
-"""Triplets from easy to hard: a hinge counts for less the greater it is."""
+"""Scores of pairs -> triplet loss in which a hinge weighs less the greater it is."""
 
 from __future__ import annotations
 

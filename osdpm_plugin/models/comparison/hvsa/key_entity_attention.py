@@ -87,9 +87,5 @@ class KeyEntityAttention(BaseModule):
     def forward(self, features: Union[ImageFeatures, Sequence[Tensor]]) -> NeckOutput:
         """ImageFeatures or OpenMMLab's tuple of maps -> NeckOutput; the saliency is the slots' mean attention."""
         attended = self.attention(as_image_features(features).maps[-1])
-        return NeckOutput(
-            saliency=attended.attention.mean(dim=1),
-            scale_weights=None,
-            regions=None,
-            embedding=F.normalize(self.linear(attended.map.mean(dim=(2, 3))), dim=-1),
-        )
+        embedding = F.normalize(self.linear(attended.map.mean(dim=(2, 3))), dim=-1)
+        return NeckOutput.of(embedding, saliency=attended.attention.mean(dim=1))

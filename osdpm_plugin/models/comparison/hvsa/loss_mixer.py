@@ -1,4 +1,4 @@
-"""Weights of losses that are learned with the model."""
+"""Losses -> their sum, under weights that are learned with the model."""
 
 from __future__ import annotations
 

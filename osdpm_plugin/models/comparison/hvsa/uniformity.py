@@ -1,4 +1,4 @@
-"""Spread embeddings over the hypersphere."""
+"""Embeddings and ids -> uniformity loss, which spreads them over the hypersphere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trained model knows -> a small one: which images and captions are alike, and which belong together."""
+"""Encodings of student and teacher -> losses of their hidden layers and of their scores."""
 
 from __future__ import annotations
 
