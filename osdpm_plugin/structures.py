@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional, Sequence, Union
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from mmengine.structures import BaseDataElement
 from torch import Tensor
-
-from .errors import ConfigError
 
 
 class Regions(NamedTuple):
@@ -41,7 +37,7 @@ class ImageFeatures(NamedTuple):
     Attributes:
         maps: feature maps (B, C_i, h_i, w_i), fine to coarse.
         pooled: global vector (B, D) in the joint space, or None for a tower that has none (ImageNet backbones).
-        regions: objects that were found beforehand, added by `RegionRetriever`; towers leave it None.
+        regions: objects that were found beforehand, added by the retriever; towers leave it None.
     """
 
     maps: tuple[Tensor, ...]
@@ -81,6 +77,18 @@ class NeckOutput(NamedTuple):
     regions: Optional[Tensor]
     embedding: Tensor
 
+    @classmethod
+    def of(
+        cls,
+        embedding: Tensor,
+        *,
+        saliency: Optional[Tensor] = None,
+        scale_weights: Optional[Tensor] = None,
+        regions: Optional[Tensor] = None,
+    ) -> NeckOutput:
+        """The embedding, with what a neck has beside it."""
+        return cls(saliency=saliency, scale_weights=scale_weights, regions=regions, embedding=embedding)
+
 
 class RetrievalDataSample(BaseDataElement):
     """One image with its captions, as packed by `PackRetrievalInputs` and completed by `ImageTextRetriever.predict`.
@@ -111,57 +119,18 @@ class CaptionBatch(NamedTuple):
     """The captions of B samples, one after another.
 
     Attributes:
-        tokens: (M, T) int64, or None where ``features`` stand for them.
+        texts: tokens (M, T) int64, or what the text tower makes of them, where that was cached.
         image_ids: (B,) int64.
         caption_image_ids: (M,) int64, the image of each caption.
         caption_keys: (M,) int64, equal for equal texts.
         object_counts: (B, O) float32, or None where the pipeline does not count.
-        features: what the text tower makes of the tokens, where that was cached.
     """
 
-    tokens: Optional[Tensor]
+    texts: Union[Tensor, TextFeatures]
     image_ids: Tensor
     caption_image_ids: Tensor
     caption_keys: Tensor
     object_counts: Optional[Tensor]
-    features: Optional[TextFeatures]
-
-
-def collate_captions(samples: Sequence[RetrievalDataSample], device: torch.device) -> CaptionBatch:
-    """Join the captions of a batch of samples on ``device``.
-
-    Raises:
-        ConfigError: there are no samples, or their captions were not tokenized.
-    """
-    if not samples:
-        raise ConfigError('the batch has no data_samples; end the pipeline with PackRetrievalInputs')
-    image_ids = [sample.image_id for sample in samples]
-    counts = [len(sample.caption_ids) for sample in samples]
-    objects = np.stack([s.object_counts for s in samples]) if all('object_counts' in s for s in samples) else None
-
-    def join(key: str) -> Tensor:
-        return torch.from_numpy(np.concatenate([sample.get(key) for sample in samples])).to(device)
-
-    features = None
-    if all('tower_pooled' in sample for sample in samples):
-        words = [torch.from_numpy(sample.tower_words).transpose(0, 1) for sample in samples]  # (T, K, C) each
-        padded = torch.cat([F.pad(w, (0, 0, 0, 0, 0, max(map(len, words)) - len(w))) for w in words], dim=1)
-        features = TextFeatures(
-            words=padded.transpose(0, 1).to(device),
-            mask=torch.arange(len(padded), device=device) < join('tower_lengths')[:, None],
-            pooled=join('tower_pooled'),
-        )
-    tokens = join('tokens') if all('tokens' in sample for sample in samples) else None
-    if tokens is None and features is None:
-        raise ConfigError('the captions have no tokens; put TokenizeCaptions before PackRetrievalInputs')
-    return CaptionBatch(
-        tokens=tokens,
-        image_ids=torch.tensor(image_ids, device=device),
-        caption_image_ids=torch.tensor(np.repeat(image_ids, counts), device=device),
-        caption_keys=join('caption_keys'),
-        object_counts=None if objects is None else torch.from_numpy(objects).to(device),
-        features=features,
-    )
 
 
 def as_image_features(output: Union[ImageFeatures, Tensor, Sequence[Tensor]]) -> ImageFeatures:
@@ -183,3 +152,10 @@ def as_image_features(output: Union[ImageFeatures, Tensor, Sequence[Tensor]]) ->
             'for mmpretrain transformers set out_type="featmap"'
         )
     return ImageFeatures(maps=maps, pooled=None)
+
+
+def as_text_features(output: Union[TextFeatures, Tensor]) -> TextFeatures:
+    """Read the output of any text neck; of pooled vectors (M, D) alone, each is its caption's only word."""
+    if isinstance(output, TextFeatures):
+        return output
+    return TextFeatures(words=output[:, None], mask=output.new_ones(len(output), 1, dtype=torch.bool), pooled=output)

@@ -13,7 +13,7 @@ ORDER = [
     *('version', 'errors', 'compat', 'registry', 'structures', 'utils', 'pretrained'),
     *('datasets.annotations', 'datasets.images', 'datasets.text', 'datasets.lexicon', 'datasets.scenes'),
     *('datasets.transforms', 'datasets.sets', 'datasets'),
-    *('models.pooling', 'models.preprocessors', 'models.backbones', 'models.necks', 'models.losses'),
+    *('models.pooling', 'models.rows', 'models.preprocessors', 'models.backbones', 'models.necks', 'models.losses'),
     *('models.similarities', 'models.heads', 'models.retrievers', 'models.comparison', 'models'),
     *('evaluation', 'visualization', 'features', 'engine', 'launch', 'search'),
     *('lab.data', 'lab.experiments', 'lab.report', 'lab.benchmarks', 'lab'),

@@ -8,16 +8,14 @@ depend on ``chunk_size``, which only says how many images wait on the device at 
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Optional
 
 import numpy as np
 import torch
-from mmengine.utils import ProgressBar
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from tqdm import tqdm
 
 from ..errors import ConfigError, MetricError
 from ..structures import NeckOutput, TextFeatures
@@ -53,35 +51,6 @@ def check_tile(tile: Sequence[int]) -> tuple[int, int]:
     return tile[0], tile[1]
 
 
-class _Progress:
-    """A bar for those who have waited for some seconds.
-
-    Args:
-        total: tiles to come.
-    """
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.done = 0
-        self.start = time.monotonic()
-        self.bar: Optional[ProgressBar] = None
-
-    def update(self) -> None:
-        """Count a tile."""
-        self.done += 1
-        if self.bar is not None:
-            self.bar.update()
-        elif time.monotonic() - self.start > _SILENT_SECONDS:
-            print(f'scoring pairs in {self.total} blocks', file=sys.stderr)
-            self.bar = ProgressBar(self.total, file=sys.stderr)
-            self.bar.update(self.done)
-
-    def end(self) -> None:
-        """Leave the line of the bar."""
-        if self.bar is not None:
-            print(file=sys.stderr)
-
-
 @torch.no_grad()
 def score_pairs(
     scorer: PairScorer,
@@ -113,7 +82,8 @@ def score_pairs(
     order = np.argsort([len(words) for words in text_words], kind='stable')
     held = -(-chunk_size // rows) * rows
     scores = torch.empty(images, captions, dtype=torch.float32)
-    progress = _Progress(-(-images // rows) * -(-captions // cols))
+    tiles = -(-images // rows) * -(-captions // cols)
+    progress = tqdm(total=tiles, desc='scoring pairs', unit='block', delay=_SILENT_SECONDS)
     for chunk in chunks(images, held):
         embed = torch.from_numpy(image_embed[chunk]).to(scorer.device)
         regions = None if image_regions is None else torch.from_numpy(image_regions[chunk]).to(scorer.device)
@@ -121,15 +91,8 @@ def score_pairs(
             taken = order[texts]
             features = _text_tile(text_embed[taken], [text_words[i] for i in taken], cols, scorer.device)
             for part in chunks(len(embed), rows):
-                tile = scorer.similarity(
-                    NeckOutput(
-                        saliency=None,
-                        scale_weights=None,
-                        regions=None if regions is None else _filled(regions[part], rows),
-                        embedding=_filled(embed[part], rows),
-                    ),
-                    features,
-                )
+                own_regions = None if regions is None else _filled(regions[part], rows)
+                tile = scorer.similarity(NeckOutput.of(_filled(embed[part], rows), regions=own_regions), features)
                 if tuple(tile.shape) != (rows, cols):
                     raise MetricError(
                         f'the similarity returned {tuple(tile.shape)} scores for {rows} images and {cols} captions; it '
@@ -138,7 +101,7 @@ def score_pairs(
                 own = slice(chunk.start + part.start, chunk.start + part.stop)
                 scores[own, torch.from_numpy(taken)] = tile[: part.stop - part.start, : len(taken)].float().cpu()
                 progress.update()
-    progress.end()
+    progress.close()
     return scores
 
 

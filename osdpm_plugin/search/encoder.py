@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+from typing import Any, Optional
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.runner import autocast
-from torch import Tensor
 
 from ..errors import ConfigError
 from ..evaluation.pairwise_scores import TILE, PairScorer, check_tile
-from ..models.retrievers import ImageTextRetriever, RegionRetriever
-from ..models.retrievers.region_retriever import collate_regions
-from ..structures import NeckOutput, as_image_features
+from ..models.retrievers import ImageTextRetriever
 from .vectors import ImageVector, TextVector
 
 
@@ -66,21 +63,15 @@ class Encoder:
         """Vectors of B images.
 
         Args:
-            batch: ``inputs`` (B, 3, H, W) uint8, and ``data_samples``, which hold the regions of a `RegionRetriever`.
+            batch: ``inputs`` (B, 3, H, W) uint8, and ``data_samples``, which hold regions where the neck reads them.
         """
         data = self.model.data_preprocessor(batch)
         with autocast(enabled=self.half):
-            output = self._perceive(data['inputs'], data['data_samples'])
+            output = self.model.embed_images(self.model.with_regions(data['inputs'], data.get('regions')))
         embedding = output.embedding.float().cpu().numpy()
         if self.indexable or output.regions is None:
             return [ImageVector(row) for row in embedding]
         return [ImageVector(row, regions) for row, regions in zip(embedding, output.regions.float().cpu().numpy())]
-
-    def _perceive(self, images: Tensor, samples: Sequence[Any]) -> NeckOutput:
-        if not isinstance(self.model, RegionRetriever):
-            return self.model.perceive(images)
-        features = as_image_features(self.model.image_tower(images))
-        return self.model.perceive(features._replace(regions=collate_regions(samples, features.maps[0].device)))
 
     @torch.no_grad()
     def texts(self, tokens: np.ndarray) -> list[TextVector]:
@@ -90,7 +81,7 @@ class Encoder:
             tokens: (M, T) int64.
         """
         with autocast(enabled=self.half):
-            texts = self.model.read(torch.from_numpy(tokens).to(self.device))
+            texts = self.model.embed_texts(torch.from_numpy(tokens).to(self.device))
         embedding = texts.pooled.float().cpu().numpy()
         if self.indexable:
             return [TextVector(row) for row in embedding]

@@ -97,17 +97,20 @@ class HeatmapModel:
         """
         image, tokens = self._inputs(path, texts)
         with torch.no_grad():
-            embedding = self.model.encode_images(image)  # (1, D)
-            targets = embedding if tokens is None else torch.cat([embedding, self.model.encode_texts(tokens)])
+            embedding = self._embed(image)  # (1, D)
+            targets = embedding if tokens is None else torch.cat([embedding, self.model.embed_texts(tokens).pooled])
             features = as_image_features(self.model.image_tower(image))
         neck = self.model.neck
-        relevance = occlusion_relevance(self.model.encode_images, image[0], targets, grid=grid, window=window)
+        relevance = occlusion_relevance(self._embed, image[0], targets, grid=grid, window=window)
         cosines = (targets.double() @ embedding[0].double()).tolist()
         return Perception(
             attention=attention_of(neck, features) if isinstance(neck, DAPN) else None,
             relevance=relevance[0],
             texts=tuple(TextRelevance(*row) for row in zip(texts, cosines[1:], relevance[1:])),
         )
+
+    def _embed(self, images: Tensor) -> Tensor:
+        return self.model.embed_images(images).embedding
 
     def _inputs(self, path: str, texts: Sequence[str]) -> tuple[Tensor, Optional[Tensor]]:
         """Normalised image (1, 3, H, W), and tokens (T, L) int64 or None without texts, on the model's device."""

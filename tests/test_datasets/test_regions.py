@@ -15,7 +15,8 @@ from osdpm_plugin.datasets.images.region_files import RegionRecord, read_regions
 from osdpm_plugin.datasets.transforms import LoadRegions, PackRetrievalInputs
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.lab.data.region_detection import detect_regions, find_images, to_record
-from osdpm_plugin.models.retrievers.region_retriever import collate_regions
+from osdpm_plugin.models.preprocessors.collate import collate_regions
+from osdpm_plugin.models.retrievers import ImageTextRetriever
 from osdpm_plugin.registry import DATASETS, MODELS
 from osdpm_plugin.structures import RetrievalDataSample
 from tests.helpers import word_features as words
@@ -127,7 +128,7 @@ def test_collating_ragged_regions():
 
 def galr_of_detections(**changes):
     cfg = dict(
-        type='RegionRetriever',
+        type='ImageTextRetriever',
         image_tower=dict(type='mmpretrain.ResNet', depth=18, base_channels=4, out_indices=(0, 1, 2, 3)),
         neck=dict(
             type='GlobalLocalNeck',
@@ -167,8 +168,10 @@ def test_the_retriever_hands_regions_to_the_neck():
         third = model(**alone, mode='predict')[0].image_embed
     assert (first - second).abs().max() > 1e-3
     torch.testing.assert_close(third, first[3])
-    with pytest.raises(ConfigError, match='images need data_samples'):
-        model(data['inputs'], None, mode='tensor')
+    samples = data.pop('data_samples')
+    torch.testing.assert_close(model(**data, mode='tensor')[0], first)
+    with pytest.raises(ConfigError, match='come without regions; put dict'):
+        model(data['inputs'], samples, mode='predict')
     with pytest.raises(ConfigError, match='come without regions; put dict'):
         model(**model.data_preprocessor(words.batch(range(2))), mode='predict')
 
@@ -301,7 +304,10 @@ def test_without_mmdet_there_is_one_sentence(tmp_path, tool, capsys, monkeypatch
 
 
 def test_the_shipped_config_takes_detections():
-    """By three keys."""
+    """By two keys, and under the name that models which read regions had before."""
     cfg = Config.fromfile(ROOT / 'configs/comparison/galr_rsitmd.py')
-    cfg.merge_from_dict({'model.type': 'RegionRetriever', 'model.neck.region_source': 'detected'})
-    assert type(MODELS.build(cfg.model)).__name__ == 'RegionRetriever'
+    assert not MODELS.build(cfg.model).reads_regions
+    cfg.model.neck.region_source = 'detected'
+    for name in ('ImageTextRetriever', 'RegionRetriever'):
+        model = MODELS.build(dict(cfg.model, type=name))
+        assert isinstance(model, ImageTextRetriever) and model.reads_regions

@@ -203,8 +203,8 @@ def test_words_are_the_towers(cfg, tmp_path):
     model = MODELS.build(cfg.model).eval()
     model.init_weights()
     for cached_batch, batch in zip(loader, plain):
-        features = model._collate(cached_batch['data_samples']).features
-        tokens = model._collate(batch['data_samples']).tokens
+        features = model._collate(cached_batch['data_samples']).texts
+        tokens = model._collate(batch['data_samples']).texts
         with torch.no_grad():
             texts = model.text_tower(tokens)
         longest = features.words.shape[1]
@@ -222,7 +222,7 @@ def test_words_are_read_where_the_text_neck_reads_them(cfg, tmp_path, monkeypatc
 
     def spy(model, samples):
         captions = collate(model, samples)
-        lengths.append(captions.features.words.shape[1])
+        lengths.append(captions.texts.words.shape[1])
         return captions
 
     monkeypatch.setattr(ImageTextRetriever, '_collate', spy)

@@ -139,16 +139,17 @@ def test_rows_of_any_features():
 
 @pytest.mark.parametrize('chunk', [0, -1, 2.0, True, 'all'])
 def test_chunk_out_of_range(chunk):
-    with pytest.raises(ConfigError, match='grad_cache_chunk must be a positive integer'):
+    with pytest.raises(ConfigError, match='grad_cache_chunk must be a whole number of at least 1'):
         build(grad_cache_chunk=chunk)
 
 
 def test_what_it_cannot_serve():
     pairwise = dict(type='StackedCrossAttention', direction='t2i')
+    detected = dict(type='GlobalLocalNeck', in_channels=(4, 8), embed_dims=EMBED_DIM, region_source='detected')
     with pytest.raises(ConfigError, match='compares words or regions; remove grad_cache_chunk'):
         build(grad_cache_chunk=4, head=MATCHING, similarity=pairwise)
     with pytest.raises(ConfigError, match='compares words or regions'):
-        build(grad_cache_chunk=4, type='RegionRetriever')
+        build(grad_cache_chunk=4, neck=detected)
 
 
 def test_batch_normalisation():

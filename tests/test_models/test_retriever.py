@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.evaluation import ImageTextRecall
-from osdpm_plugin.models.retrievers.image_text_retriever import first_rows
+from osdpm_plugin.models.rows import first_of_each
 from osdpm_plugin.registry import MODELS
 from tests.helpers.tiny_models import CLIP, EMBED_DIM, TOKENIZER, batch, build
 
@@ -139,9 +139,9 @@ def test_losses_do_not_depend_on_order(objects):
         assert forward[key].item() == pytest.approx(backward[key].item(), rel=1e-5), key
 
 
-def test_first_rows_by_hand():
+def test_first_of_each_by_hand():
     """5 3 5 9 3: the different keys 3, 5, 9 stand first in rows 1, 0, 3."""
-    rows, place = first_rows(torch.tensor([5, 3, 5, 9, 3]))
+    rows, place = first_of_each(torch.tensor([5, 3, 5, 9, 3]))
     assert rows.tolist() == [1, 0, 3] and place.tolist() == [1, 0, 1, 2, 0]
 
 
@@ -212,7 +212,10 @@ def cfg_error(**changes):
     ('make', 'message'),
     [
         (cfg_error(head=dict(type='OSFCMHead', tokenizer=TOKENIZER, prompt='a picture')), r'prompt must contain {}'),
-        (cfg_error(head=dict(type='OSFCMHead', tokenizer=TOKENIZER, temperature=0)), 'temperature must be positive'),
+        (
+            cfg_error(head=dict(type='OSFCMHead', tokenizer=TOKENIZER, temperature=0)),
+            'temperature must be a number above 0',
+        ),
         (cfg_error(head=dict(type='OSFCMHead', tokenizer=TOKENIZER, align_weight=0, cluster_weight=0)), 'both 0'),
         (cfg_error(data_preprocessor=dict(type='RetrievalDataPreprocessor', mean=(0, 0, 0))), 'give both mean and std'),
         (

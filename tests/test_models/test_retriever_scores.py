@@ -9,7 +9,7 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.models.retrievers.gather import gather_images, gather_texts
 from osdpm_plugin.models.similarities import DotProduct
 from osdpm_plugin.registry import MODELS
-from osdpm_plugin.structures import NeckOutput, TextFeatures
+from osdpm_plugin.structures import CaptionBatch, NeckOutput, TextFeatures, as_text_features
 from tests.helpers import tiny_models as tiny
 from tests.helpers.distributed import run_distributed
 from tests.helpers.paths import ROOT
@@ -18,22 +18,14 @@ from tests.helpers.word_features import batch, build
 SHARES = {1: [range(7)], 2: [[5, 0, 3, 6], [1, 2, 4]]}
 
 
-def neck_output(embedding, regions=None):
-    return NeckOutput(saliency=None, scale_weights=None, regions=regions, embedding=embedding)
-
-
-def one_word(pooled):
-    return TextFeatures(words=pooled[:, None], mask=torch.ones(len(pooled), 1, dtype=torch.bool), pooled=pooled)
-
-
 def test_dot_product_by_hand():
     images, texts = torch.tensor([[1.0, 2.0], [0.0, -1.0]]), torch.tensor([[3.0, 4.0], [5.0, 6.0], [1.0, 0.0]])
-    scores = DotProduct()(neck_output(images), one_word(texts))
+    scores = DotProduct()(NeckOutput.of(images), as_text_features(texts))
     assert scores.tolist() == [[11.0, 17.0, 1.0], [-4.0, -6.0, 0.0]] and DotProduct.indexable
-    half = DotProduct()(neck_output(images.bfloat16()), one_word(texts.bfloat16()))
+    half = DotProduct()(NeckOutput.of(images.bfloat16()), as_text_features(texts.bfloat16()))
     assert half.dtype == torch.float32 and torch.equal(half, scores)
     with pytest.raises(ConfigError, match='image embeddings have 2 values, text embeddings 3; set embed_dims'):
-        DotProduct()(neck_output(images), one_word(torch.zeros(1, 3)))
+        DotProduct()(NeckOutput.of(images), as_text_features(torch.zeros(1, 3)))
 
 
 def test_dot_product_is_the_default_and_has_no_weights():
@@ -41,23 +33,22 @@ def test_dot_product_is_the_default_and_has_no_weights():
     assert isinstance(model.similarity, DotProduct) and not any('similarity' in key for key in model.state_dict())
     data = model.data_preprocessor(tiny.batch(range(5), captions_each=2))
     images, texts = model(**data, mode='tensor')
-    want = model.head.loss(
-        image_embed=images,
-        text_embed=texts,
+    captions = CaptionBatch(
+        texts=as_text_features(texts),
         image_ids=torch.arange(5),
         caption_image_ids=torch.arange(5).repeat_interleave(2),
         caption_keys=torch.arange(10),
-        scores=images @ texts.mT,
+        object_counts=None,
     )
+    want = model.head.loss(NeckOutput.of(images), captions.texts, captions, scores=images @ texts.mT)
     torch.testing.assert_close(model(**data, mode='loss'), want)
 
 
 def test_a_pooled_text_is_its_only_word():
     model = tiny.build().eval()
     tokens = torch.from_numpy(tiny.batch(range(3))['data_samples'][1].tokens)
-    texts = model.read(tokens)
+    texts = model.embed_texts(tokens)
     assert torch.equal(texts.words[:, 0], texts.pooled) and texts.mask.all() and texts.words.shape[1] == 1
-    assert torch.equal(model.encode_texts(tokens), texts.pooled)
 
 
 def test_predictions_score_as_the_model_does():
@@ -67,7 +58,7 @@ def test_predictions_score_as_the_model_does():
         predictions = model(**model.data_preprocessor(data), mode='predict')
         inputs = model.data_preprocessor(data)['inputs']
         tokens = torch.cat([torch.from_numpy(s.tokens) for s in data['data_samples']])
-        images, texts = model.perceive(inputs), model.read(tokens)
+        images, texts = model.embed_images(inputs), model.embed_texts(tokens)
         assert torch.equal(torch.stack([p.image_regions for p in predictions]), images.regions)
         assert torch.equal(torch.cat([p.text_embed for p in predictions]), texts.pooled)
         words = [w for p in predictions for w in p.text_words]
@@ -114,7 +105,7 @@ def test_loss_and_gradient_of_two_processes_equal_those_of_one():
 
 
 def test_one_process_gathers_nothing():
-    images = neck_output(torch.randn(2, 3), torch.randn(2, 4, 3))
+    images = NeckOutput.of(torch.randn(2, 3), regions=torch.randn(2, 4, 3))
     texts = TextFeatures(torch.randn(2, 5, 3), torch.rand(2, 5) < 0.5, torch.randn(2, 3))
     assert gather_images(images).regions is images.regions and gather_images(images).embedding is images.embedding
     assert all(torch.equal(a, b) for a, b in zip(gather_texts(texts), texts))
@@ -143,8 +134,8 @@ def test_vsepp_by_hand():
         images = torch.randn(2, 3, 64, 64)
         mean = model.image_tower(images)[-1].mean(dim=(2, 3))
         want = (mean / mean.norm(dim=1, keepdim=True)) @ model.neck.linear.weight.T + model.neck.linear.bias
-        torch.testing.assert_close(model.perceive(images).embedding, want)
+        torch.testing.assert_close(model.embed_images(images).embedding, want)
         text = model.text_tower(tokens)
         states = text.words[0][text.mask[0]].mean(dim=0)
-        scores = model.score(model.perceive(images), model.read(tokens))
+        scores = model.score(model.embed_images(images), model.embed_texts(tokens))
         torch.testing.assert_close(scores[:, 0], want @ states / states.norm())

@@ -6,9 +6,11 @@ import torch
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.models.heads import ContrastiveHead, MatchingHead
 from osdpm_plugin.models.losses import TripletLoss, pair_labels, triplet_hinges
+from osdpm_plugin.structures import CaptionBatch
 from tests.test_models.test_losses import CAPTION_IMAGE_IDS, CAPTION_KEYS, IMAGE_IDS
 
 IDS = dict(image_ids=IMAGE_IDS, caption_image_ids=CAPTION_IMAGE_IDS, caption_keys=CAPTION_KEYS)
+CAPTIONS = CaptionBatch(texts=torch.zeros(4, 2, dtype=torch.int64), object_counts=None, **IDS)
 
 
 def labels(positives):
@@ -115,8 +117,7 @@ def test_head_weighs_and_names_its_losses(rule):
         weights=[1.0, 0.5],
         identical_captions=rule,
     )
-    unused = dict(image_embed=torch.zeros(3, 2), text_embed=torch.zeros(4, 2))
-    losses = head.loss(**unused, **IDS, scores=scores.sigmoid())
+    losses = head.loss(None, None, CAPTIONS, scores=scores.sigmoid())
     assert list(losses) == ['loss_triplet', 'loss_matching_bce'] and head.needs_scores and head.prompt_tokens is None
     pair = pair_labels(**IDS, identical_captions=rule)
     assert losses['loss_triplet'] == head.losses[0](scores.sigmoid(), *pair)
@@ -127,22 +128,20 @@ def test_the_place_in_the_batch_means_nothing():
     scores = torch.randn(3, 4, dtype=torch.float64)
     head = MatchingHead(losses=[dict(type='TripletLoss')])
     rows, columns = torch.tensor([2, 0, 1]), torch.tensor([3, 1, 0, 2])
-    unused = dict(image_embed=torch.zeros(3, 2), text_embed=torch.zeros(4, 2))
-    first = head.loss(**unused, **IDS, scores=scores)
-    second = head.loss(
-        **unused,
+    first = head.loss(None, None, CAPTIONS, scores=scores)
+    moved = CAPTIONS._replace(
         image_ids=IMAGE_IDS[rows],
         caption_image_ids=CAPTION_IMAGE_IDS[columns],
         caption_keys=CAPTION_KEYS[columns],
-        scores=scores[rows][:, columns],
     )
+    second = head.loss(None, None, moved, scores=scores[rows][:, columns])
     assert first['loss_triplet'].item() == pytest.approx(second['loss_triplet'].item(), abs=1e-12)
 
 
 def test_errors():
     for options, message in (
-        (dict(margin=-0.1), 'margin must not be negative, got -0.1'),
-        (dict(reduction='max'), "reduction must be 'sum' or 'mean', got 'max'"),
+        (dict(margin=-0.1), 'margin must be a number of at least 0, got -0.1'),
+        (dict(reduction='max'), "reduction must be one of 'sum', 'mean', got 'max'"),
     ):
         with pytest.raises(ConfigError, match=message):
             TripletLoss(**options)
@@ -152,10 +151,10 @@ def test_errors():
         (dict(losses=[triplet, triplet]), 'one or more losses of different types, got 2'),
         (dict(losses=[triplet], weights=[1.0, 1.0]), 'weights must be 1 positive numbers'),
         (dict(losses=[triplet], weights=[0.0]), 'weights must be 1 positive numbers'),
-        (dict(losses=[triplet], identical_captions='both'), "identical_captions must be 'positive', 'ignore'"),
+        (dict(losses=[triplet], identical_captions='both'), "identical_captions must be one of 'positive', 'ignore'"),
     ):
         with pytest.raises(ConfigError, match=message):
             MatchingHead(**options)
     with pytest.raises(ConfigError, match='needs the scores of the batch'):
-        MatchingHead(losses=[triplet]).loss(image_embed=torch.zeros(3, 2), text_embed=torch.zeros(4, 2), **IDS)
+        MatchingHead(losses=[triplet]).loss(None, None, CAPTIONS)
     assert not ContrastiveHead.needs_scores

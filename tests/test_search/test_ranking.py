@@ -48,7 +48,7 @@ def regions_of_a_detector(folder):
         write_regions(folder / 'regions' / f'scene_{i}.npz', record)
 
     def change(cfg):
-        cfg.model.type, cfg.model.neck.region_source = 'RegionRetriever', 'detected'
+        cfg.model.neck.region_source = 'detected'
         cfg.test_dataloader.dataset.pipeline.insert(1, dict(type='LoadRegions', folder=str(folder / 'regions')))
 
     return change

@@ -58,7 +58,7 @@ def test_relevance_lies_on_what_was_planted(tmp_path, monkeypatch, model, height
     top, left = round(0.55 * height), round(0.2 * width)
     bottom, right = top + round(0.25 * height), left + round(0.25 * width)
     path = plant(tmp_path / 'a.png', height, width, (top, bottom, left, right))
-    monkeypatch.setattr(model.model, 'encode_images', bright)
+    monkeypatch.setattr(model, '_embed', bright)
     seen = model.perceive(path, grid=16, window=2)
     heat = enlarge(seen.relevance, height, width)
     peak = np.unravel_index(heat.argmax(), heat.shape)
@@ -74,10 +74,10 @@ def test_perception_is_measured_on_the_whole_model(tmp_path, model):
     seen = model.perceive(path, ['two planes', 'a river'], grid=4, window=2)
     image, tokens = model._inputs(path, ['two planes', 'a river'])
     with torch.no_grad():
-        texts, whole = model.model.encode_texts(tokens), model.model.encode_images(image)
+        texts, whole = model.model.embed_texts(tokens).pooled, model.model.embed_images(image).embedding
         hidden = image.clone()
         hidden[:, :, :16, :16] = image.mean(dim=(2, 3))[..., None, None]  # the first of nine windows of 32 / 4 * 2
-        turned = model.model.encode_images(hidden)
+        turned = model.model.embed_images(hidden).embedding
     assert [found.text for found in seen.texts] == ['two planes', 'a river']
     assert [found.cosine for found in seen.texts] == pytest.approx((texts @ whole[0]).tolist(), abs=1e-6)
     fall = (texts @ (whole - turned)[0]).tolist()

@@ -11,7 +11,7 @@ from ..images.region_files import read_regions, region_file
 
 @TRANSFORMS.register_module()
 class LoadRegions(BaseTransform):
-    """Add ``regions``, a dict of arrays, best first, for a model of type `RegionRetriever`; see `region_files`.
+    """Add ``regions``, a dict of arrays, best first, for a neck that reads regions; see `region_files`.
 
     Regions are those of the whole image file. Crops, turns and flips of the pipeline do not change them: they say what
     an image shows, as in GaLR (Yuan et al. 2022), not where its pixels are after the transforms.

@@ -55,11 +55,12 @@ def naive_scores(model: Any, images: Tensor, tokens: Tensor, shard: int, *, towe
     if towers_again:
         for row in rows:
             for col in cols:
-                scores[row, col] = model.score(model.perceive(images[row]), model.read(tokens[col])).float().cpu()
+                seen, texts = model.embed_images(images[row]), model.embed_texts(tokens[col])
+                scores[row, col] = model.score(seen, texts).float().cpu()
         return scores
-    perceived, read = [model.perceive(images[row]) for row in rows], [model.read(tokens[col]) for col in cols]
-    for row, seen in zip(rows, perceived):
-        for col, texts in zip(cols, read):
+    embedded = [model.embed_images(images[row]) for row in rows], [model.embed_texts(tokens[col]) for col in cols]
+    for row, seen in zip(rows, embedded[0]):
+        for col, texts in zip(cols, embedded[1]):
             for i in range(col.stop - col.start):
                 length = max(1, int(texts.mask[i].sum()))
                 one = TextFeatures(texts.words[i, None, :length], texts.mask[i, None, :length], texts.pooled[i, None])
@@ -76,11 +77,11 @@ def fast_scores(model: Any, images: Tensor, tokens: Tensor, batch: int) -> tuple
         features_s: seconds until the features were there.
     """
     start = time.perf_counter()
-    seen = [model.perceive(images[part]) for part in chunks(len(images), batch)]
-    read = [model.read(tokens[part]) for part in chunks(len(tokens), batch)]
+    seen = [model.embed_images(images[part]) for part in chunks(len(images), batch)]
+    texts = [model.embed_texts(tokens[part]) for part in chunks(len(tokens), batch)]
     embed, regions = _rows([s.embedding for s in seen]), _regions(seen)
-    pooled = _rows([t.pooled for t in read])
-    words = [w[m].float().cpu().numpy() for t in read for w, m in zip(t.words, t.mask)]
+    pooled = _rows([t.pooled for t in texts])
+    words = [w[m].float().cpu().numpy() for t in texts for w, m in zip(t.words, t.mask)]
     features_s = time.perf_counter() - start
     scorer = PairScorer(model.similarity, images.device)
     return score_pairs(scorer, embed, regions, pooled, words, chunk_size=2048), features_s

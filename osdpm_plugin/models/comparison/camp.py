@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import NeckOutput, TextFeatures
+from ...utils.checks import check_one_of
 from ..similarities.word_mask import longest_caption, padded_words
 
 
@@ -119,10 +120,8 @@ class CrossModalMessagePassing(BaseModule):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        if grain not in ('global', 'local'):
-            raise ConfigError(f"CrossModalMessagePassing: grain must be 'global' or 'local', got {grain!r}")
         self.channels = channels
-        self.grain = grain
+        self.grain = check_one_of('CrossModalMessagePassing', 'grain', grain, ('global', 'local'))
         self.image_key = nn.Linear(channels, channels, bias=False)
         self.text_key = nn.Linear(channels, channels, bias=False)
         self.image_fusion = GatedMessage(channels, dropout)

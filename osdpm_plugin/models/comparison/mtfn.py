@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import NeckOutput, TextFeatures
+from ...utils.checks import check_int, check_number
 
 
 @MODELS.register_module()
@@ -53,12 +54,9 @@ class TensorFusion(BaseModule):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        if rank < 1:
-            raise ConfigError(f'TensorFusion: rank must be at least 1, got {rank}')
-        if not 0 <= dropout < 1:
-            raise ConfigError(f'TensorFusion: dropout must be at least 0 and less than 1, got {dropout}')
+        check_number('TensorFusion', 'dropout', dropout, least=0, below=1)
         self.channels = channels
-        self.rank = rank
+        self.rank = check_int('TensorFusion', 'rank', rank)
         self.image_factors = nn.Linear(channels, rank * fused_channels)
         self.text_factors = nn.Linear(channels, rank * fused_channels)
         self.dropout = nn.Dropout(dropout)

@@ -1,4 +1,4 @@
-"""SCAN: every word looks at the regions, or every region at the words, before they are compared."""
+"""SCAN: words attend to regions, or regions to words, before the two are compared."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import NeckOutput, TextFeatures
+from ...utils.checks import check_number, check_one_of
 from ..similarities.word_mask import longest_caption, padded_words
 
 _SMALLEST_NORM = 1e-8
@@ -112,15 +113,11 @@ class StackedCrossAttention(BaseModule):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        if direction not in ('t2i', 'i2t'):
-            raise ConfigError(f"StackedCrossAttention: direction must be 't2i' or 'i2t', got {direction!r}")
-        if pooling not in ('lse', 'mean'):
-            raise ConfigError(f"StackedCrossAttention: pooling must be 'lse' or 'mean', got {pooling!r}")
-        for key, value in (('inverse_temperature', inverse_temperature), ('lse_scale', lse_scale)):
-            if not value > 0:
-                raise ConfigError(f'StackedCrossAttention: {key} must be positive, got {value}')
-        if not 0 <= slope <= 1:
-            raise ConfigError(f'StackedCrossAttention: slope must lie between 0 and 1, got {slope}')
+        check_one_of('StackedCrossAttention', 'direction', direction, ('t2i', 'i2t'))
+        check_one_of('StackedCrossAttention', 'pooling', pooling, ('lse', 'mean'))
+        check_number('StackedCrossAttention', 'inverse_temperature', inverse_temperature, above=0)
+        check_number('StackedCrossAttention', 'lse_scale', lse_scale, above=0)
+        check_number('StackedCrossAttention', 'slope', slope, least=0, most=1)
         self.direction = direction
         self.inverse_temperature = inverse_temperature
         self.pooling = pooling

@@ -1,6 +1,4 @@
-"""(B, D) and (M, D) embeddings or (B, M) scores, ids and object counts -> dict of losses. Nothing here runs at
-inference.
-"""
+"""NeckOutput, TextFeatures and CaptionBatch of a batch, and scores where asked for -> dict of losses; training only."""
 
 from .contrastive_head import ContrastiveHead
 from .matching_head import MatchingHead

@@ -1,4 +1,4 @@
-"""The plain head: image-text alignment alone."""
+"""Embeddings of images and captions -> alignment loss."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...errors import ConfigError
 from ...registry import MODELS
+from ...structures import CaptionBatch, NeckOutput, TextFeatures
 from ...utils.dist import gather_rows
 
 _DEFAULT_ALIGNMENT = dict(type='ContrastiveLoss')
@@ -35,42 +36,37 @@ class ContrastiveHead(BaseModule):
 
     @property
     def prompt_tokens(self) -> Optional[Tensor]:
-        """Prompts (P, T) int64 that the retriever is to encode for `loss`; None, this head needs none."""
+        """Prompts (P, T) int64 that the retriever is to embed for `loss`; None, this head needs none."""
         return None
 
     def loss(
         self,
+        images: NeckOutput,
+        texts: TextFeatures,
+        captions: CaptionBatch,
         *,
-        image_embed: Tensor,
-        text_embed: Tensor,
-        image_ids: Tensor,
-        caption_image_ids: Tensor,
-        caption_keys: Tensor,
-        object_counts: Optional[Tensor] = None,
-        prompt_embed: Optional[Tensor] = None,
+        prompts: Optional[Tensor] = None,
         scores: Optional[Tensor] = None,
     ) -> dict[str, Tensor]:
-        """Losses of one batch of this process.
+        """Losses of one batch of this process; the same arguments for all heads.
 
         Args:
-            image_embed: (B, D) unit vectors.
-            text_embed: (M, D) unit vectors.
-            image_ids: (B,) int64.
-            caption_image_ids: (M,) int64, the image of each caption.
-            caption_keys: (M,) int64, equal for equal texts.
-            object_counts: (B, O) float, not used by this head.
-            prompt_embed: (P, D) unit vectors of `prompt_tokens`, not used by this head.
-            scores: not used by this head.
+            images: of B images, unit vectors.
+            texts: of M captions, unit vectors.
+            captions: whose they are.
+            prompts: (P, D) unit vectors of `prompt_tokens`.
+            scores: (sum of B, sum of M) over all processes, in the order of ranks, where `needs_scores` asks for them.
 
         Raises:
             ConfigError: image and text embeddings differ in width.
         """
+        image_embed, text_embed = images.embedding, texts.pooled
         if image_embed.shape[1] != text_embed.shape[1]:
             raise ConfigError(
                 f'image embeddings have {image_embed.shape[1]} values, text embeddings {text_embed.shape[1]}; set '
                 'embed_dims of neck and text_neck to one value'
             )
-        batch = (image_embed, text_embed, image_ids, caption_image_ids, caption_keys)
+        batch = (image_embed, text_embed, captions.image_ids, captions.caption_image_ids, captions.caption_keys)
         if not getattr(self.alignment, 'local_rows', False):
             batch = tuple(gather_rows(x) for x in batch)
         return dict(loss_align=self.alignment(*batch))

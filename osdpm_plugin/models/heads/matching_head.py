@@ -1,4 +1,4 @@
-"""The head of models that are trained on scores of pairs."""
+"""Scores of pairs -> losses on the matrix of the global batch."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError
 from ...registry import MODELS
+from ...structures import CaptionBatch, NeckOutput, TextFeatures
+from ...utils.checks import check_one_of
 from ...utils.dist import gather_rows
-from ..losses.contrastive import check_identical_captions, pair_labels
+from ..losses.contrastive import IDENTICAL_CAPTIONS, pair_labels
 
 
 @MODELS.register_module()
@@ -28,12 +30,14 @@ class MatchingHead(BaseModule):
 
     Attributes:
         needs_scores: whether `loss` is to be given the scores of the global batch.
+        prompt_tokens: see `ContrastiveHead`.
 
     Raises:
         ConfigError: a value is out of range.
     """
 
     needs_scores = True
+    prompt_tokens = None
 
     def __init__(
         self,
@@ -44,7 +48,7 @@ class MatchingHead(BaseModule):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        check_identical_captions(identical_captions, 'MatchingHead')
+        check_one_of('MatchingHead', 'identical_captions', identical_captions, IDENTICAL_CAPTIONS)
         self.losses = nn.ModuleList(MODELS.build(loss) for loss in losses)
         self.names = [_log_name(loss) for loss in self.losses]
         self.weights = [1.0] * len(self.losses) if weights is None else list(weights)
@@ -59,34 +63,16 @@ class MatchingHead(BaseModule):
                 f'{self.weights}'
             )
 
-    @property
-    def prompt_tokens(self) -> Optional[Tensor]:
-        """Prompts (P, T) int64 that the retriever is to encode for `loss`; None, this head needs none."""
-        return None
-
     def loss(
         self,
+        images: NeckOutput,
+        texts: TextFeatures,
+        captions: CaptionBatch,
         *,
-        image_embed: Tensor,
-        text_embed: Tensor,
-        image_ids: Tensor,
-        caption_image_ids: Tensor,
-        caption_keys: Tensor,
-        object_counts: Optional[Tensor] = None,
-        prompt_embed: Optional[Tensor] = None,
+        prompts: Optional[Tensor] = None,
         scores: Optional[Tensor] = None,
     ) -> dict[str, Tensor]:
-        """Losses of one batch.
-
-        Args:
-            image_embed: (B, D), not used by this head.
-            text_embed: (M, D), not used by this head.
-            image_ids: (B,) int64, of this process.
-            caption_image_ids: (M,) int64, the image of each caption, of this process.
-            caption_keys: (M,) int64, equal for equal texts, of this process.
-            object_counts: (B, O) float, not used by this head.
-            prompt_embed: (P, D), not used by this head.
-            scores: (sum of B, sum of M) over all processes, in the order of ranks.
+        """See `ContrastiveHead.loss`.
 
         Raises:
             ConfigError: there are no scores.
@@ -94,7 +80,10 @@ class MatchingHead(BaseModule):
         if scores is None:
             raise ConfigError('MatchingHead: loss needs the scores of the batch; use it in an ImageTextRetriever')
         positives, ignored = pair_labels(
-            gather_rows(image_ids), gather_rows(caption_image_ids), gather_rows(caption_keys), self.identical_captions
+            gather_rows(captions.image_ids),
+            gather_rows(captions.caption_image_ids),
+            gather_rows(captions.caption_keys),
+            self.identical_captions,
         )
         return {
             name: weight * loss(scores, positives, ignored)

@@ -10,6 +10,8 @@ from torch import Tensor
 from ...datasets.lexicon import Lexicon
 from ...errors import ConfigError
 from ...registry import MODELS, TASK_UTILS
+from ...structures import CaptionBatch, NeckOutput, TextFeatures
+from ...utils.checks import check_int, check_number
 from ...utils.dist import gather_rows
 from ..losses import object_priors, prior_clustering
 from .contrastive_head import ContrastiveHead
@@ -60,21 +62,16 @@ class OSFCMHead(ContrastiveHead):
         super().__init__(alignment=alignment, init_cfg=init_cfg)
         if '{}' not in prompt:
             raise ConfigError(f'OSFCMHead: prompt must contain {{}} for the category, got {prompt!r}')
-        if temperature <= 0 or num_objects < 2 or min(cluster_weight, align_weight, tempering) < 0:
-            raise ConfigError(
-                f'OSFCMHead: temperature must be positive ({temperature}), num_objects at least 2 ({num_objects}), '
-                f'weights and tempering not negative ({cluster_weight}, {align_weight}, {tempering})'
-            )
         if cluster_weight + align_weight == 0:
             raise ConfigError('OSFCMHead: cluster_weight and align_weight are both 0; switch at least one on')
         self.lexicon = Lexicon.default() if lexicon is None else Lexicon.from_file(lexicon)
         if align_weight == 0:
             self.alignment.requires_grad_(False)  # its temperature is not used, which DDP would wait for
-        self.num_objects = num_objects
-        self.tempering = tempering
-        self.temperature = temperature
-        self.cluster_weight = cluster_weight
-        self.align_weight = align_weight
+        self.num_objects = check_int('OSFCMHead', 'num_objects', num_objects, least=2)
+        self.tempering = check_number('OSFCMHead', 'tempering', tempering, least=0)
+        self.temperature = check_number('OSFCMHead', 'temperature', temperature, above=0)
+        self.cluster_weight = check_number('OSFCMHead', 'cluster_weight', cluster_weight, least=0)
+        self.align_weight = check_number('OSFCMHead', 'align_weight', align_weight, least=0)
         tokens = TASK_UTILS.build(tokenizer)(self.lexicon.prompts(prompt))
         self.register_buffer('all_prompt_tokens', torch.as_tensor(tokens), persistent=False)
         self.register_buffer('frequency', torch.zeros(len(self.lexicon)))
@@ -118,34 +115,24 @@ class OSFCMHead(ContrastiveHead):
 
     def loss(
         self,
+        images: NeckOutput,
+        texts: TextFeatures,
+        captions: CaptionBatch,
         *,
-        image_embed: Tensor,
-        text_embed: Tensor,
-        image_ids: Tensor,
-        caption_image_ids: Tensor,
-        caption_keys: Tensor,
-        object_counts: Optional[Tensor] = None,
-        prompt_embed: Optional[Tensor] = None,
+        prompts: Optional[Tensor] = None,
         scores: Optional[Tensor] = None,
     ) -> dict[str, Tensor]:
-        """See `ContrastiveHead.loss`; ``object_counts`` is (B, O) over the lexicon, ``prompt_embed`` the prototypes
-        (K, D).
+        """See `ContrastiveHead.loss`; object counts are over the lexicon, ``prompts`` are the prototypes (K, D).
 
         Raises:
             ConfigError: counts are missing or were made with another lexicon.
         """
         losses = {}
         if self.align_weight > 0:
-            align = super().loss(
-                image_embed=image_embed,
-                text_embed=text_embed,
-                image_ids=image_ids,
-                caption_image_ids=caption_image_ids,
-                caption_keys=caption_keys,
-            )
-            losses['loss_align'] = self.align_weight * align['loss_align']
+            losses['loss_align'] = self.align_weight * super().loss(images, texts, captions)['loss_align']
         if self.cluster_weight > 0:
-            losses['loss_cluster'] = self.cluster_weight * self._cluster(image_embed, object_counts, prompt_embed)
+            clusters = self._cluster(images.embedding, captions.object_counts, prompts)
+            losses['loss_cluster'] = self.cluster_weight * clusters
         return losses
 
     def _cluster(self, image_embed: Tensor, object_counts: Optional[Tensor], prototypes: Optional[Tensor]) -> Tensor:
@@ -156,7 +143,7 @@ class OSFCMHead(ContrastiveHead):
                 "dict(type='CountObjects') with the same lexicon before SampleCaptions"
             )
         if prototypes is None:
-            raise ConfigError('OSFCMHead: loss needs prompt_embed, the encoded prompt_tokens')
+            raise ConfigError('OSFCMHead: loss needs prompts, the embedded prompt_tokens')
         active = self.active_objects
         priors, named = object_priors(gather_rows(object_counts)[:, active], self.frequency[active], self.tempering)
         return prior_clustering(gather_rows(image_embed), prototypes, priors, named, self.temperature)

@@ -10,9 +10,11 @@ import torch.distributed as dist
 from mmengine.dist import get_world_size
 from torch import Tensor, nn
 
-from ...errors import ConfigError
 from ...registry import MODELS
+from ...utils.checks import check_number, check_one_of
 from ...utils.dist import gather_rows
+
+IDENTICAL_CAPTIONS = ('positive', 'ignore', 'negative')
 
 
 def caption_positives(
@@ -42,16 +44,6 @@ def caption_positives(
     has_text = torch.zeros(len(ids), len(keys), dtype=torch.bool, device=own.device)
     has_text[torch.searchsorted(ids, owners[relevant]), torch.searchsorted(keys, texts[relevant])] = True
     return own, has_text[row_of_image][:, column_of_caption] & ~own
-
-
-def check_identical_captions(value: str, owner: str) -> None:
-    """Refuse an unknown rule for `pair_labels`.
-
-    Raises:
-        ConfigError: it is unknown.
-    """
-    if value not in ('positive', 'ignore', 'negative'):
-        raise ConfigError(f"{owner}: identical_captions must be 'positive', 'ignore' or 'negative', got {value!r}")
 
 
 def pair_labels(
@@ -163,12 +155,11 @@ class ContrastiveLoss(nn.Module):
         local_rows: bool = False,
     ) -> None:
         super().__init__()
-        if temperature <= 0 or 1 / temperature > max_scale:
-            raise ConfigError(
-                f'ContrastiveLoss: temperature must be at least 1 / max_scale = {1 / max_scale}, got {temperature}'
-            )
-        check_identical_captions(identical_captions, 'ContrastiveLoss')
-        self.identical_captions = identical_captions
+        check_number('ContrastiveLoss', 'max_scale', max_scale, above=0)
+        check_number('ContrastiveLoss', 'temperature', temperature, least=1 / max_scale, hint='it is 1 / scale')
+        self.identical_captions = check_one_of(
+            'ContrastiveLoss', 'identical_captions', identical_captions, IDENTICAL_CAPTIONS
+        )
         self.local_rows = local_rows
         self.max_log_scale = math.log(max_scale)
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)), requires_grad=learnable)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError
 from ...registry import MODELS
+from ...utils.checks import check_number
 
 
 def hardest_negative_bce(log_matching: Tensor, log_mismatching: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
@@ -54,10 +55,8 @@ class MatchingBCELoss(nn.Module):
 
     def __init__(self, *, hardest: bool = True, eps: float = 1e-6) -> None:
         super().__init__()
-        if not 1e-7 <= eps < 0.5:
-            raise ConfigError(f'MatchingBCELoss: eps must be at least 1e-7 and less than 0.5, got {eps}')
         self.hardest = hardest
-        self.eps = eps
+        self.eps = check_number('MatchingBCELoss', 'eps', eps, least=1e-7, below=0.5)
 
     def forward(self, scores: Tensor, positives: Tensor, ignored: Tensor) -> Tensor:
         """Loss of a batch.

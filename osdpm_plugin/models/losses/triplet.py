@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ...errors import ConfigError
 from ...registry import MODELS
+from ...utils.checks import check_number, check_one_of
 
 
 def triplet_hinges(scores: Tensor, positives: Tensor, ignored: Tensor, margin: float) -> tuple[Tensor, Tensor]:
@@ -55,12 +55,8 @@ class TripletLoss(nn.Module):
 
     def __init__(self, *, margin: float = 0.2, reduction: str = 'sum', hardest: bool = False) -> None:
         super().__init__()
-        if margin < 0:
-            raise ConfigError(f'TripletLoss: margin must not be negative, got {margin}')
-        if reduction not in ('sum', 'mean'):
-            raise ConfigError(f"TripletLoss: reduction must be 'sum' or 'mean', got {reduction!r}")
-        self.margin = margin
-        self.reduction = reduction
+        self.margin = check_number('TripletLoss', 'margin', margin, least=0)
+        self.reduction = check_one_of('TripletLoss', 'reduction', reduction, ('sum', 'mean'))
         self.hardest = hardest
 
     def forward(self, scores: Tensor, positives: Tensor, ignored: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import ImageFeatures, NeckOutput, as_image_features
+from ...utils.checks import check_int, check_one_of
 from .global_neck import GlobalNeck
 from .object_saliency import ObjectSaliencyAttention, SaliencyOutput
 from .spatial_channel_attention import SpatialChannelCooperativeAttention
@@ -80,16 +81,10 @@ class DAPN(BaseModule):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        if grid not in ('finest', 'coarsest'):
-            raise ConfigError(f"DAPN: grid must be 'finest' or 'coarsest', got {grid!r}")
-        for key, value in (
-            ('embed_dims', embed_dims),
-            ('channels', channels),
-            *(('in_channels', c) for c in in_channels),
-        ):
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f'DAPN: {key} must be positive and whole, got {value!r}')
-        self.grid = grid
+        for key, values in dict(embed_dims=[embed_dims], channels=[channels], in_channels=in_channels).items():
+            for value in values:
+                check_int('DAPN', key, value)
+        self.grid = check_one_of('DAPN', 'grid', grid, ('finest', 'coarsest'))
         self.global_neck = GlobalNeck(
             embed_dims=embed_dims,
             in_channels=pool_channels,
@@ -137,11 +132,8 @@ class DAPN(BaseModule):
         global_vector = self.global_neck.project(features)
         attended = self.attend(features, global_vector)
         embedding = global_vector + torch.tanh(self.gate) * self.output(attended.objects)
-        return NeckOutput(
-            saliency=attended.saliency,
-            scale_weights=attended.scale_weights,
-            regions=None,
-            embedding=F.normalize(embedding, dim=-1),
+        return NeckOutput.of(
+            F.normalize(embedding, dim=-1), saliency=attended.saliency, scale_weights=attended.scale_weights
         )
 
 

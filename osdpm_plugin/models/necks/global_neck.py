@@ -135,9 +135,4 @@ class GlobalNeck(BaseModule):
 
     def forward(self, features: Union[ImageFeatures, Sequence[Tensor]]) -> NeckOutput:
         """ImageFeatures or OpenMMLab's tuple of maps -> NeckOutput without saliency."""
-        return NeckOutput(
-            saliency=None,
-            scale_weights=None,
-            regions=None,
-            embedding=F.normalize(self.project(as_image_features(features)), dim=-1),
-        )
+        return NeckOutput.of(F.normalize(self.project(as_image_features(features)), dim=-1))

@@ -52,9 +52,4 @@ class LinearNeck(BaseModule):
         """ImageFeatures or OpenMMLab's tuple of maps -> NeckOutput with the embedding alone."""
         pooled = as_image_features(features).maps[-1].mean(dim=(2, 3))  # (B, C)
         embedding = self.linear(F.normalize(pooled, dim=-1) if self.normalize_input else pooled)
-        return NeckOutput(
-            saliency=None,
-            scale_weights=None,
-            regions=None,
-            embedding=F.normalize(embedding, dim=-1) if self.normalize else embedding,
-        )
+        return NeckOutput.of(F.normalize(embedding, dim=-1) if self.normalize else embedding)

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import TextFeatures
+from ...utils.checks import check_one_of
 from .linear_neck import xavier_linear
 
 _ACTIVATIONS = {'none': lambda x: x, 'relu': F.relu, 'tanh': torch.tanh}
@@ -44,10 +44,8 @@ class LinearTextNeck(BaseModule):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        if activation not in _ACTIVATIONS:
-            raise ConfigError(f'LinearTextNeck: activation must be one of {list(_ACTIVATIONS)}, got {activation!r}')
         self.embed_dims = embed_dims
-        self.activation = activation
+        self.activation = check_one_of('LinearTextNeck', 'activation', activation, _ACTIVATIONS)
         self.normalize = normalize
         self.linear = xavier_linear(in_channels, embed_dims)
 

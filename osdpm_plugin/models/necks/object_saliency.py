@@ -10,6 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ...errors import ConfigError
+from ...utils.checks import check_int
 
 
 class SaliencyOutput(NamedTuple):
@@ -68,10 +69,8 @@ class ObjectSaliencyAttention(BaseModule):
             raise ConfigError(
                 f'DAPN: scales must be different odd numbers of cells such as (1, 3, 5), got {tuple(scales)}'
             )
-        if min(num_queries, object_channels) < 1:
-            raise ConfigError(
-                f'DAPN: num_queries and object_channels must be positive, got {num_queries} and {object_channels}'
-            )
+        check_int('DAPN', 'num_queries', num_queries)
+        check_int('DAPN', 'object_channels', object_channels)
         self.scales = tuple(scales)
         self.out_channels = len(self.scales) * num_queries * object_channels
         self.queries = nn.Parameter(torch.randn(len(self.scales), num_queries, object_channels) / object_channels**0.5)

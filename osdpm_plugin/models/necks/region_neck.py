@@ -52,9 +52,4 @@ class RegionNeck(BaseModule):
         if self.normalize:
             regions = F.normalize(regions, dim=-1)
         embedding = regions.mean(dim=1)
-        return NeckOutput(
-            saliency=None,
-            scale_weights=None,
-            regions=regions,
-            embedding=F.normalize(embedding, dim=-1) if self.normalize else embedding,
-        )
+        return NeckOutput.of(F.normalize(embedding, dim=-1) if self.normalize else embedding, regions=regions)

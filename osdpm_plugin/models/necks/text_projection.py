@@ -1,4 +1,4 @@
-"""The text side's counterpart of the neck."""
+"""Pooled vector of a text tower -> (M, D) unit vectors; the text side of `GlobalNeck`."""
 
 from __future__ import annotations
 

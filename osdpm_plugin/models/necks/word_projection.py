@@ -1,4 +1,4 @@
-"""The text side's counterpart of `RegionNeck`: words and captions in one space."""
+"""Words of a text tower -> words and captions in the joint space; the text side of `RegionNeck`."""
 
 from __future__ import annotations
 

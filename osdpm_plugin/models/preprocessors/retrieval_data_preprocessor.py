@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, Union
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -10,6 +10,8 @@ from mmengine.model import BaseDataPreprocessor
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import ImageFeatures
+from ...utils.checks import check_one_of
+from .collate import collate_regions
 
 
 @MODELS.register_module()
@@ -58,8 +60,7 @@ class RetrievalDataPreprocessor(BaseDataPreprocessor):
             raise ConfigError(
                 f'data_preprocessor: mean and std must hold 3 values each and std be positive, got {mean}, {std}'
             )
-        if channel_order not in ('rgb', 'bgr'):
-            raise ConfigError(f"data_preprocessor: channel_order must be 'rgb' or 'bgr', got {channel_order!r}")
+        check_one_of('data_preprocessor', 'channel_order', channel_order, ('rgb', 'bgr'))
         self.mean = torch.tensor(mean, dtype=torch.float32, device=self.mean.device).view(3, 1, 1)
         self.std = torch.tensor(std, dtype=torch.float32, device=self.std.device).view(3, 1, 1)
         self.channel_order = channel_order
@@ -69,17 +70,26 @@ class RetrievalDataPreprocessor(BaseDataPreprocessor):
         """Normalise ``data['inputs']`` (B, 3, H, W); ``data['data_samples']`` passes through.
 
         Cached features, ``dict(maps=[...], pooled=...)``, become float ImageFeatures; of several views (B, V, C, h, w)
-        the rows of an image stand one after another, (BV, C, h, w).
+        the rows of an image stand one after another, (BV, C, h, w). Regions of the samples (`LoadRegions`) become
+        ``regions``, a key that is there only where they are.
 
         Raises:
             ConfigError: ``inputs`` is not one stacked batch, which means that the dataloader lacks
-                ``collate_fn=dict(type='default_collate')`` or the pipeline a resize to one size.
+                ``collate_fn=dict(type='default_collate')`` or the pipeline a resize to one size; or only some samples
+                have regions.
         """
-        images: Any = self.cast_data(data['inputs'])
+        samples: Any = data.get('data_samples')
+        batch = dict(inputs=self._images(data['inputs']), data_samples=samples)
+        if any('regions' in sample for sample in samples or ()):
+            batch['regions'] = collate_regions(samples, self.device)
+        return batch
+
+    def _images(self, inputs: Any) -> Union[torch.Tensor, ImageFeatures]:
+        images: Any = self.cast_data(inputs)
         if isinstance(images, dict):  # cached features
             maps = tuple((m.flatten(0, 1) if m.ndim == 5 else m).float() for m in images['maps'])
             pooled = images['pooled'].flatten(0, -2).float() if 'pooled' in images else None
-            return dict(inputs=ImageFeatures(maps=maps, pooled=pooled), data_samples=data.get('data_samples'))
+            return ImageFeatures(maps=maps, pooled=pooled)
         if not isinstance(images, torch.Tensor) or images.ndim != 4 or images.shape[1] != 3:
             raise ConfigError(
                 'data_preprocessor: inputs must be one (B, 3, H, W) tensor; set collate_fn=dict(type='
@@ -87,4 +97,4 @@ class RetrievalDataPreprocessor(BaseDataPreprocessor):
             )
         if self.channel_order == 'rgb':
             images = images.flip(1)
-        return dict(inputs=(images.float() - self.mean) / self.std, data_samples=data.get('data_samples'))
+        return (images.float() - self.mean) / self.std

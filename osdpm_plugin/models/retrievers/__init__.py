@@ -1,6 +1,5 @@
 """Joins preprocessor, towers, necks and head: ``forward(mode='tensor' | 'loss' | 'predict')``."""
 
 from .image_text_retriever import TOWERS, ImageTextRetriever
-from .region_retriever import RegionRetriever
 
-__all__ = ['TOWERS', 'ImageTextRetriever', 'RegionRetriever']
+__all__ = ['TOWERS', 'ImageTextRetriever']

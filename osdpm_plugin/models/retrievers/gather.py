@@ -1,4 +1,4 @@
-"""Features of all processes, with gradient, for scores over the global batch."""
+"""Features of this process -> features of all processes, with gradient, for scores over the global batch."""
 
 from __future__ import annotations
 
@@ -15,12 +15,8 @@ def gather_images(images: NeckOutput) -> NeckOutput:
     Args:
         images: of B images of this process; regions must have one shape on all processes.
     """
-    return NeckOutput(
-        saliency=None,
-        scale_weights=None,
-        regions=None if images.regions is None else gather_rows(images.regions),
-        embedding=gather_rows(images.embedding),
-    )
+    regions = None if images.regions is None else gather_rows(images.regions)
+    return NeckOutput.of(gather_rows(images.embedding), regions=regions)
 
 
 def gather_texts(texts: TextFeatures) -> TextFeatures:

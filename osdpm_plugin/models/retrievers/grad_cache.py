@@ -1,8 +1,8 @@
-"""The gradient of a large batch in the memory of a small one."""
+"""A large batch -> its embeddings, whose backward pass takes the memory of a small one."""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from ...errors import ConfigError
+from ...utils.checks import check_int
+from ..rows import take_rows
 
 
 def in_chunks(encode: Callable[[Any], Tensor], inputs: Any, chunk: int) -> Tensor:
@@ -40,19 +42,6 @@ def in_chunks(encode: Callable[[Any], Tensor], inputs: Any, chunk: int) -> Tenso
     return torch.cat([checkpoint(encode, take_rows(inputs, slice(i, i + chunk)), use_reentrant=False) for i in starts])
 
 
-def take_rows(inputs: Any, rows: Union[slice, Tensor]) -> Any:
-    """Rows of a tensor, or of all tensors in (named) tuples; Nones stay.
-
-    Args:
-        inputs: what `in_chunks` takes.
-        rows: a slice, or indices (n,) int64.
-    """
-    if inputs is None or isinstance(inputs, Tensor):
-        return None if inputs is None else inputs[rows]
-    parts = [take_rows(value, rows) for value in inputs]
-    return type(inputs)(*parts) if hasattr(inputs, '_fields') else tuple(parts)
-
-
 def check_grad_cache(chunk: Optional[int], *, indexable: bool, reads_regions: bool) -> None:
     """Refuse a ``grad_cache_chunk`` of a retriever that it cannot serve.
 
@@ -62,12 +51,11 @@ def check_grad_cache(chunk: Optional[int], *, indexable: bool, reads_regions: bo
         reads_regions: whether the neck is given regions beside the images.
 
     Raises:
-        ConfigError: not a positive integer, or what the loss is computed from is more than embeddings.
+        ConfigError: not a whole number of at least 1, or what the loss is computed from is more than embeddings.
     """
     if chunk is None:
         return
-    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-        raise ConfigError(f'grad_cache_chunk must be a positive integer, or None for no gradient cache, got {chunk!r}')
+    check_int('ImageTextRetriever', 'grad_cache_chunk', chunk, hint='None is for no gradient cache')
     if reads_regions or not indexable:
         raise ConfigError(
             f'grad_cache_chunk={chunk} caches the gradient of embeddings, and this model compares words or regions; '

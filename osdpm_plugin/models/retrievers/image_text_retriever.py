@@ -1,4 +1,4 @@
-"""The retriever: two towers, their necks, and a head for training."""
+"""Images and captions -> embeddings, scores or losses: two towers, their necks, and a head for training."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from ...structures import (
     CaptionBatch,
     ImageFeatures,
     NeckOutput,
+    Regions,
     RetrievalDataSample,
     TextFeatures,
     as_image_features,
-    collate_captions,
+    as_text_features,
 )
+from ...utils.checks import check_int
+from ..preprocessors.collate import collate_captions
+from ..rows import first_of_each, take_rows
 from .dihedral import NUM_TURNS, turned
 from .gather import gather_images, gather_texts
-from .grad_cache import check_grad_cache, in_chunks, refuse_batch_norm, take_rows
+from .grad_cache import check_grad_cache, in_chunks, refuse_batch_norm
 
 Images = Union[Tensor, ImageFeatures]
 TOWERS = ('image_tower', 'text_tower')  # attributes of every retriever, first parts of the names of their weights
@@ -30,7 +34,7 @@ _DEFAULT_PREPROCESSOR = dict(type='RetrievalDataPreprocessor')
 _DEFAULT_SIMILARITY = dict(type='DotProduct')
 
 
-@MODELS.register_module()
+@MODELS.register_module(name=['ImageTextRetriever', 'RegionRetriever'])  # the second in older configs
 class ImageTextRetriever(BaseModel):
     """Image-text retrieval by dot products of unit vectors, or by any other similarity of images and captions.
 
@@ -42,7 +46,8 @@ class ImageTextRetriever(BaseModel):
     Args:
         image_tower: config of ours or of any OpenMMLab backbone, e.g. ``dict(type='mmpretrain.SwinTransformer', ...)``.
         text_tower: config; tokens (M, T) -> TextFeatures.
-        neck: config; ImageFeatures -> NeckOutput.
+        neck: config; ImageFeatures -> NeckOutput. One with ``reads_regions`` finds in ImageFeatures the regions that
+            `LoadRegions` puts into the samples.
         text_neck: config; TextFeatures -> (M, D), or -> TextFeatures in the joint space for a similarity of words.
         similarity: config; NeckOutput, TextFeatures -> scores (B, M). None: `DotProduct`. Where it is not
             ``indexable``, `predict` delivers regions and words too, for scores of pairs.
@@ -60,8 +65,6 @@ class ImageTextRetriever(BaseModel):
             range or set for a similarity that is not ``indexable``, or ``grad_cache_chunk`` is refused by
             `check_grad_cache`.
     """
-
-    reads_regions = False
 
     def __init__(
         self,
@@ -85,11 +88,9 @@ class ImageTextRetriever(BaseModel):
         self.text_neck = MODELS.build(text_neck)
         self.similarity = MODELS.build(_DEFAULT_SIMILARITY if similarity is None else similarity)
         self.head = None if head is None else MODELS.build(head)
-        if not isinstance(test_views, int) or not 1 <= test_views <= (NUM_TURNS if self.similarity.indexable else 1):
-            raise ConfigError(
-                f'test_views must lie in 1 to {NUM_TURNS}, and be 1 for a similarity of pairs, got {test_views!r}'
-            )
-        self.test_views = test_views
+        most = NUM_TURNS if self.similarity.indexable else 1
+        hint = '' if self.similarity.indexable else 'a similarity of pairs takes one view'
+        self.test_views = check_int('ImageTextRetriever', 'test_views', test_views, most=most, hint=hint)
         check_grad_cache(grad_cache_chunk, indexable=self.similarity.indexable, reads_regions=self.reads_regions)
         self.grad_cache_chunk = grad_cache_chunk
         if channels_last:  # here, since DDP lays out its buckets as the weights are when it wraps them
@@ -115,7 +116,22 @@ class ImageTextRetriever(BaseModel):
         self._prompt_features = None
         return super().train(mode)
 
-    def perceive(self, images: Images) -> NeckOutput:
+    @property
+    def reads_regions(self) -> bool:
+        """Whether the neck is given the regions of an image, which the preprocessor brings."""
+        return getattr(self.neck, 'reads_regions', False)
+
+    def with_regions(self, images: Images, regions: Optional[Regions]) -> Images:
+        """The images as they are, or their ImageFeatures with regions where the neck reads them."""
+        if regions is None or not self.reads_regions:
+            return images
+        return self.image_features(images)._replace(regions=regions)
+
+    def image_features(self, images: Images) -> ImageFeatures:
+        """What the tower makes of normalised images (B, 3, H, W), or made of them before."""
+        return as_image_features(self.image_tower(images) if isinstance(images, Tensor) else images)
+
+    def embed_images(self, images: Images) -> NeckOutput:
         """Normalised images (B, 3, H, W), or what the tower made of them before -> NeckOutput.
 
         The embedding, and the saliency where the neck has attention. In evaluation the embedding is the normalised mean
@@ -123,14 +139,10 @@ class ImageTextRetriever(BaseModel):
         rows for each image, one after another.
         """
         if self.training or self.test_views == 1:
-            return self._perceive_once(images)
-        views = [self._perceive_once(view) for view in self._views_of(images)]
+            return self.neck(self.image_features(images))
+        views = [self.neck(self.image_features(view)) for view in self._views_of(images)]
         mean = torch.stack([view.embedding for view in views]).mean(dim=0)
         return views[0]._replace(embedding=F.normalize(mean, dim=-1))
-
-    def _perceive_once(self, images: Images) -> NeckOutput:
-        features = images if isinstance(images, ImageFeatures) else as_image_features(self.image_tower(images))
-        return self.neck(features)
 
     def _views_of(self, images: Images) -> list[Images]:
         turns = range(self.test_views)
@@ -147,49 +159,50 @@ class ImageTextRetriever(BaseModel):
             for turn in turns
         ]
 
-    def encode_images(self, images: Images) -> Tensor:
-        """Normalised images (B, 3, H, W), or their ImageFeatures -> unit vectors (B, D)."""
-        return self.perceive(images).embedding
-
-    def read(self, tokens: Tensor) -> TextFeatures:
-        """Tokens (M, T) int64 -> words and pooled vectors in the joint space.
+    def embed_texts(self, texts: Union[Tensor, TextFeatures]) -> TextFeatures:
+        """Tokens (M, T) int64, or what the tower made of them before -> words and pooled vectors in the joint space.
 
         After a text neck that returns (M, D), a caption is one word: its pooled vector.
         """
-        return _as_text_features(self.text_neck(self.text_tower(tokens)))
-
-    def encode_texts(self, tokens: Tensor) -> Tensor:
-        """Tokens (M, T) int64 -> unit vectors (M, D)."""
-        return self.read(tokens).pooled
+        return as_text_features(self.text_neck(self.text_tower(texts) if isinstance(texts, Tensor) else texts))
 
     def score(self, images: NeckOutput, texts: TextFeatures) -> Tensor:
-        """Every image against every caption, (B, M), from what `perceive` and `read` returned."""
+        """Every image against every caption, (B, M), from what `embed_images` and `embed_texts` returned."""
         return self.similarity(images, texts)
 
-    def _read_captions(self, captions: CaptionBatch) -> TextFeatures:
-        """As `read`; cached features spare the tower. In training a text that occurs several times is read once."""
+    def _embed_captions(self, captions: CaptionBatch) -> TextFeatures:
+        """In training a text that occurs several times is embedded once."""
         if self.training:
-            rows, place = first_rows(captions.caption_keys)
+            rows, place = first_of_each(captions.caption_keys)
             if len(rows) < len(place):
-                return TextFeatures(*(x[place] for x in self._read_rows(captions, rows)))
-        return self._read_rows(captions, slice(None))
+                return take_rows(self.embed_texts(take_rows(captions.texts, rows)), place)
+        return self.embed_texts(captions.texts)
 
-    def _read_rows(self, captions: CaptionBatch, rows: Union[Tensor, slice]) -> TextFeatures:
-        if captions.features is not None:
-            return _as_text_features(self.text_neck(TextFeatures(*(x[rows] for x in captions.features))))
-        assert captions.tokens is not None  # one of the two is there
-        return self.read(captions.tokens[rows])
+    def _embed_prompts(self, tokens: Optional[Tensor]) -> Optional[Tensor]:
+        """Unit vectors (P, D) of the head's prompts; a frozen tower reads them once an epoch."""
+        if tokens is None:
+            return None
+        if any(p.requires_grad for p in self.text_tower.parameters()):
+            if self.grad_cache_chunk is not None and self.training:
+                return in_chunks(self._pooled, tokens, self.grad_cache_chunk)
+            return self._pooled(tokens)
+        if self._prompt_features is None:
+            with torch.no_grad():
+                self._prompt_features = self.text_tower(tokens)
+        return self._pooled(self._prompt_features)
 
-    def _pool(self, texts: Union[Tensor, TextFeatures]) -> Tensor:
-        """Tokens (M, T), or what the tower made of them -> unit vectors (M, D)."""
-        features = self.text_tower(texts) if isinstance(texts, Tensor) else texts
-        return _as_text_features(self.text_neck(features)).pooled
+    def _pooled(self, texts: Union[Tensor, TextFeatures]) -> Tensor:
+        return self.embed_texts(texts).pooled
 
     def _collate(self, data_samples: Sequence[RetrievalDataSample]) -> CaptionBatch:
         return collate_captions(data_samples, self.data_preprocessor.device)
 
     def forward(
-        self, inputs: Images, data_samples: Optional[Sequence[RetrievalDataSample]] = None, mode: str = 'tensor'
+        self,
+        inputs: Images,
+        data_samples: Optional[Sequence[RetrievalDataSample]] = None,
+        mode: str = 'tensor',
+        regions: Optional[Regions] = None,
     ) -> Union[dict, list, tuple]:
         """mmengine's entry.
 
@@ -198,17 +211,19 @@ class ImageTextRetriever(BaseModel):
             data_samples: B samples; may be None in mode ``tensor``.
             mode: ``loss`` -> dict of losses; ``predict`` -> samples with embeddings; ``tensor`` -> (image embeddings
                 (B, D), text embeddings (M, D) or None).
+            regions: of the images, for a neck that reads them.
 
         Raises:
             ConfigError: ``mode`` is unknown.
         """
+        inputs = self.with_regions(inputs, regions)
         if mode == 'loss':
             return self.loss(inputs, data_samples or [])
         if mode == 'predict':
             return self.predict(inputs, data_samples or [])
         if mode == 'tensor':
-            texts = None if data_samples is None else self._read_captions(self._collate(data_samples)).pooled
-            return self.encode_images(inputs), texts
+            texts = None if data_samples is None else self._embed_captions(self._collate(data_samples)).pooled
+            return self.embed_images(inputs).embedding, texts
         raise ConfigError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
     def loss(self, inputs: Images, data_samples: Sequence[RetrievalDataSample]) -> dict[str, Tensor]:
@@ -219,31 +234,21 @@ class ImageTextRetriever(BaseModel):
         """
         captions = self._collate(data_samples)
         if self.grad_cache_chunk is None or not self.training:
-            return self._head_losses(captions, self.perceive(inputs), self._read_captions(captions))
+            return self._head_losses(self.embed_images(inputs), self._embed_captions(captions), captions)
         refuse_batch_norm(self)
-        image_embed = in_chunks(self.encode_images, inputs, self.grad_cache_chunk)
-        rows, place = first_rows(captions.caption_keys)  # each text once, as in `_read_captions`
-        texts = take_rows(captions.tokens if captions.features is None else captions.features, rows)
-        text_embed = in_chunks(self._pool, texts, self.grad_cache_chunk)[place]
-        images = NeckOutput(saliency=None, scale_weights=None, regions=None, embedding=image_embed)
-        return self._head_losses(captions, images, _as_text_features(text_embed))
+        image_embed = in_chunks(lambda images: self.embed_images(images).embedding, inputs, self.grad_cache_chunk)
+        rows, place = first_of_each(captions.caption_keys)  # each text once, as in `_embed_captions`
+        text_embed = in_chunks(self._pooled, take_rows(captions.texts, rows), self.grad_cache_chunk)[place]
+        return self._head_losses(NeckOutput.of(image_embed), as_text_features(text_embed), captions)
 
-    def _head_losses(self, captions: CaptionBatch, images: NeckOutput, texts: TextFeatures) -> dict[str, Tensor]:
-        """Losses of the head for the captions of a batch and what `perceive` and `read` made of it."""
+    def _head_losses(self, images: NeckOutput, texts: TextFeatures, captions: CaptionBatch) -> dict[str, Tensor]:
         if self.head is None:
             raise ConfigError(
                 'ImageTextRetriever: head is None, so the model cannot be trained; set head in the config'
             )
-        return self.head.loss(
-            image_embed=images.embedding,
-            text_embed=texts.pooled,
-            image_ids=captions.image_ids,
-            caption_image_ids=captions.caption_image_ids,
-            caption_keys=captions.caption_keys,
-            object_counts=captions.object_counts,
-            prompt_embed=self._encode_prompts(self.head.prompt_tokens),
-            scores=self.score(gather_images(images), gather_texts(texts)) if self.head.needs_scores else None,
-        )
+        prompts = self._embed_prompts(self.head.prompt_tokens)
+        scores = self.score(gather_images(images), gather_texts(texts)) if self.head.needs_scores else None
+        return self.head.loss(images, texts, captions, prompts=prompts, scores=scores)
 
     def predict(self, inputs: Images, data_samples: Sequence[RetrievalDataSample]) -> list[RetrievalDataSample]:
         """Copies of the samples with ``image_embed`` (D,) and ``text_embed`` (K, D), float32.
@@ -251,7 +256,7 @@ class ImageTextRetriever(BaseModel):
         Where the similarity is not ``indexable``, with ``image_regions`` (R, D) and ``text_words``, a list of K arrays
         (words of the caption, D), too.
         """
-        images, texts = self.perceive(inputs), self._read_captions(self._collate(data_samples))
+        images, texts = self.embed_images(inputs), self._embed_captions(self._collate(data_samples))
         predictions = []
         start = 0
         for index, sample in enumerate(data_samples):
@@ -264,31 +269,3 @@ class ImageTextRetriever(BaseModel):
                 predicted.text_words = [w[m].float() for w, m in zip(texts.words[own], texts.mask[own])]
             predictions.append(predicted)
         return predictions
-
-    def _encode_prompts(self, tokens: Optional[Tensor]) -> Optional[Tensor]:
-        """Unit vectors (P, D) of the head's prompts; a frozen tower reads them once an epoch."""
-        if tokens is None:
-            return None
-        if any(p.requires_grad for p in self.text_tower.parameters()):
-            if self.grad_cache_chunk is not None and self.training:
-                return in_chunks(self._pool, tokens, self.grad_cache_chunk)
-            return self.encode_texts(tokens)
-        if self._prompt_features is None:
-            with torch.no_grad():
-                self._prompt_features = self.text_tower(tokens)
-        return self._pool(self._prompt_features)
-
-
-def _as_text_features(texts: Union[Tensor, TextFeatures]) -> TextFeatures:
-    """The output of any text neck; of pooled vectors (M, D) alone, each is its caption's only word."""
-    if isinstance(texts, TextFeatures):
-        return texts
-    mask = torch.ones(len(texts), 1, dtype=torch.bool, device=texts.device)
-    return TextFeatures(words=texts[:, None], mask=mask, pooled=texts)
-
-
-def first_rows(keys: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys (M,) int64 -> the first row of each different key (U,), and for every row its place among these (M,)."""
-    different, place = keys.unique(return_inverse=True)
-    rows = torch.arange(len(keys), device=keys.device)
-    return torch.full_like(different, len(keys)).scatter_reduce(0, place, rows, 'amin'), place

@@ -1,4 +1,4 @@
-"""The similarity of every model whose embeddings can be indexed."""
+"""Embeddings of images and captions -> their dot products, which a search index can compute."""
 
 from __future__ import annotations
 

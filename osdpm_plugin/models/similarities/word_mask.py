@@ -1,4 +1,4 @@
-"""What every word-level similarity does with padding."""
+"""TextFeatures -> words without padding, for similarities that compare words."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def inputs():
 @pytest.mark.parametrize('towers_again', [False, True])
 def test_both_ways_agree(towers_again):
     model, (images, tokens) = build().eval(), inputs()
-    want = model.score(model.perceive(images), model.read(tokens))
+    want = model.score(model.embed_images(images), model.embed_texts(tokens))
     for shard in (1, 3, 100):
         found = naive_scores(model, images, tokens, shard, towers_again=towers_again)
         torch.testing.assert_close(found, want.detach(), rtol=0, atol=1e-5)

@@ -12,7 +12,7 @@ from osdpm_plugin.models.comparison.amfmn.multiscale_self_attention import Multi
 from osdpm_plugin.models.comparison.amfmn.visual_guided import VisualGuidedSimilarity
 from osdpm_plugin.models.necks import LinearTextNeck
 from osdpm_plugin.registry import MODELS
-from osdpm_plugin.structures import ImageFeatures, NeckOutput, TextFeatures
+from osdpm_plugin.structures import ImageFeatures, NeckOutput, as_text_features
 from tests.helpers.paths import ROOT
 
 FUSIONS = ('soft', 'fusion', 'sim')
@@ -121,7 +121,7 @@ def test_mvsa_gradcheck():
     [
         (dict(in_channels=(3, 4, 5)), 'even number of maps'),
         (dict(in_channels=()), 'even number of maps'),
-        (dict(grid=0), 'grid must be positive and whole, got 0'),
+        (dict(grid=0), 'grid must be a whole number of at least 1, got 0'),
         (dict(low_stride=1.5), 'low_stride must be'),
     ],
 )
@@ -139,7 +139,7 @@ def test_linear_text_neck_by_hand():
     neck = LinearTextNeck(in_channels=2, embed_dims=2, activation='relu', normalize=False)
     neck.linear.weight.data = torch.tensor([[1.0, 2.0], [-3.0, 0.0]])
     neck.linear.bias.data = torch.tensor([1.0, 1.0])
-    texts = TextFeatures(words=torch.zeros(1, 1, 2), mask=torch.ones(1, 1).bool(), pooled=torch.tensor([[1.0, 1.0]]))
+    texts = as_text_features(torch.tensor([[1.0, 1.0]]))
     assert neck(texts).tolist() == [[4.0, 0.0]]
     neck.activation = 'tanh'
     assert neck(texts)[0].tolist() == pytest.approx([math.tanh(4), math.tanh(-2)])
@@ -161,9 +161,7 @@ def sides(images=3, captions=4, width=5, seed=1):
 
 
 def score(similarity, image, text):
-    images = NeckOutput(saliency=None, scale_weights=None, regions=None, embedding=image)
-    mask = torch.ones(len(text), 1, dtype=torch.bool)
-    return similarity(images, TextFeatures(words=text[:, None], mask=mask, pooled=text))
+    return similarity(NeckOutput.of(image), as_text_features(text))
 
 
 def naive_guided(similarity, v, t):
@@ -246,7 +244,7 @@ def test_half_precision_does_not_blur_the_scores(fusion):
 
 
 def test_similarity_arguments():
-    with pytest.raises(ConfigError, match="must be 'soft', 'fusion' or 'sim', got 'hard'"):
+    with pytest.raises(ConfigError, match="must be one of 'soft', 'fusion', 'sim', got 'hard'"):
         VisualGuidedSimilarity(channels=4, fusion='hard')
     with pytest.raises(ConfigError, match='channels=5, but the image side has 5 values and the text side 4'):
         score(a_similarity('soft'), sides()[0], sides(width=4)[1])

@@ -8,7 +8,7 @@ import torch
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.models.comparison.camp import CrossModalMessagePassing
 from osdpm_plugin.models.losses.matching_bce import MatchingBCELoss
-from osdpm_plugin.structures import NeckOutput, TextFeatures
+from osdpm_plugin.structures import NeckOutput, TextFeatures, as_text_features
 
 WIDTH = 6
 GRAINS = pytest.mark.parametrize('grain', ['global', 'local'])
@@ -25,7 +25,7 @@ def a_batch(lengths=(3, 1, 5), images=2, regions=4, padded_to=None, seed=0):
     mask = torch.arange(longest) < torch.tensor(lengths)[:, None]
     pooled = torch.randn(len(lengths), WIDTH, generator=generator, dtype=torch.float64)
     regions = torch.randn(images, regions, WIDTH, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
-    image = NeckOutput(saliency=None, scale_weights=None, regions=regions, embedding=regions.mean(dim=1))
+    image = NeckOutput.of(regions.mean(dim=1), regions=regions)
     return image, TextFeatures(words=words, mask=mask, pooled=pooled)
 
 
@@ -98,12 +98,10 @@ def test_one_dimension_by_hand():
             fusion.own.weight.fill_(1.0), fusion.message.weight.fill_(1.0), fusion.own.bias.fill_(1.0)
         similarity.hidden[0].weight.copy_(torch.tensor([[-1.0, 1.0]]))
         similarity.output.weight.fill_(5.0), similarity.output.bias.fill_(-0.5)
-    images = NeckOutput(saliency=None, scale_weights=None, regions=None, embedding=torch.tensor([[2.0]]))
-    three = torch.tensor([[3.0]])
-    texts = TextFeatures(words=three[None], mask=torch.ones(1, 1, dtype=torch.bool), pooled=three)
+    images, texts = NeckOutput.of(torch.tensor([[2.0]])), as_text_features(torch.tensor([[3.0]]))
     assert similarity(images, texts).item() == pytest.approx(1 / (1 + math.exp(-4.5)), rel=1e-5)
     fused = similarity.image_fusion(
-        images.embedding[:, None], three[None], torch.ones(1, 1, 1, 1), torch.tensor([[[6.0]]])
+        images.embedding[:, None], texts.words, torch.ones(1, 1, 1, 1), torch.tensor([[[6.0]]])
     )
     assert fused.item() == pytest.approx(5 / (1 + math.exp(-6)) + 3, rel=1e-6)
 

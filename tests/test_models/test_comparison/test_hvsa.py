@@ -12,12 +12,13 @@ from osdpm_plugin.models.comparison.hvsa.curriculum_triplet import CurriculumTri
 from osdpm_plugin.models.comparison.hvsa.hvsa_head import HVSAHead
 from osdpm_plugin.models.comparison.hvsa.key_entity_attention import ExternalAttention, KeyEntityAttention
 from osdpm_plugin.models.comparison.hvsa.loss_mixer import LossMixer
-from osdpm_plugin.models.comparison.hvsa.uniformity import UniformityLoss, first_of_each
+from osdpm_plugin.models.comparison.hvsa.uniformity import UniformityLoss
 from osdpm_plugin.models.heads import matching_head
 from osdpm_plugin.models.losses import TripletLoss
+from osdpm_plugin.structures import NeckOutput, as_text_features
 from tests.helpers import tiny_models as tiny
 from tests.test_models.test_comparison.test_amfmn import comparison_model, count
-from tests.test_models.test_triplet_loss import IDS, labels
+from tests.test_models.test_triplet_loss import CAPTIONS, IDS, labels
 
 
 def an_attention(channels=4, slots=3, seed=0):
@@ -174,13 +175,12 @@ def test_uniformity_equals_pdist(seed):
 
 def test_each_image_counts_once():
     ids = torch.tensor([9, 4, 9, 2, 4, 9])
-    assert first_of_each(ids).tolist() == [3, 1, 0]
     rows = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
     copies = rows[[0, 1, 0, 3, 1, 0]]
     torch.testing.assert_close(UniformityLoss()(copies, ids), uniformity(rows[[0, 1, 3]], 2.0))
     order = torch.tensor([5, 3, 1, 0, 4, 2])
     torch.testing.assert_close(UniformityLoss()(copies[order], ids[order]), UniformityLoss()(copies, ids))
-    with pytest.raises(ConfigError, match='gamma must be positive'):
+    with pytest.raises(ConfigError, match='gamma must be a number above 0'):
         UniformityLoss(gamma=0.0)
 
 
@@ -196,7 +196,7 @@ def test_mixer():
     assert mixed.item() == pytest.approx(0.3 * weights[0].item() + 1.7 * weights[1].item())
     mixed.backward()
     assert all(t.grad.abs().sum() > 0 for t in (*losses, *mixer.parameters()))
-    with pytest.raises(ConfigError, match='at least two losses'):
+    with pytest.raises(ConfigError, match='num must be a whole number of at least 2'):
         LossMixer(1)
 
 
@@ -204,23 +204,23 @@ def head_inputs(seed=0):
     generator = torch.Generator().manual_seed(seed)
     image = F.normalize(torch.randn(3, 8, generator=generator), dim=1).requires_grad_()
     text = F.normalize(torch.randn(4, 8, generator=generator), dim=1).requires_grad_()
-    return dict(image_embed=image, text_embed=text, scores=image @ text.mT, **IDS)
+    return NeckOutput.of(image), as_text_features(text), CAPTIONS, image @ text.mT
 
 
 def test_head_is_its_parts():
     torch.manual_seed(0)
-    head, inputs = HVSAHead(), head_inputs()
-    out = head.loss(**inputs)
+    head, (*inputs, scores) = HVSAHead(), head_inputs()
+    out = head.loss(*inputs, scores=scores)
     positives = torch.tensor([[1, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 1]]).bool()  # two captions have one text
-    alignment = CurriculumTripletLoss()(inputs['scores'], positives, torch.zeros_like(positives))
-    spread = uniformity(inputs['image_embed'], 2.0)
+    alignment = CurriculumTripletLoss()(scores, positives, torch.zeros_like(positives))
+    spread = uniformity(inputs[0].embedding, 2.0)
     torch.testing.assert_close((out['alignment'], out['uniformity']), (alignment, spread), check_dtype=False)
     weight = out['weight_uniformity']
     torch.testing.assert_close(out['loss_mixed'], (1 - weight) * alignment + weight * spread)
     assert [key for key in out if 'loss' in key] == ['loss_mixed'], 'mmengine adds up what is named so'
     out['loss_mixed'].backward()
     assert all(p.grad.abs().sum() > 0 for p in head.parameters())
-    fixed = HVSAHead(uniformity_weight=0.25).loss(**inputs)
+    fixed = HVSAHead(uniformity_weight=0.25).loss(*inputs, scores=scores)
     torch.testing.assert_close(fixed, dict(loss_curriculum_triplet=alignment, loss_uniformity=0.25 * spread))
 
 
@@ -228,11 +228,12 @@ def test_head_takes_other_losses_and_names_what_is_wrong():
     head = HVSAHead(
         alignment=dict(type='TripletLoss'), uniformity=dict(type='UniformityLoss', gamma=1.0), uniformity_weight=1.0
     )
-    assert set(head.loss(**head_inputs())) == {'loss_triplet', 'loss_uniformity'}
-    with pytest.raises(ConfigError, match='uniformity_weight must be positive, or None'):
+    *inputs, scores = head_inputs()
+    assert set(head.loss(*inputs, scores=scores)) == {'loss_triplet', 'loss_uniformity'}
+    with pytest.raises(ConfigError, match='uniformity_weight must be a number above 0, got 0.0; None learns it'):
         HVSAHead(uniformity_weight=0.0)
     with pytest.raises(ConfigError, match='needs the scores'):
-        head.loss(**dict(head_inputs(), scores=None))
+        head.loss(*inputs)
 
 
 def test_the_head_trains_osdpms_neck():
@@ -246,10 +247,13 @@ def test_the_head_trains_osdpms_neck():
 
 def test_the_head_gathers_what_it_compares(monkeypatch):
     """As on two processes: this one has the first two images and three captions, the scores are of all."""
-    inputs = head_inputs()
-    want = HVSAHead(uniformity_weight=1.0).loss(**inputs)
-    own = {key: value[: 2 if key.startswith('image') else 3] for key, value in inputs.items() if key != 'scores'}
-    everywhere = {id(value): inputs[key] for key, value in own.items()}
+    images, texts, captions, scores = head_inputs()
+    want = HVSAHead(uniformity_weight=1.0).loss(images, texts, captions, scores=scores)
+    own = {key: value[: 2 if key == 'image_ids' else 3] for key, value in IDS.items()}
+    everywhere = {id(value): IDS[key] for key, value in own.items()}
+    own_images = images._replace(embedding=images.embedding[:2])
+    everywhere[id(own_images.embedding)] = images.embedding
     for module in (hvsa_head, matching_head):
         monkeypatch.setattr(module, 'gather_rows', lambda x: everywhere[id(x)])
-    torch.testing.assert_close(HVSAHead(uniformity_weight=1.0).loss(**own, scores=inputs['scores']), want)
+    got = HVSAHead(uniformity_weight=1.0).loss(own_images, texts, captions._replace(**own), scores=scores)
+    torch.testing.assert_close(got, want)

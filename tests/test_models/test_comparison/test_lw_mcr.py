@@ -309,8 +309,8 @@ def test_the_teacher_sees_what_it_would_see_by_itself(teacher_files):
     samples = data['data_samples']
     with torch.no_grad():
         inputs = teacher.data_preprocessor(data)['inputs']
-        seen = teacher.perceive(inputs)
-        texts = teacher.read(torch.from_numpy(np.concatenate([s.tokens for s in samples])))
+        seen = teacher.embed_images(inputs)
+        texts = teacher.embed_texts(torch.from_numpy(np.concatenate([s.tokens for s in samples])))
         maps = teacher.image_tower(inputs)
     looked_at = student._raw(student.data_preprocessor(data)['inputs'])
     torch.testing.assert_close(looked_at, data['inputs'].float(), rtol=0, atol=1e-3)
@@ -353,8 +353,8 @@ def test_losses_are_those_of_the_head_and_of_the_teacher(teacher_files):
         plain.load_state_dict(student.state_dict())
         torch.testing.assert_close(out['loss_triplet'], plain(**data, mode='loss')['loss_triplet'])
         features = ImageFeatures(student.image_tower(data['inputs']))
-        images, tokens = student.perceive(features), np.concatenate([s.tokens for s in data['data_samples']])
-        texts = student.read(torch.from_numpy(tokens))
+        images, tokens = student.embed_images(features), np.concatenate([s.tokens for s in data['data_samples']])
+        texts = student.embed_texts(torch.from_numpy(tokens))
         own = Encoding(
             levels=tuple(m.mean(dim=(2, 3)) for m in features.maps),
             image=images.embedding,

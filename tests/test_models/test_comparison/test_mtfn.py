@@ -7,7 +7,7 @@ import torch
 
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.models.comparison.mtfn import TensorFusion
-from osdpm_plugin.structures import NeckOutput, TextFeatures
+from osdpm_plugin.structures import NeckOutput, as_text_features
 
 WIDTH = 5
 
@@ -16,12 +16,7 @@ def a_batch(images=3, captions=4, dtype=torch.float64, seed=0):
     generator = torch.Generator().manual_seed(seed)
     image = torch.randn(images, WIDTH, generator=generator, dtype=dtype)
     pooled = torch.randn(captions, WIDTH, generator=generator, dtype=dtype)
-    mask = torch.ones(captions, 1, dtype=torch.bool)
-    return an_image(image), TextFeatures(words=pooled[:, None], mask=mask, pooled=pooled)
-
-
-def an_image(embedding):
-    return NeckOutput(saliency=None, scale_weights=None, regions=None, embedding=embedding)
+    return NeckOutput.of(image), as_text_features(pooled)
 
 
 def a_similarity(seed=0, **options):
@@ -72,9 +67,8 @@ def test_rank_two_by_hand():
         similarity.text_factors.weight.copy_(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
         similarity.text_factors.bias.zero_()
         similarity.output.weight.fill_(-0.5), similarity.output.bias.fill_(1.0)
-    text = torch.tensor([[3.0, 7.0]])
-    texts = TextFeatures(words=text[None], mask=torch.ones(1, 1, dtype=torch.bool), pooled=text)
-    got = similarity.eval()(an_image(torch.tensor([[1.0, 2.0]])), texts)
+    texts = as_text_features(torch.tensor([[3.0, 7.0]]))
+    got = similarity.eval()(NeckOutput.of(torch.tensor([[1.0, 2.0]])), texts)
     assert got.item() == pytest.approx(1 / (1 + math.exp(-4)), rel=1e-6)
 
 
@@ -84,7 +78,7 @@ def test_gradients_are_right_and_reach_every_parameter(training):
     similarity = a_similarity(dropout=1e-12).train(training)
 
     def scores(embedding, pooled):
-        return similarity(an_image(embedding), texts._replace(pooled=pooled))
+        return similarity(NeckOutput.of(embedding), texts._replace(pooled=pooled))
 
     inputs = images.embedding.clone().requires_grad_(), texts.pooled.clone().requires_grad_()
     assert torch.autograd.gradcheck(scores, inputs)
@@ -100,11 +94,11 @@ def test_dropout_draws_for_each_pair_and_keeps_the_mean():
             layer.weight.fill_(1.0), layer.bias.zero_()
     torch.manual_seed(0)
     ones = torch.ones(60, 1)
-    texts = TextFeatures(words=ones[:, None], mask=torch.ones(60, 1, dtype=torch.bool), pooled=ones)
-    logits = similarity(an_image(ones), texts).logit()
+    texts = as_text_features(ones)
+    logits = similarity(NeckOutput.of(ones), texts).logit()
     assert sorted({round(x, 3) for x in logits.flatten().tolist()}) == [0.0, 2.0, 4.0]
     assert logits.mean().item() == pytest.approx(2.0, abs=0.1)
-    assert torch.equal(similarity.eval()(an_image(ones), texts), torch.full((60, 60), 2.0).sigmoid())
+    assert torch.equal(similarity.eval()(NeckOutput.of(ones), texts), torch.full((60, 60), 2.0).sigmoid())
 
 
 @pytest.mark.parametrize('training', [True, False])

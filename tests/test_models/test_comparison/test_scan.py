@@ -32,7 +32,7 @@ def a_batch(lengths=(3, 1, 5), images=2, regions=4, width=6, padded_to=None, see
 
 
 def an_image(regions):
-    return NeckOutput(saliency=None, scale_weights=None, regions=regions, embedding=regions[:, 0])
+    return NeckOutput.of(regions[:, 0], regions=regions)
 
 
 def cosine(a, b):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ....errors import ConfigError
 from ....registry import MODELS
 from ....structures import ImageFeatures, NeckOutput, as_image_features
+from ....utils.checks import check_int
 from ...necks.linear_neck import xavier_linear
 
 
@@ -79,8 +80,7 @@ class MultiScaleSelfAttention(BaseModule):
                 f'{list(in_channels)}; choose out_indices of the image tower so'
             )
         for key, value in dict(embed_dims=embed_dims, grid=grid, low_stride=low_stride, channels=channels).items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f'MultiScaleSelfAttention: {key} must be positive and whole, got {value!r}')
+            check_int('MultiScaleSelfAttention', key, value)
         self.in_channels = tuple(in_channels)
         self.embed_dims = embed_dims
         self.grid = grid
@@ -120,11 +120,9 @@ class MultiScaleSelfAttention(BaseModule):
     def forward(self, features: Union[ImageFeatures, Sequence[Tensor]]) -> NeckOutput:
         """ImageFeatures or OpenMMLab's tuple of maps -> NeckOutput; the saliency is the gate, scaled to sum to 1."""
         vector, gate = self.attend(as_image_features(features))
-        return NeckOutput(
+        return NeckOutput.of(
+            F.normalize(vector, dim=-1) if self.normalize else vector,
             saliency=gate / gate.sum(dim=(1, 2), keepdim=True),
-            scale_weights=None,
-            regions=None,
-            embedding=F.normalize(vector, dim=-1) if self.normalize else vector,
         )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ....errors import ConfigError
 from ....registry import MODELS
 from ....structures import NeckOutput, TextFeatures
+from ....utils.checks import check_one_of
 
 _SMALLEST_NORM = 1e-8
 
@@ -48,10 +49,8 @@ class VisualGuidedSimilarity(BaseModule):
 
     def __init__(self, *, channels: int, fusion: str = 'soft', init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
-        if fusion not in ('soft', 'fusion', 'sim'):
-            raise ConfigError(f"VisualGuidedSimilarity: fusion must be 'soft', 'fusion' or 'sim', got {fusion!r}")
         self.channels = channels
-        self.fusion = fusion
+        self.fusion = check_one_of('VisualGuidedSimilarity', 'fusion', fusion, ('soft', 'fusion', 'sim'))
         if fusion == 'soft':
             self.image_gate = nn.Linear(channels, channels)
         elif fusion == 'fusion':

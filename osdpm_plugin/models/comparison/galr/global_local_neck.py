@@ -11,6 +11,7 @@ from torch import Tensor
 from ....errors import ConfigError
 from ....registry import MODELS
 from ....structures import ImageFeatures, NeckOutput, Regions, as_image_features
+from ....utils.checks import check_one_of
 from ..amfmn.multiscale_self_attention import MultiScaleSelfAttention
 from .dynamic_fusion import MultiLevelDynamicFusion
 from .local_graph import RegionGraph
@@ -38,7 +39,7 @@ class GlobalLocalNeck(BaseModule):
     Args:
         in_channels: C of the tower's maps, see `MultiScaleSelfAttention`.
         embed_dims: D of the joint space; a multiple of the fusion's 8 heads.
-        region_source: ``salient``, or ``detected``: the regions that `LoadRegions` and `RegionRetriever` bring.
+        region_source: ``salient``, or ``detected``: the regions that `LoadRegions` brings.
         region_channels: F of the detected regions' features, to guess the classes from; None takes their labels.
         num_regions: R, nodes of the graph.
         num_labels: L, classes of the regions (DOTA: 15).
@@ -66,8 +67,7 @@ class GlobalLocalNeck(BaseModule):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        if region_source not in ('salient', 'detected'):
-            raise ConfigError(f"GlobalLocalNeck: region_source must be 'salient' or 'detected', got {region_source!r}")
+        check_one_of('GlobalLocalNeck', 'region_source', region_source, ('salient', 'detected'))
         if region_source == 'salient' and region_channels is not None:
             raise ConfigError(
                 "GlobalLocalNeck: region_channels is for region_source='detected'; leave it out, windows have the "
@@ -89,6 +89,11 @@ class GlobalLocalNeck(BaseModule):
         )
         self.fusion = MultiLevelDynamicFusion(channels=embed_dims, dropout=dropout)
 
+    @property
+    def reads_regions(self) -> bool:
+        """Whether the retriever is to hand on the regions that `LoadRegions` brings."""
+        return self.region_source == 'detected'
+
     def find_regions(self, features: ImageFeatures) -> Regions:
         """The windows of the last map, or what a detector found.
 
@@ -99,9 +104,9 @@ class GlobalLocalNeck(BaseModule):
             return salient_windows(features.maps[-1], num=self.num_regions)
         if features.regions is None:
             raise ConfigError(
-                "GlobalLocalNeck: region_source='detected', but the images come without regions; set type="
-                "'RegionRetriever' of the model and put dict(type='LoadRegions', folder=...) into the pipelines, or "
-                "set region_source='salient'"
+                "GlobalLocalNeck: region_source='detected', but the images come without regions; put "
+                "dict(type='LoadRegions', folder=...) before PackRetrievalInputs in the pipelines, or set "
+                "region_source='salient'"
             )
         return features.regions
 
@@ -110,9 +115,4 @@ class GlobalLocalNeck(BaseModule):
         features = as_image_features(features)
         overall = self.global_branch(features)
         fused = self.fusion(overall.embedding, self.local_branch(self.find_regions(features)))
-        return NeckOutput(
-            saliency=overall.saliency,
-            scale_weights=fused.weights,
-            regions=None,
-            embedding=F.normalize(fused.vector, dim=-1),
-        )
+        return NeckOutput.of(F.normalize(fused.vector, dim=-1), saliency=overall.saliency, scale_weights=fused.weights)

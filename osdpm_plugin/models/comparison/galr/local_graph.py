@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ....errors import ConfigError
 from ....structures import Regions
+from ....utils.checks import check_int, check_number
 
 _GEOMETRY = 5  # centre x, centre y, width, height, score
 
@@ -91,17 +92,10 @@ class RegionGraph(nn.Module):
         reach: float = 0.25,
     ) -> None:
         super().__init__()
-        for key, value in dict(num_regions=num_regions, num_labels=num_labels).items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f'RegionGraph: {key} must be positive and whole, got {value!r}')
-        if not 0 < redundancy <= 1 or reach <= 0:
-            raise ConfigError(
-                f'RegionGraph: redundancy must lie in (0, 1] and reach be positive, got {redundancy} and {reach}'
-            )
-        self.num_regions = num_regions
-        self.num_labels = num_labels
-        self.redundancy = redundancy
-        self.reach = reach
+        self.num_regions = check_int('RegionGraph', 'num_regions', num_regions)
+        self.num_labels = check_int('RegionGraph', 'num_labels', num_labels)
+        self.redundancy = check_number('RegionGraph', 'redundancy', redundancy, above=0, most=1)
+        self.reach = check_number('RegionGraph', 'reach', reach, above=0)
         self.classify = None if region_channels is None else nn.Linear(region_channels, num_labels)
         channels = num_labels + _GEOMETRY
         widths = (channels, channels, channels // 2, channels)

@@ -1,12 +1,12 @@
-"""Triplets from easy to hard: a hinge counts for less the greater it is."""
+"""Scores of pairs -> triplet loss in which a hinge weighs less the greater it is."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from ....errors import ConfigError
 from ....registry import MODELS
+from ....utils.checks import check_number, check_one_of
 from ...losses.triplet import triplet_hinges
 
 
@@ -32,13 +32,9 @@ class CurriculumTripletLoss(nn.Module):
 
     def __init__(self, *, margin: float = 0.2, beta: float = 0.5, reduction: str = 'mean') -> None:
         super().__init__()
-        if margin < 0 or beta < 0:
-            raise ConfigError(f'CurriculumTripletLoss: margin and beta must not be negative, got {margin} and {beta}')
-        if reduction not in ('sum', 'mean'):
-            raise ConfigError(f"CurriculumTripletLoss: reduction must be 'sum' or 'mean', got {reduction!r}")
-        self.margin = margin
-        self.beta = beta
-        self.reduction = reduction
+        self.margin = check_number('CurriculumTripletLoss', 'margin', margin, least=0)
+        self.beta = check_number('CurriculumTripletLoss', 'beta', beta, least=0)
+        self.reduction = check_one_of('CurriculumTripletLoss', 'reduction', reduction, ('sum', 'mean'))
 
     def forward(self, scores: Tensor, positives: Tensor, ignored: Tensor) -> Tensor:
         """Scores (B, M) with labels (B, M) bool -> scalar, float32 at least; 0 (with gradient 0) without positives."""

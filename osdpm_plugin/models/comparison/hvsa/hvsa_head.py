@@ -6,8 +6,9 @@ from typing import Any, Optional
 
 from torch import Tensor
 
-from ....errors import ConfigError
 from ....registry import MODELS
+from ....structures import CaptionBatch, NeckOutput, TextFeatures
+from ....utils.checks import check_number
 from ....utils.dist import gather_rows
 from ...heads.matching_head import MatchingHead
 from .loss_mixer import LossMixer
@@ -49,27 +50,22 @@ class HVSAHead(MatchingHead):
             identical_captions=identical_captions,
             init_cfg=init_cfg,
         )
-        if uniformity_weight is not None and uniformity_weight <= 0:
-            raise ConfigError(
-                f'HVSAHead: uniformity_weight must be positive, or None to be learned, got {uniformity_weight}'
-            )
+        if uniformity_weight is not None:
+            check_number('HVSAHead', 'uniformity_weight', uniformity_weight, above=0, hint='None learns it')
         self.uniformity = MODELS.build(_DEFAULT_UNIFORMITY if uniformity is None else uniformity)
         self.uniformity_weight = uniformity_weight
         self.mixer = LossMixer(2) if uniformity_weight is None else None
 
     def loss(
         self,
+        images: NeckOutput,
+        texts: TextFeatures,
+        captions: CaptionBatch,
         *,
-        image_embed: Tensor,
-        text_embed: Tensor,
-        image_ids: Tensor,
-        caption_image_ids: Tensor,
-        caption_keys: Tensor,
-        object_counts: Optional[Tensor] = None,
-        prompt_embed: Optional[Tensor] = None,
+        prompts: Optional[Tensor] = None,
         scores: Optional[Tensor] = None,
     ) -> dict[str, Tensor]:
-        """Losses of one batch; for the arguments see `MatchingHead.loss`, ``image_embed`` (B, D) is used here.
+        """See `ContrastiveHead.loss`.
 
         Returns:
             ``loss_mixed``, and for the log, not to be added, ``alignment``, ``uniformity`` and ``weight_uniformity``;
@@ -78,15 +74,8 @@ class HVSAHead(MatchingHead):
         Raises:
             ConfigError: there are no scores.
         """
-        losses = super().loss(
-            image_embed=image_embed,
-            text_embed=text_embed,
-            image_ids=image_ids,
-            caption_image_ids=caption_image_ids,
-            caption_keys=caption_keys,
-            scores=scores,
-        )
-        spread = self.uniformity(gather_rows(image_embed), gather_rows(image_ids))
+        losses = super().loss(images, texts, captions, scores=scores)
+        spread = self.uniformity(gather_rows(images.embedding), gather_rows(captions.image_ids))
         if self.mixer is None:
             return {**losses, 'loss_uniformity': self.uniformity_weight * spread}
         (alignment,) = losses.values()

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ....errors import ConfigError
 from ....registry import MODELS
 from ....structures import ImageFeatures, NeckOutput, as_image_features
+from ....utils.checks import check_int
 from ...necks.linear_neck import xavier_linear
 
 
@@ -79,8 +79,7 @@ class KeyEntityAttention(BaseModule):
     def __init__(self, *, in_channels: int, embed_dims: int, slots: int = 64, init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
         for key, value in dict(in_channels=in_channels, embed_dims=embed_dims, slots=slots).items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f'KeyEntityAttention: {key} must be positive and whole, got {value!r}')
+            check_int('KeyEntityAttention', key, value)
         self.embed_dims = embed_dims
         self.attention = ExternalAttention(in_channels, slots)
         self.linear = xavier_linear(in_channels, embed_dims)
@@ -88,9 +87,5 @@ class KeyEntityAttention(BaseModule):
     def forward(self, features: Union[ImageFeatures, Sequence[Tensor]]) -> NeckOutput:
         """ImageFeatures or OpenMMLab's tuple of maps -> NeckOutput; the saliency is the slots' mean attention."""
         attended = self.attention(as_image_features(features).maps[-1])
-        return NeckOutput(
-            saliency=attended.attention.mean(dim=1),
-            scale_weights=None,
-            regions=None,
-            embedding=F.normalize(self.linear(attended.map.mean(dim=(2, 3))), dim=-1),
-        )
+        embedding = F.normalize(self.linear(attended.map.mean(dim=(2, 3))), dim=-1)
+        return NeckOutput.of(embedding, saliency=attended.attention.mean(dim=1))

@@ -1,4 +1,4 @@
-"""Weights of losses that are learned with the model."""
+"""Losses -> their sum, under weights that are learned with the model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Sequence
 import torch
 from torch import Tensor, nn
 
-from ....errors import ConfigError
+from ....utils.checks import check_int
 
 
 class LossMixer(nn.Module):
@@ -26,8 +26,7 @@ class LossMixer(nn.Module):
 
     def __init__(self, num: int) -> None:
         super().__init__()
-        if num < 2:
-            raise ConfigError(f'LossMixer: at least two losses can be mixed, got {num}')
+        check_int('LossMixer', 'num', num, least=2)
         self.layers = nn.Sequential(
             nn.Linear(num, 64, bias=False),
             nn.PReLU(),

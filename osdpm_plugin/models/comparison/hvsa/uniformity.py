@@ -1,4 +1,4 @@
-"""Spread embeddings over the hypersphere."""
+"""Embeddings and ids -> uniformity loss, which spreads them over the hypersphere."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ....errors import ConfigError
 from ....registry import MODELS
+from ....utils.checks import check_number
+from ...rows import first_of_each
 
 
 def uniformity(embed: Tensor, gamma: float) -> Tensor:
@@ -30,13 +31,6 @@ def uniformity(embed: Tensor, gamma: float) -> Tensor:
     return (-gamma * squared).exp().masked_fill(~pairs, 0.0).sum() / max(n * (n - 1) // 2, 1)
 
 
-def first_of_each(ids: Tensor) -> Tensor:
-    """Where each id occurs first: (N,) int64 -> (unique ids,) int64 positions, in the order of the ids."""
-    values, inverse = ids.unique(return_inverse=True)
-    positions = torch.arange(len(ids), device=ids.device)
-    return positions.new_full((len(values),), len(ids)).scatter_reduce(0, inverse, positions, 'amin')
-
-
 @MODELS.register_module()
 class UniformityLoss(nn.Module):
     """`uniformity` of the embeddings of different images.
@@ -54,12 +48,10 @@ class UniformityLoss(nn.Module):
 
     def __init__(self, *, gamma: float = 2.0) -> None:
         super().__init__()
-        if gamma <= 0:
-            raise ConfigError(f'UniformityLoss: gamma must be positive, got {gamma}')
-        self.gamma = gamma
+        self.gamma = check_number('UniformityLoss', 'gamma', gamma, above=0)
 
     def forward(self, embed: Tensor, ids: Tensor) -> Tensor:
         """Embeddings (N, D) and ids (N,) int64, equal for copies of one image -> scalar, float32 at least."""
         with torch.autocast(embed.device.type, enabled=False):
-            rows = embed.to(torch.promote_types(embed.dtype, torch.float32))[first_of_each(ids)]
+            rows = embed.to(torch.promote_types(embed.dtype, torch.float32))[first_of_each(ids)[0]]
             return uniformity(rows, self.gamma)

@@ -1,4 +1,4 @@
-"""What a trained model knows -> a small one: which images and captions are alike, and which belong together."""
+"""Encodings of student and teacher -> losses of their hidden layers and of their scores."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ....errors import ConfigError
 from ....registry import MODELS
+from ....utils.checks import check_number
 
 
 class Encoding(NamedTuple):
@@ -91,16 +92,13 @@ class HiddenSupervisionLoss(nn.Module):
 
     def __init__(self, *, hidden_weight: float = 1.0, output_weight: float = 1.0, temperature: float = 0.1) -> None:
         super().__init__()
-        if min(hidden_weight, output_weight) < 0 or hidden_weight + output_weight == 0:
+        self.hidden_weight = check_number('HiddenSupervisionLoss', 'hidden_weight', hidden_weight, least=0)
+        self.output_weight = check_number('HiddenSupervisionLoss', 'output_weight', output_weight, least=0)
+        self.temperature = check_number('HiddenSupervisionLoss', 'temperature', temperature, above=0)
+        if hidden_weight + output_weight == 0:
             raise ConfigError(
-                'HiddenSupervisionLoss: hidden_weight and output_weight must not be negative, nor both be 0, got '
-                f'{hidden_weight} and {output_weight}'
+                'HiddenSupervisionLoss: hidden_weight and output_weight are both 0; switch at least one on'
             )
-        if temperature <= 0:
-            raise ConfigError(f'HiddenSupervisionLoss: temperature must be positive, got {temperature}')
-        self.hidden_weight = hidden_weight
-        self.output_weight = output_weight
-        self.temperature = temperature
 
     def forward(self, student: Encoding, teacher: Encoding) -> dict[str, Tensor]:
         """Two encodings of one batch -> ``loss_hidden`` and ``loss_output``, those of weight 0 left out."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ....errors import ConfigError
 from ....registry import MODELS
-from ....structures import ImageFeatures, RetrievalDataSample, as_image_features
+from ....structures import ImageFeatures, RetrievalDataSample
 from ...retrievers.image_text_retriever import Images, ImageTextRetriever
 from .distillation import Encoding
 from .teacher import Teacher
@@ -84,8 +84,8 @@ class DistilledRetriever(ImageTextRetriever):
             CheckpointError: the teacher's checkpoint is missing or of another model.
         """
         captions = self._collate(data_samples)
-        features = inputs if isinstance(inputs, ImageFeatures) else as_image_features(self.image_tower(inputs))
-        images, texts = self.perceive(features), self._read_captions(captions)
+        features = self.image_features(inputs)
+        images, texts = self.embed_images(features), self._embed_captions(captions)
         student = Encoding(
             levels=tuple(m.mean(dim=(2, 3)) for m in features.maps),
             image=images.embedding,
@@ -101,7 +101,7 @@ class DistilledRetriever(ImageTextRetriever):
                 )
         seen = inputs if isinstance(inputs, ImageFeatures) else self._raw(inputs)
         supervised = self.supervision(student, self._teacher(seen, data_samples))
-        return {**self._head_losses(captions, images, texts), **supervised}
+        return {**self._head_losses(images, texts, captions), **supervised}
 
     def _raw(self, inputs: Tensor) -> Tensor:
         """Undo the preprocessor: (B, 3, H, W), blue first, 0 to 255."""

@@ -64,8 +64,8 @@ class Teacher:
         """
         features = images if isinstance(images, ImageFeatures) else self._look(images)
         texts = [text for sample in data_samples for text in sample.captions]
-        seen = self.model.perceive(features)
-        read = self.model.read(torch.from_numpy(self.tokenizer(texts)).to(self.device))
+        seen = self.model.embed_images(features)
+        read = self.model.embed_texts(torch.from_numpy(self.tokenizer(texts)).to(self.device))
         return Encoding(
             levels=tuple(m.mean(dim=(2, 3)) for m in features.maps),
             image=seen.embedding,
