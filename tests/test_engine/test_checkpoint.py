@@ -19,6 +19,7 @@ from mmengine.runner import checkpoint as mmengine_checkpoint
 from osdpm_plugin.engine import checkpoint as safe
 from osdpm_plugin.engine import load_from_local
 from osdpm_plugin.errors import CheckpointError
+from osdpm_plugin.pretrained.clip_checkpoint import read_clip_weights
 from tests.helpers.toy_runner import COSINE, ONE_CYCLE, toy_runner
 
 
@@ -90,7 +91,7 @@ def _restricted(kwargs: dict) -> dict:
 @pytest.mark.stack
 def test_resume_goes_through_the_safe_loader(trained, monkeypatch):
     seen = []
-    monkeypatch.setattr(safe, 'torch_load', lambda file, map_location=None, **_: seen.append(file) or load(file))
+    monkeypatch.setattr(safe, 'read_checkpoint', lambda file, map_location=None: seen.append(file) or load(file))
     load = partial(torch.load, weights_only=False)
     toy_runner(trained, epochs=2, resume=True).train()
     assert seen == [str(trained / 'epoch_2.pth')]
@@ -218,28 +219,32 @@ def test_truncated_file(tmp_path, share, legacy):
     data = whole.read_bytes()
     path = tmp_path / 'cut.pth'
     path.write_bytes(data[: int(share * len(data))])
-    with pytest.raises(CheckpointError, match=r'cut\.pth is damaged') as caught:
+    with pytest.raises(
+        CheckpointError, match=r'cut\.pth is damaged or was not made by torch\.save \(\d+ bytes\); fetch'
+    ) as caught:
         load_from_local(str(path))
     assert '\n' not in str(caught.value)
 
 
 @pytest.mark.filterwarnings('ignore:Detected pickle protocol')
 @pytest.mark.parametrize(
-    'data',
+    'data, message',
     [
-        b'<!DOCTYPE html><html>404</html>',
-        b'\x00' * 512,
-        b'version https://git-lfs\noid sha256:0',
-        pickle.dumps(dict(a=1)),
-        pickle.dumps(dict(a=1), protocol=2)[:-3],
+        (b'<!DOCTYPE html><html>404</html>', 'is a web page, not the download itself'),
+        (b'\x00' * 512, 'is damaged'),
+        (b'just words', 'is damaged'),
+        (b'version https://git-lfs\noid sha256:0', 'is a Git LFS pointer, .*; fetch that with `git lfs pull`'),
+        (pickle.dumps(dict(a=1)), 'is damaged'),
+        (pickle.dumps(dict(a=1), protocol=2)[:-3], 'is damaged'),
     ],
-    ids=['page', 'zeros', 'pointer', 'pickle', 'cut pickle'],
+    ids=['page', 'zeros', 'words', 'pointer', 'pickle', 'cut pickle'],
 )
-def test_other_files_are_named_as_such(tmp_path, data):
+@pytest.mark.parametrize('load', [load_from_local, read_clip_weights], ids=['checkpoint', 'CLIP weights'])
+def test_other_files_are_named_as_such(tmp_path, load, data, message):
     path = tmp_path / 'page.pth'
     path.write_bytes(data)
-    with pytest.raises(CheckpointError, match=r'page\.pth is damaged'):
-        load_from_local(str(path))
+    with pytest.raises(CheckpointError, match=rf'page\.pth {message}'):
+        load(str(path))
 
 
 @pytest.mark.filterwarnings('ignore:.*TorchScript archive')
@@ -252,7 +257,7 @@ def test_torchscript_archive(tmp_path):
 
 def test_missing_file_and_folder(tmp_path):
     for path in (tmp_path / 'none.pth', tmp_path):
-        with pytest.raises(CheckpointError, match='does not exist; check the path'):
+        with pytest.raises(CheckpointError, match='is not a file; check the path'):
             load_checkpoint(torch.nn.Linear(1, 1), str(path))
 
 

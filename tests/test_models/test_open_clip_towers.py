@@ -289,12 +289,20 @@ def test_grad_checkpointing_gives_the_same_gradients(build):
         torch.testing.assert_close(a.grad, b.grad, msg=name)
 
 
-def test_init_weights_keeps_loaded_weights(tmp_path):
+def test_pretrained_weights_come_with_init_weights_and_once(tmp_path):
     path = save_format('plain', VIT, tmp_path / 'clip.pt')
-    for tower in (image_tower(pretrained=path), text_tower(pretrained=path)):
-        before = {k: v.clone() for k, v in tower.state_dict().items()}
+    for build, part in ((image_tower, 'visual.proj'), (text_tower, 'text.text_projection')):
+        tower, plain = build(pretrained=path, trainable_blocks=1), build()
+        want = torch.load(path)[part.replace('text.', '')]
+        assert torch.equal(tower.state_dict()[part], plain.state_dict()[part])
+        before = list(tower.parameters())
         tower.init_weights()
-        assert all(torch.equal(v, before[k]) for k, v in tower.state_dict().items())
+        assert torch.equal(tower.state_dict()[part], want)
+        assert all(a is b for a, b in zip(before, tower.parameters())), 'an optimizer has them'
+        with torch.no_grad():
+            tower.state_dict()[part].zero_()
+        tower.init_weights()
+        assert not tower.state_dict()[part].any()
 
 
 def test_precision():
