@@ -219,9 +219,7 @@ def test_truncated_file(tmp_path, share, legacy):
     data = whole.read_bytes()
     path = tmp_path / 'cut.pth'
     path.write_bytes(data[: int(share * len(data))])
-    with pytest.raises(
-        CheckpointError, match=r'cut\.pth is damaged or was not made by torch\.save \(\d+ bytes\); fetch'
-    ) as caught:
+    with pytest.raises(CheckpointError, match=r'cut\.pth is damaged .* \(\d+ bytes\); fetch') as caught:
         load_from_local(str(path))
     assert '\n' not in str(caught.value)
 

@@ -8,9 +8,10 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from mmengine.hooks import EMAHook
 
 from osdpm_plugin.errors import CheckpointError
-from osdpm_plugin.launch import awaiting_checkpoint, embed_split, load_model
+from osdpm_plugin.launch import build_runner, build_tester, embed_split, load_model
 from osdpm_plugin.registry import MODELS
 from osdpm_plugin.search import RetrievalInferencer
 from osdpm_plugin.visualization import HeatmapModel
@@ -70,12 +71,57 @@ def test_the_test_tool(trained, tmp_path):
         np.testing.assert_allclose(arrays['scores'], saved.scores, rtol=0, atol=1e-6)
 
 
-def test_weights_that_the_checkpoint_may_lack_are_read(trained):
+@pytest.mark.parametrize('way', ['test', 'embed', 'load'])
+@pytest.mark.parametrize('hooks', [[], [dict(type='CheckpointCompatibilityHook', allow_missing=['image_tower.'])]])
+def test_weights_that_the_checkpoint_lacks_are_read(trained, tmp_path, monkeypatch, way, hooks):
+    saved, want = trained
+    monkeypatch.chdir(tmp_path)
+    cfg = copy.deepcopy(saved.cfg)
+    cfg.custom_hooks, cfg.work_dir, checkpoint = hooks, str(tmp_path), str(tmp_path / 'part.pth')
+    state = torch.load(saved.checkpoint)['state_dict']
+    torch.save({key: value for key, value in state.items() if not key.startswith('image_tower.')}, checkpoint)
+    if way == 'load' and not hooks:
+        with pytest.raises(CheckpointError, match='keys missing'):
+            load_model(cfg, checkpoint)
+        return
+
+    def run():
+        if way == 'load':
+            return load_model(cfg, checkpoint)
+        if way == 'embed':
+            return embed_split(cfg, checkpoint)
+        cfg.load_from = checkpoint
+        runner = build_tester(cfg)
+        runner.test()
+        return runner.model
+
+    with pytest.raises(CheckpointError, match=rf"'{PLACE}' is not a file"):
+        run()
+    (tmp_path / 'weights').mkdir()
+    torch.save(state, PLACE)
+    cfg.experiment_name = f'again-{way}-{len(hooks)}'
+    found = run()
+    if way == 'embed':
+        np.testing.assert_allclose(found.image_embed, want, rtol=0, atol=1e-6)
+    else:
+        assert all(torch.equal(value, state[key]) for key, value in found.state_dict().items())
+
+
+def test_a_training_reads_them_before_its_averages(trained, tmp_path, monkeypatch):
+    """`EMAHook` copies the model before it is initialised, and takes over its weights with the first step."""
     saved, _ = trained
-    for hooks in ([], [dict(type='CheckpointCompatibilityHook', allow_missing=['image_tower.'])]):
-        cfg = copy.deepcopy(saved.cfg)
-        cfg.custom_hooks = hooks
-        with awaiting_checkpoint(cfg), pytest.raises(CheckpointError, match=rf"'{PLACE}' is not a file"):
-            MODELS.build(cfg.model)
-    with pytest.raises(CheckpointError, match=rf"'{PLACE}' is not a file"):  # as for a training
-        MODELS.build(saved.cfg.model)
+    monkeypatch.chdir(tmp_path)
+    cfg = copy.deepcopy(saved.cfg)
+    cfg.work_dir, cfg.load_from, cfg.train_cfg.max_epochs = str(tmp_path), None, 1
+    cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.5, priority='NORMAL'))
+    with pytest.raises(CheckpointError, match=rf"'{PLACE}' is not a file"):
+        build_runner(cfg).train()
+    (tmp_path / 'weights').mkdir()
+    state = torch.load(saved.checkpoint)['state_dict']
+    torch.save(state, PLACE)
+    cfg.experiment_name = 'averages'
+    runner = build_runner(cfg)
+    runner.train()
+    averaged = next(hook for hook in runner.hooks if isinstance(hook, EMAHook)).ema_model.module.state_dict()
+    frozen = [key for key in averaged if '_tower.' in key]
+    assert frozen and all(torch.equal(averaged[key], state[key]) for key in frozen)

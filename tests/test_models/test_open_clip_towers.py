@@ -116,6 +116,24 @@ def test_timm_trunk():
     assert not tower.visual.trunk.stages[0].blocks[0].norm.weight.requires_grad
 
 
+def test_timm_trunk_of_another_size(tmp_path):
+    """As timm resizes a trunk that has its weights; what is drawn for it is not taken from the training's numbers."""
+    vision = dict(timm_model_name='vit_tiny_patch16_224', timm_pool='', timm_proj='linear', image_size=224)
+    config, path = dict(embed_dim=8, vision_cfg=vision), str(tmp_path / 'timm.pt')
+    whole = image_tower(config)
+    torch.save(whole.state_dict(), path)
+    torch.manual_seed(1)
+    tower = OpenCLIPImageTower(model=config, pretrained=path, image_size=64).eval()
+    before, drawn = list(tower.parameters()), torch.get_rng_state()
+    tower.init_weights()
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert all(a is b for a, b in zip(before, tower.parameters()))
+    whole.visual.set_input_size((64, 64))
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(tower(x).pooled, whole.visual.eval()(x))
+
+
 @pytest.mark.parametrize(
     'option',
     [
