@@ -13,6 +13,7 @@ They are read by `checkpoint`, which runs nothing that they carry.
 from __future__ import annotations
 
 import os
+import re
 from typing import NamedTuple
 
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError
 from .checkpoint import read_checkpoint
-from .fit import misfit
+from .fit import misfit, named_weights
 
 _OPENAI_KEYS = ('input_resolution', 'context_length', 'vocab_size')
 _TEXT_ROOTS = ('transformer.', 'token_embedding.', 'positional_embedding', 'ln_final.', 'text_projection', 'cls_emb')
@@ -31,12 +32,10 @@ class ClipWeights(NamedTuple):
     """Weights as read from a file.
 
     Attributes:
-        path: the file.
         state: tensors named ``visual.*`` and ``text.*``; everything else of the file is left out.
         openai: the file has OpenAI's format, so its weights want QuickGELU.
     """
 
-    path: str
     state: dict[str, Tensor]
     openai: bool
 
@@ -52,11 +51,7 @@ def read_clip_weights(path: str) -> ClipWeights:
         CheckpointError: the file is missing, no checkpoint, unsafe to load, or holds no CLIP weights.
     """
     path = os.fspath(path)
-    content = read_checkpoint(path, 'cpu', published=True)
-    if isinstance(content, dict) and isinstance(content.get('state_dict'), dict):
-        content = content['state_dict']
-    if not isinstance(content, dict) or not content or not all(isinstance(key, str) for key in content):
-        raise CheckpointError(f'{path} holds no state dict but {_describe(content)}; give a file of weights by name')
+    content = named_weights(read_checkpoint(path, 'cpu', published=True), path)
     openai = any(key in content for key in _OPENAI_KEYS)
     state = _split(content)
     if not state:
@@ -73,7 +68,7 @@ def read_clip_weights(path: str) -> ClipWeights:
     not_tensors = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if not_tensors:
         raise CheckpointError(f'{path}: {len(not_tensors)} entries such as {not_tensors[0]} are not tensors')
-    return ClipWeights(path, state, openai)
+    return ClipWeights(state, openai)
 
 
 def load_strictly(module: nn.Module, half: dict[str, Tensor], *, path: str, what: str, remedy: str) -> None:
@@ -104,11 +99,7 @@ def load_strictly(module: nn.Module, half: dict[str, Tensor], *, path: str, what
 
 def _split(content: dict) -> dict[str, Tensor]:
     """Bring the keys of all formats to ``visual.*`` and ``text.*``."""
-    keys = {}
-    for key, value in content.items():
-        while key.startswith('module.'):
-            key = key[len('module.') :]
-        keys[key.replace('_orig_mod.', '')] = value
+    keys = {re.sub(r'^(module\.)+|_orig_mod\.', '', key): value for key, value in content.items()}
     towers = ('image_tower.', 'text_tower.')
     if any(key.startswith(towers) for key in keys):
         keys = {key.split('.', 1)[1]: value for key, value in keys.items() if key.startswith(towers)}
@@ -125,10 +116,3 @@ def _split(content: dict) -> dict[str, Tensor]:
         state = {}
     state.pop('text.attn_mask', None)  # a buffer that old versions saved
     return state
-
-
-def _describe(content) -> str:
-    """What was found in the place of a state dict."""
-    if isinstance(content, dict):
-        return f'a dict with the keys {list(content)[:_SHOWN]}'
-    return f'an object of type {type(content).__name__}'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ def misfit(model: nn.Module, weights: Mapping[str, Any], *, allow_missing: Seque
         allow_missing: prefixes of names that may be missing.
 
     Example:
+        >>> import torch
         >>> misfit(nn.Linear(3, 2), dict(weight=torch.zeros(3, 3)))
         '1 keys missing (first bias (2,)), 1 shapes differ (first weight (3, 3) instead of (2, 3))'
     """
@@ -34,16 +36,16 @@ def misfit(model: nn.Module, weights: Mapping[str, Any], *, allow_missing: Seque
     )
 
 
-def named_weights(checkpoint: Any) -> dict[str, Any]:
+def named_weights(checkpoint: Any, file: str = 'the checkpoint') -> dict[str, Any]:
     """The weights in the content of a checkpoint file, by the names of the model, without the ``module.`` of DDP.
 
     Raises:
-        CheckpointError: it holds no weights by name.
+        CheckpointError: ``file``, as messages call it, holds no weights by name.
     """
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, Mapping) else None
     if not isinstance(weights, Mapping):
-        raise CheckpointError('the checkpoint holds no weights by name; name a file that a training has saved')
-    return {(name := str(key))[len('module.') * name.startswith('module.') :]: v for key, v in weights.items()}
+        raise CheckpointError(f'{file} holds no weights by name; name a file that a training has saved')
+    return {re.sub(r'^module\.', '', str(key)): value for key, value in weights.items()}
 
 
 def check_fit(model: nn.Module, weights: Mapping[str, Any], *, allow_missing: Sequence[str] = ()) -> None:
