@@ -46,4 +46,6 @@ def load_model(
     weights = named_weights(saved)
     check_fit(model, weights, allow_missing=allow_missing)
     model.load_state_dict(weights, strict=not allow_missing)
-    return model.to(device).eval()
+    model.to(device)
+    model.eval()  # that of a foreign backbone returns nothing
+    return model
