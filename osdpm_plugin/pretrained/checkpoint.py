@@ -85,7 +85,7 @@ def read_checkpoint(file: Union[str, IO[bytes]], map_location: MapLocation = Non
     """
     name = file if isinstance(file, str) else str(getattr(file, 'name', 'the checkpoint'))
     if isinstance(file, str) and not osp.isfile(file):
-        raise CheckpointError(f'checkpoint {name} is not a file; check the path')
+        raise CheckpointError(f'checkpoint {name} does not exist; check the path')
     try:
         if name.endswith('.safetensors'):
             from safetensors.torch import load_file

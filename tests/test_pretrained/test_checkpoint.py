@@ -191,7 +191,7 @@ def test_torchscript_archive(tmp_path):
 @BOTH
 def test_missing_file_and_folder(tmp_path, load):
     for path in (tmp_path / 'none.pth', tmp_path):
-        with pytest.raises(CheckpointError, match='is not a file; check the path'):
+        with pytest.raises(CheckpointError, match='does not exist; check the path'):
             load(str(path))
 
 

@@ -205,7 +205,7 @@ def test_what_cannot_be_loaded(saved, tmp_path):
     torch.save(dict(state_dict=dict(weight=torch.zeros(2))), foreign)
     empty.touch()
     for weights, words in (
-        (tmp_path / 'none.pth', r'none\.pth is not a file; check the path'),
+        (tmp_path / 'none.pth', r'none\.pth does not exist; check the path'),
         (foreign, 'the checkpoint is of another model than the config: .* keys missing'),
         (empty, r'empty\.pth is damaged'),
         (None, 'needs a config and a checkpoint'),
