@@ -107,6 +107,18 @@ def test_weights_that_the_checkpoint_lacks_are_read(trained, tmp_path, monkeypat
         assert all(torch.equal(value, state[key]) for key, value in found.state_dict().items())
 
 
+def test_of_a_flexible_runner(trained, tmp_path, monkeypatch):
+    """It initialises by itself, before it shares the weights out, unless it is told that a checkpoint has them all."""
+    saved, _ = trained
+    monkeypatch.chdir(tmp_path)
+    cfg = copy.deepcopy(saved.cfg)
+    cfg.work_dir, cfg.runner_type, cfg.load_from = str(tmp_path), 'FlexibleRunner', str(saved.checkpoint)
+    assert 'retrieval/Rsum' in build_tester(cfg).test()
+    cfg.experiment_name, cfg.custom_hooks = 'flexible', []
+    with pytest.raises(CheckpointError, match=rf"'{PLACE}' is not a file"):
+        build_tester(cfg).test()
+
+
 def test_a_training_reads_them_before_its_averages(trained, tmp_path, monkeypatch):
     """`EMAHook` copies the model before it is initialised, and takes over its weights with the first step."""
     saved, _ = trained

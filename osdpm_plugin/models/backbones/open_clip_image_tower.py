@@ -257,8 +257,7 @@ def _build(architecture: ClipArchitecture, image_size: Union[int, Sequence[int],
             values[key] = tuple(values[key])
     try:
         config = CLIPVisionCfg(**values)
-        resnet = isinstance(config.layers, tuple) and not config.timm_model_name
-        if resnet and not isinstance(config.image_size, int):
+        if isinstance(config.layers, tuple) and not config.timm_model_name and not isinstance(config.image_size, int):
             height, width = config.image_size
             if height != width:
                 raise ConfigError(
