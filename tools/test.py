@@ -13,8 +13,7 @@ from osdpm_plugin.evaluation import recall_table
 from osdpm_plugin.lab.experiments.record import TestRecord
 from osdpm_plugin.launch import (
     add_common_arguments,
-    awaiting_checkpoint,
-    build_runner,
+    build_tester,
     check_data,
     load_config,
     run_tool,
@@ -49,8 +48,7 @@ def main() -> None:
     elif args.out:
         raise ConfigError('--out needs ImageTextRecall as test_evaluator of the config; leave it out')
     check_data(cfg, 'test_dataloader')
-    with awaiting_checkpoint(cfg):
-        runner = build_runner(cfg)
+    runner = build_tester(cfg)
     metrics = runner.test() if recall is None else record.run(runner)
     if recall is not None and is_main_process():
         print(recall_table(metrics, prefix=recall.get('prefix') or 'retrieval'))

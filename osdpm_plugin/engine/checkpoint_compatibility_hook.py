@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Sequence
 
 from mmengine.hooks import Hook
 
 from ..errors import CheckpointError
+from ..pretrained.fit import check_fit, named_weights
 from ..registry import HOOKS
 from ..utils.dist import unwrapped
 
@@ -18,7 +18,7 @@ class CheckpointCompatibilityHook(Hook):
 
     Args:
         allow_missing: prefixes of model keys that the checkpoint may lack, e.g. ``('head.',)`` when a new head is
-            trained.
+            trained. Where it lacks some, the model is initialised first, in a test too.
 
     Raises:
         CheckpointError: with the number and the first of the keys that do not fit; or the file holds no weights, or no
@@ -30,27 +30,10 @@ class CheckpointCompatibilityHook(Hook):
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Called by the runner for ``load_from`` and ``resume`` alike."""
-        have = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
-        if not isinstance(have, dict):
-            raise CheckpointError('the checkpoint holds no weights by name; name a file that a training has saved')
+        weights = named_weights(checkpoint)
         if getattr(runner, '_resume', False) and not {'meta', 'message_hub', 'state_dict'} <= checkpoint.keys():
             raise CheckpointError(
                 'the checkpoint holds weights without the state of their training, so that it cannot be resumed; '
                 'start from these weights with load_from=FILE instead'
             )
-        model = unwrapped(runner.model)
-        have = {re.sub(r'^module\.', '', str(key)): tuple(getattr(value, 'shape', ())) for key, value in have.items()}
-        want = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-        missing = [k for k in want if k not in have and not k.startswith(self.allow_missing)]
-        unexpected = [k for k in have if k not in want]
-        reshaped = [f'{k} {have[k]} instead of {want[k]}' for k in want if k in have and have[k] != want[k]]
-        faults = [
-            f'{len(keys)} {what} (first {keys[0]})'
-            for what, keys in (('keys missing', missing), ('unknown keys', unexpected), ('shapes differ', reshaped))
-            if keys
-        ]
-        if faults:
-            raise CheckpointError(
-                f'the checkpoint is of another model than the config: {", ".join(faults)}; use the config that '
-                'it was trained with, or list new parts in CheckpointCompatibilityHook.allow_missing'
-            )
+        check_fit(unwrapped(runner.model), weights, allow_missing=self.allow_missing)

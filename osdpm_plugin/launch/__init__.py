@@ -6,21 +6,20 @@ Read in this order:
 - ``configs``: these options -> the config that a Runner takes; ``work_dir`` checks its folder;
 - ``check_data``: a config -> its annotation files, read before towers are built;
 - ``selection``: which checkpoint is the best one, and that it is not chosen on test;
-- ``runner``: a config -> a Runner; ``launchers`` and ``cpu_processes`` know several processes;
-- ``awaited_checkpoint``: towers built without the weights that a checkpoint brings next;
+- ``runner``: a config -> a Runner of a training, or of a test; ``launchers`` and ``cpu_processes`` know several
+  processes;
 - ``load_model``: config and checkpoint -> the trained model;
 - ``embed``: config and checkpoint -> the embeddings of a split;
 - ``faults``: what went wrong -> one sentence.
 """
 
-from .awaited_checkpoint import awaiting_checkpoint
 from .check_data import check_data
 from .command_line import Overrides, add_common_arguments, overrides_of, run_tool
 from .configs import load_config, use_amp
 from .embed import SPLITS, embed_split
 from .faults import explain
 from .load_model import load_model
-from .runner import build_runner
+from .runner import build_runner, build_tester
 from .selection import check_selection
 from .work_dir import check_work_dir
 
@@ -28,8 +27,8 @@ __all__ = [
     'SPLITS',
     'Overrides',
     'add_common_arguments',
-    'awaiting_checkpoint',
     'build_runner',
+    'build_tester',
     'check_data',
     'check_selection',
     'check_work_dir',

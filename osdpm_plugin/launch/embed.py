@@ -14,9 +14,8 @@ from mmengine.evaluator import Evaluator
 from ..errors import ConfigError, MetricError
 from ..evaluation import ImageTextRecall
 from ..evaluation.embedded_split import TOLERANCE, EmbeddedSplit, EmbeddingCollector
-from .awaited_checkpoint import awaiting_checkpoint
 from .faults import explain
-from .runner import build_runner
+from .runner import build_tester
 
 SPLITS = ('test', 'val')
 
@@ -36,8 +35,7 @@ def embed_split(cfg: Config, checkpoint: str, split: str = 'test') -> EmbeddedSp
         MetricError: the model's predictions are incomplete or not finite.
     """
     cfg = _config_of(cfg, checkpoint, split)
-    with awaiting_checkpoint(cfg):
-        runner = build_runner(cfg)
+    runner = build_tester(cfg)
     try:
         loop = runner.test_loop
         metrics = loop.evaluator.metrics

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Union
+from typing import Optional, Union
 
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from mmengine.runner import CheckpointLoader
 from torch import nn
 
-from ..engine.checkpoint import load_from_local
-from ..engine.checkpoint_compatibility_hook import CheckpointCompatibilityHook
+from ..pretrained.fit import check_fit, named_weights
 from ..registry import MODELS
-from .awaited_checkpoint import awaiting_checkpoint
 from .faults import explain
 
 
-def load_model(cfg: Config, checkpoint: str, device: Union[str, torch.device] = 'cpu') -> nn.Module:
+def load_model(
+    cfg: Config, checkpoint: str, device: Union[str, torch.device] = 'cpu', *, scope: Optional[str] = None
+) -> nn.Module:
     """Build the model of a config and fill it from a checkpoint, checked as the config checks it before a test.
 
     Where the run kept moving averages of the weights, the checkpoint's ``state_dict`` holds those.
 
     Args:
         cfg: the whole config; it is not changed.
-        checkpoint: file that was trained with it.
+        checkpoint: file that was trained with it, or its address.
         device: where the model goes.
+        scope: default scope of registries; None: the config's.
 
     Returns:
         The model in evaluation mode.
@@ -34,14 +35,17 @@ def load_model(cfg: Config, checkpoint: str, device: Union[str, torch.device] = 
         ConfigError: the model does not fit its components.
         CheckpointError: the checkpoint is missing, unreadable, or of another model.
     """
+    saved = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
     try:
-        with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'), awaiting_checkpoint(cfg):
+        with DefaultScope.overwrite_default_scope(scope or cfg.get('default_scope') or 'mmengine'):
             model = MODELS.build(cfg.model)
     except (TypeError, KeyError) as error:
         raise explain(error) from error
-    saved = load_from_local(checkpoint)
     hooks = [hook for hook in cfg.get('custom_hooks') or () if hook.get('type') == 'CheckpointCompatibilityHook']
-    hook = CheckpointCompatibilityHook(allow_missing=hooks[0].get('allow_missing', ()) if hooks else ())
-    hook.after_load_checkpoint(SimpleNamespace(model=model), saved)
-    model.load_state_dict(saved.get('state_dict', saved), strict=not hook.allow_missing)
-    return model.to(device).eval()
+    allow_missing = hooks[0].get('allow_missing', ()) if hooks else ()
+    weights = named_weights(saved)
+    check_fit(model, weights, allow_missing=allow_missing)
+    model.load_state_dict(weights, strict=not allow_missing)
+    model.to(device)
+    model.eval()  # that of a foreign backbone returns nothing
+    return model

@@ -11,6 +11,8 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from ..engine import CheckpointCompatibilityHook
+from ..utils.dist import unwrapped
 from .cpu_processes import distribute_on_cpu
 from .faults import explain
 from .selection import check_selection
@@ -35,6 +37,29 @@ def build_runner(cfg: Config) -> Runner:
         return runner
     except (TypeError, KeyError) as error:
         raise explain(error) from error
+
+
+def build_tester(cfg: Config) -> Runner:
+    """The Runner of a test, whose checkpoint brings the weights, so that the model is built and not initialised.
+
+    It is initialised, before the checkpoint is loaded, where that may lack weights and `CheckpointCompatibilityHook`
+    does not see to it.
+
+    Args:
+        cfg: as for `build_runner`.
+
+    Raises:
+        ConfigError: as `build_runner`.
+        CheckpointError: the weights that a tower needs are missing or do not fit.
+    """
+    runner = build_runner(cfg)
+    hooks = [hook for hook in runner.hooks if isinstance(hook, CheckpointCompatibilityHook)]
+    if not isinstance(runner, Runner):  # FlexibleRunner: asks, and shares the weights out before the hook sees them
+        complete = bool(hooks) and not any(hook.allow_missing for hook in hooks)
+        runner.cfg.setdefault('init_weights_for_test_or_val', not complete)
+    elif not hooks:
+        unwrapped(runner.model).init_weights()
+    return runner
 
 
 def _leave_out_sharding(cfg: Config) -> Optional[str]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Callable, Optional
 
@@ -22,21 +19,27 @@ from .clip_checkpoint import load_strictly, read_clip_weights
 
 _HALVES = {'visual': 'image', 'text': 'text'}
 _WEIGHT_SUFFIXES = ('.pt', '.pth', '.bin', '.safetensors', '.ckpt')
-_weights_follow: ContextVar[bool] = ContextVar('weights_follow', default=False)
 
 
-@contextmanager
-def weights_follow() -> Iterator[None]:
-    """Within, towers are built without reading the weights of ``pretrained``: a checkpoint of all weights is to follow.
+def check_pretrained(architecture: ClipArchitecture, pretrained: str, *, uses_gelu: bool) -> None:
+    """Check what can be told of a tag or a path without its file, which may be gone where a checkpoint is to follow.
 
-    What else ``pretrained`` decides stays: pixel statistics, and the check of a tag's activation. A file of weights may
-    be gone.
+    Args:
+        architecture: of the tower.
+        pretrained: as for `load_half`.
+        uses_gelu: as for `load_half`.
+
+    Raises:
+        CheckpointError: no such tag, or its weights were trained with the other activation.
     """
-    token = _weights_follow.set(True)
-    try:
-        yield
-    finally:
-        _weights_follow.reset(token)
+    tag_cfg = _tag_cfg(architecture, pretrained)
+    if tag_cfg:
+        # The registry leaves quick_gelu out for some tags whose own architecture has it.
+        wants = bool(tag_cfg.get('quick_gelu', False)) or architecture.native_quick_gelu
+        if uses_gelu and wants != architecture.quick_gelu:
+            raise CheckpointError(_activation_message(f'open_clip tag {pretrained!r}', architecture, wants))
+    elif not _is_path(pretrained):
+        raise CheckpointError(_unknown_tag(architecture, pretrained))
 
 
 def load_half(
@@ -48,32 +51,25 @@ def load_half(
     uses_gelu: bool,
     adapt: Optional[Callable[[dict], dict]] = None,
 ) -> None:
-    """Load one half of a CLIP model from an open_clip tag or a local file; within `weights_follow`, check the tag only.
+    """Load one half of a CLIP model from an open_clip tag or a local file.
 
     Args:
         module: the half, as open_clip builds it.
         half: 'visual' or 'text'.
         architecture: what ``module`` was built from.
-        pretrained: a tag of open_clip's registry ('openai', 'laion2b_s34b_b79k'), or the path of a file.
+        pretrained: a tag of open_clip's registry ('openai', 'laion2b_s34b_b79k'), or the path of a file, that has
+            passed `check_pretrained`.
         uses_gelu: whether the activation of the architecture matters to this half (a ResNet has none).
         adapt: changes the state dict before it is loaded (resized position tables).
 
     Raises:
-        CheckpointError: no such tag or file, a failed download, weights of another architecture, or weights that were
-            trained with the other activation.
+        CheckpointError: no such file, a failed download, weights of another architecture, or weights that were trained
+            with the other activation.
     """
     tag_cfg = _tag_cfg(architecture, pretrained)
-    if tag_cfg:
-        # The registry leaves quick_gelu out for some tags whose own architecture has it.
-        wants = bool(tag_cfg.get('quick_gelu', False)) or architecture.native_quick_gelu
-        if uses_gelu and wants != architecture.quick_gelu:
-            raise CheckpointError(_activation_message(f'open_clip tag {pretrained!r}', architecture, wants))
-    elif not (_weights_follow.get() and _is_path(pretrained)):
-        _require_file(architecture, pretrained)
-    if _weights_follow.get():
-        return
+    if not tag_cfg and not os.path.isfile(pretrained):
+        raise CheckpointError(f'pretrained={pretrained!r} is not a file; check the path, or give an open_clip tag')
     path = _download(architecture, pretrained, tag_cfg) if tag_cfg else pretrained
-
     weights = read_clip_weights(path)
     state = weights.half(half)
     what = f'the {_HALVES[half]} half of the open_clip model {architecture.label}'
@@ -116,8 +112,8 @@ def pixel_statistics(architecture: ClipArchitecture, pretrained: Optional[str]) 
                 ) from error
         elif not os.path.isfile(pretrained):
             print_log(
-                f'pretrained={pretrained!r} is not there: the checkpoint brings the weights, and pixels are normalised '
-                'as its architecture asks; where an open_clip_config.json lay beside the file, put that back',
+                f'pretrained={pretrained!r} is not there: a checkpoint must bring the weights, and pixels are '
+                'normalised as its architecture asks; where an open_clip_config.json lay beside it, put that back',
                 logger='current',
                 level=logging.WARNING,
             )
@@ -176,14 +172,10 @@ def _is_path(pretrained: str) -> bool:
     return os.path.isfile(pretrained) or os.sep in pretrained or pretrained.endswith(_WEIGHT_SUFFIXES)
 
 
-def _require_file(architecture: ClipArchitecture, pretrained: str) -> None:
-    """Say what is wrong with a value that is neither a tag nor a file."""
-    if os.path.isfile(pretrained):
-        return
-    if _is_path(pretrained):
-        raise CheckpointError(f'pretrained={pretrained!r} is not a file; check the path, or give an open_clip tag')
+def _unknown_tag(architecture: ClipArchitecture, pretrained: str) -> str:
+    """What is wrong with a value that is neither a tag nor a path."""
     if architecture.name is None:
-        raise CheckpointError(
+        return (
             f'pretrained={pretrained!r} is not a file, and an architecture given as a dict has no '
             'tags; give the path of a file'
         )
@@ -191,11 +183,9 @@ def _require_file(architecture: ClipArchitecture, pretrained: str) -> None:
     if architecture.native_quick_gelu and pretrained in list_pretrained_tags_by_model(
         architecture.name.replace('-quickgelu', '')
     ):
-        raise CheckpointError(_activation_message(f'open_clip tag {pretrained!r}', architecture, False))
+        return _activation_message(f'open_clip tag {pretrained!r}', architecture, False)
     known = f'its tags are {", ".join(tags)}' if tags else 'it has no tags'
-    raise CheckpointError(
-        f'pretrained={pretrained!r} is neither a file nor an open_clip tag of {architecture.label}; {known}'
-    )
+    return f'pretrained={pretrained!r} is neither a file nor an open_clip tag of {architecture.label}; {known}'
 
 
 def _activation_message(source: str, architecture: ClipArchitecture, wants_quick_gelu: bool) -> str:

@@ -15,14 +15,14 @@ from mmengine.structures import InstanceData
 from torch import nn
 
 from ..errors import CheckpointError, ConfigError
-from ..launch import awaiting_checkpoint, explain
+from ..launch import explain, load_model
 from ..registry import INFERENCERS
 from ..visualization.page import check_png, save_figure
 from .encoder import Encoder
 from .image_pipeline import ImagePipeline, build_tokenizer, test_steps
 from .index import ImageIndex
 from .inputs import ArrayOrder, ImageInputs, Texts, Unreadable, as_images, as_texts, is_one
-from .loading import check_device, check_weights
+from .loading import check_device
 from .picture import draw_matches
 from .query import Match
 from .searcher import Gallery, Searcher, Task
@@ -270,16 +270,8 @@ class RetrievalInferencer(BaseInferencer):
         """
         return list_configs(pattern)
 
-    def _init_model(self, cfg: Any, weights: Optional[str], device: str = 'cpu') -> nn.Module:
-        try:
-            with awaiting_checkpoint(cfg):
-                return super()._init_model(cfg, weights, device)
-        except (TypeError, KeyError) as error:
-            raise explain(error) from error
-
-    def _load_weights_to_model(self, model: nn.Module, checkpoint: Any, cfg: Any) -> None:
-        check_weights(model, checkpoint, cfg)
-        super()._load_weights_to_model(model, checkpoint, cfg)
+    def _init_model(self, cfg: Any, weights: Any, device: str = 'cpu') -> nn.Module:
+        return load_model(cfg, weights, device, scope=self.scope)
 
     def _init_pipeline(self, cfg: Any) -> ImagePipeline:
         try:

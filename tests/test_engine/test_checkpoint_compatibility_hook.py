@@ -53,20 +53,20 @@ def test_own_weights_are_loaded(tmp_path, weights, prefix, wrapped):
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
-        (lambda w: w.pop('line.weight'), ['1 keys missing (first line.weight)']),
-        (lambda w: (w.pop('line.weight'), w.pop('line.bias')), ['2 keys missing (first line.weight)']),
-        (lambda w: w.update(extra=torch.zeros(1)), ['1 unknown keys (first extra)']),
+        (lambda w: w.pop('line.weight'), ['1 keys missing (first line.weight (1, 3))']),
+        (lambda w: (w.pop('line.weight'), w.pop('line.bias')), ['2 keys missing (first line.weight (1, 3))']),
+        (lambda w: w.update(extra=torch.zeros(1)), ['1 unknown keys (first extra (1,))']),
         (
             lambda w: w.update({'line.weight': torch.zeros(2, 3)}),
             ['1 shapes differ (first line.weight (2, 3) instead of (1, 3))'],
         ),
         (
             lambda w: (w.pop('line.bias'), w.update({'a.b': torch.zeros(1), 'norm.weight': torch.zeros(4)})),
-            ['1 keys missing (first line.bias)', '1 unknown keys (first a.b)', 'norm.weight (4,) instead of (3,)'],
+            ['1 keys missing (first line.bias', '1 unknown keys (first a.b', 'norm.weight (4,) instead of (3,)'],
         ),
         (lambda w: w.update({'line.weight': 0.5}), ['line.weight () instead of (1, 3)']),
-        (lambda w: w.update({7: torch.zeros(1)}), ['1 unknown keys (first 7)']),
-        (lambda w: w.clear(), ['7 keys missing (first norm.weight)']),
+        (lambda w: w.update({7: torch.zeros(1)}), ['1 unknown keys (first 7 (1,))']),
+        (lambda w: w.clear(), ['7 keys missing (first norm.weight (3,))']),
     ],
     ids=['missing', 'two missing', 'unknown', 'reshaped', 'all kinds', 'a number', 'no name', 'empty'],
 )

@@ -25,7 +25,12 @@ SWIN = dict(
     out_indices=(2, 3),
     pad_small_map=True,
 )
-TIMM = dict(embed_dim=16, vision_cfg=dict(timm_model_name='vit_tiny_patch16_224', timm_pool='', image_size=32))
+
+
+def timm(name):
+    """The config of a CLIP model around an image model of timm."""
+    return dict(embed_dim=16, vision_cfg=dict(timm_model_name=name, timm_pool='', timm_proj='linear', image_size=32))
+
 
 # tower -> (L, start of a parameter's name -> level); the first start that fits counts
 KINDS = {
@@ -65,7 +70,7 @@ KINDS = {
         },
     ),
     'timm ViT': (
-        dict(type='OpenCLIPImageTower', model=TIMM),
+        dict(type='OpenCLIPImageTower', model=timm('vit_tiny_patch16_224')),
         12,
         {
             'visual.trunk.cls_token': 0,
@@ -74,6 +79,16 @@ KINDS = {
             **{f'visual.trunk.blocks.{i}.': i + 1 for i in range(12)},
             'visual.trunk.norm.': 13,
             'visual.head.': 13,
+        },
+    ),
+    'timm stages': (
+        dict(type='OpenCLIPImageTower', model=timm('convnext_atto')),
+        4,
+        {
+            'visual.trunk.stem.': 0,
+            **{f'visual.trunk.stages.{i}.': i + 1 for i in range(4)},
+            'visual.trunk.head.': 5,
+            'visual.head.': 5,
         },
     ),
     'BERT': (
@@ -310,9 +325,11 @@ def test_unknown_towers():
     shared = MODELS.build(dict(type='HFTextTower', config=dict(BERT, model_type='albert', embedding_size=8)))
     with pytest.raises(ConfigError, match=r'HFTextTower \(AlbertModel\)'):
         tower_levels(shared)
-    no_list = dict(embed_dim=8, vision_cfg=dict(timm_model_name='convnext_atto', timm_pool='', timm_proj='linear'))
-    with pytest.raises(ConfigError, match=r'OpenCLIPImageTower \(ConvNeXt\)'):
-        tower_levels(MODELS.build(dict(type='OpenCLIPImageTower', model=no_list)))
+    no_list = dict(type='OpenCLIPImageTower', model=timm('resnet10t'))
+    with pytest.raises(ConfigError, match=r'OpenCLIPImageTower \(ResNet\)'):
+        tower_levels(MODELS.build(no_list))
+    with pytest.raises(ConfigError, match=r'trainable_blocks is not supported for OpenCLIPImageTower \(ResNet\)'):
+        MODELS.build(dict(no_list, trainable_blocks=1))
 
 
 @pytest.mark.parametrize(

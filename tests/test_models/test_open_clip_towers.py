@@ -116,6 +116,24 @@ def test_timm_trunk():
     assert not tower.visual.trunk.stages[0].blocks[0].norm.weight.requires_grad
 
 
+def test_timm_trunk_of_another_size(tmp_path):
+    """As timm resizes a trunk that has its weights; what is drawn for it is not taken from the training's numbers."""
+    vision = dict(timm_model_name='vit_tiny_patch16_224', timm_pool='', timm_proj='linear', image_size=224)
+    config, path = dict(embed_dim=8, vision_cfg=vision), str(tmp_path / 'timm.pt')
+    whole = image_tower(config)
+    torch.save(whole.state_dict(), path)
+    torch.manual_seed(1)
+    tower = OpenCLIPImageTower(model=config, pretrained=path, image_size=64).eval()
+    before, drawn = list(tower.parameters()), torch.get_rng_state()
+    tower.init_weights()
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert all(a is b for a, b in zip(before, tower.parameters()))
+    whole.visual.set_input_size((64, 64))
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(tower(x).pooled, whole.visual.eval()(x))
+
+
 @pytest.mark.parametrize(
     'option',
     [
@@ -289,12 +307,20 @@ def test_grad_checkpointing_gives_the_same_gradients(build):
         torch.testing.assert_close(a.grad, b.grad, msg=name)
 
 
-def test_init_weights_keeps_loaded_weights(tmp_path):
+def test_pretrained_weights_come_with_init_weights_and_once(tmp_path):
     path = save_format('plain', VIT, tmp_path / 'clip.pt')
-    for tower in (image_tower(pretrained=path), text_tower(pretrained=path)):
-        before = {k: v.clone() for k, v in tower.state_dict().items()}
+    for build, part in ((image_tower, 'visual.proj'), (text_tower, 'text.text_projection')):
+        tower, plain = build(pretrained=path, trainable_blocks=1), build()
+        want = torch.load(path)[part.replace('text.', '')]
+        assert torch.equal(tower.state_dict()[part], plain.state_dict()[part])
+        before = list(tower.parameters())
         tower.init_weights()
-        assert all(torch.equal(v, before[k]) for k, v in tower.state_dict().items())
+        assert torch.equal(tower.state_dict()[part], want)
+        assert all(a is b for a, b in zip(before, tower.parameters())), 'an optimizer has them'
+        with torch.no_grad():
+            tower.state_dict()[part].zero_()
+        tower.init_weights()
+        assert not tower.state_dict()[part].any()
 
 
 def test_precision():

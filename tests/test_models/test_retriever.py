@@ -37,6 +37,7 @@ def test_recall_before_the_first_step_is_the_bare_clip_pairs(tmp_path):
         text_tower=dict(type='OpenCLIPTextTower', **towers),
         neck=dict(type='DAPN', in_channels=(64,), embed_dims=EMBED_DIM, channels=32, adapter=True),
     ).eval()
+    model.init_weights()
     data = batch(range(12), captions_each=3)
     with torch.no_grad():
         predictions = run(model, data, 'predict')

@@ -21,10 +21,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from ...engine.checkpoint import torch_load
 from ...errors import ConfigError, DataError, OSDPMError
 from ...launch import add_common_arguments, load_config
 from ...launch.selection import check_selection, save_best_of
+from ...pretrained.checkpoint import read_checkpoint
 from ...utils.files import write_json
 from .processes import Command, run_commands
 from .provenance import config_sha256
@@ -178,7 +178,7 @@ def chosen_checkpoint(job: Job) -> Path:
 
 def _best_score(path: Path) -> float:
     """Score on val that a best checkpoint carries; mmengine's default rule for recall, 'greater', is assumed."""
-    hub = torch_load(str(path), map_location='cpu').get('message_hub', {})
+    hub = read_checkpoint(str(path), map_location='cpu').get('message_hub', {})
     return float(hub.get('runtime_info', {}).get('best_score', float('-inf')))
 
 

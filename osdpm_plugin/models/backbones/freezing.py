@@ -12,16 +12,17 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError
 
+Part = Union[nn.Module, nn.Parameter, None]
 _AUTOCAST = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
 class FreezableTower(BaseModule):
-    """A tower with weights of its own that can be frozen whole (``frozen``) or up to its last blocks.
+    """A tower around a library's model, which can be frozen whole (``frozen``) or up to its last blocks.
 
     - ``frozen=True``: no parameter is trained, the tower stays in eval mode whatever its parent does, and it runs
       under ``torch.no_grad()``.
-    - ``freeze_all_but(parts)``: only the named parts are trained. Every module without a trainable parameter stays in
-      eval mode, so that neither dropout nor BatchNorm statistics of the frozen part move.
+    - ``set_trainable(keep=n)``: only the last n blocks and what follows them are trained. Every module without a
+      trainable parameter stays in eval mode, so that neither dropout nor BatchNorm statistics of the frozen part move.
 
     Freezing only ever switches gradients off: a parameter that a library holds fixed (sine position tables) stays so.
 
@@ -45,25 +46,58 @@ class FreezableTower(BaseModule):
         self.precision = precision
         self._partly_frozen = False
 
-    def freeze(self) -> None:
-        """Freeze every parameter; to be called once the weights are there."""
-        self.frozen = True
-        self.requires_grad_(False)
-        self.train(self.training)
+    def blocks(self) -> list[nn.Module]:
+        """The blocks that partial freezing and layer-wise learning rates count, first to last; [] for none to count."""
+        raise NotImplementedError
 
-    def freeze_all_but(self, parts: Iterable[Union[nn.Module, nn.Parameter, None]]) -> None:
-        """Freeze every parameter outside ``parts``; Nones are skipped."""
-        kept = set()
-        for part in parts:
-            if isinstance(part, nn.Parameter):
-                kept.add(id(part))
-            elif part is not None:
-                kept.update(id(p) for p in part.parameters())
-        for param in self.parameters():
-            if id(param) not in kept:
+    def after_blocks(self) -> list[Part]:
+        """What follows the blocks: norm, projection; Nones are skipped."""
+        raise NotImplementedError
+
+    @property
+    def label(self) -> str:
+        """How messages call the tower: its class, and that of the library's model inside."""
+        inner = next(self.children())
+        return f'{type(self).__name__} ({type(getattr(inner, "trunk", inner)).__name__})'
+
+    def set_trainable(self, *, keep: Optional[int], keep_name: str, grad_checkpointing: bool) -> None:
+        """Check the options that say what is trained, and freeze the rest.
+
+        Args:
+            keep: number of last blocks that stay trainable, or None for all.
+            keep_name: name of the option that ``keep`` came from.
+            grad_checkpointing: recompute activations in the backward pass.
+
+        Raises:
+            ConfigError: options that contradict each other or ask for more blocks than there are.
+        """
+        name = type(self).__name__
+        if self.frozen and keep is not None:
+            raise ConfigError(f'{name}: frozen=True and {keep_name}={keep} contradict each other; give one of the two')
+        if self.frozen and grad_checkpointing:
+            raise ConfigError(
+                f'{name}: frozen=True has no backward pass to save memory in; remove grad_checkpointing=True'
+            )
+        if self.frozen:
+            self.requires_grad_(False)
+            self.train(self.training)
+        elif keep is not None:
+            blocks = self.blocks()
+            if not blocks:
+                raise ConfigError(
+                    f'{keep_name} is not supported for {self.label}, which has no list of blocks; use frozen=True or '
+                    'train all of it'
+                )
+            if isinstance(keep, bool) or not isinstance(keep, int) or not 0 <= keep <= len(blocks):
+                raise ConfigError(
+                    f'{name}: {keep_name}={keep!r} must be an integer from 0 (final norm and projection only) '
+                    f'to {len(blocks)}, the number of blocks of this tower'
+                )
+            kept = parameters_of([*blocks[len(blocks) - keep :], *self.after_blocks()])
+            for param in set(self.parameters()) - set(kept):
                 param.requires_grad_(False)
-        self._partly_frozen = True
-        self.train(self.training)
+            self._partly_frozen = True
+            self.train(self.training)
 
     def train(self, mode: bool = True) -> FreezableTower:
         """Set the training mode of what is trained; what is frozen stays in eval mode."""
@@ -76,14 +110,20 @@ class FreezableTower(BaseModule):
         return self
 
     def init_weights(self) -> None:
-        """Apply ``init_cfg`` only: the library model inside was initialised, or loaded, when it was built.
+        """Load what ``pretrained`` names, then apply ``init_cfg``: the library's model was initialised when it was
+        built.
 
         (mmengine calls ``init_weights`` of every child that has one, and that of a `transformers` model draws its
         weights anew.)
         """
+        if not self.is_init:
+            self.load_pretrained()
         for child in self.children():
             child.is_init = True
         super().init_weights()
+
+    def load_pretrained(self) -> None:
+        """Load the weights of others; nothing where they came when the tower was built."""
 
     @contextlib.contextmanager
     def running(self, device: torch.device) -> Iterator[None]:
@@ -101,28 +141,7 @@ class FreezableTower(BaseModule):
         return x if self.precision == 'fp32' else x.float()
 
 
-def check_freezing(
-    name: str, *, frozen: bool, keep: Optional[int], keep_name: str, available: int, grad_checkpointing: bool = False
-) -> None:
-    """Check the options that say what of a tower is trained.
-
-    Args:
-        name: class of the tower, for messages.
-        frozen: the whole tower is frozen.
-        keep: number of last blocks that stay trainable, or None for all.
-        keep_name: name of the option that ``keep`` came from.
-        available: number of blocks of the tower.
-        grad_checkpointing: recompute activations in the backward pass.
-
-    Raises:
-        ConfigError: options that contradict each other or ask for more blocks than there are.
-    """
-    if frozen and keep is not None:
-        raise ConfigError(f'{name}: frozen=True and {keep_name}={keep} contradict each other; give one of the two')
-    if frozen and grad_checkpointing:
-        raise ConfigError(f'{name}: frozen=True has no backward pass to save memory in; remove grad_checkpointing=True')
-    if keep is not None and (isinstance(keep, bool) or not isinstance(keep, int) or not 0 <= keep <= available):
-        raise ConfigError(
-            f'{name}: {keep_name}={keep!r} must be an integer from 0 (final norm and projection only) '
-            f'to {available}, the number of blocks of this tower'
-        )
+def parameters_of(parts: Iterable[Part]) -> list[nn.Parameter]:
+    """The parameters of modules and parameters; Nones are skipped."""
+    found = ([p] if isinstance(p, nn.Parameter) else p.parameters() for p in parts if p is not None)
+    return [parameter for each in found for parameter in each]

@@ -11,7 +11,7 @@ from ...pretrained.hugging_face import load_encoder, random_encoder
 from ...registry import MODELS
 from ...structures import TextFeatures
 from ..pooling import masked_mean
-from .freezing import FreezableTower, check_freezing
+from .freezing import FreezableTower, Part
 
 
 @MODELS.register_module()
@@ -79,22 +79,9 @@ class HFTextTower(FreezableTower):
         if self.padding_idx is None:
             raise ConfigError(f'{name_or_path or config} does not say which token is padding; give padding_idx')
         self.context_length: Optional[int] = _context_length(self.encoder)
-        layers = self._layers()
-        check_freezing(
-            type(self).__name__,
-            frozen=frozen,
-            keep=trainable_layers,
-            keep_name='trainable_layers',
-            available=len(layers),
-            grad_checkpointing=grad_checkpointing,
-        )
+        self.set_trainable(keep=trainable_layers, keep_name='trainable_layers', grad_checkpointing=grad_checkpointing)
         if grad_checkpointing:
             self.encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs=dict(use_reentrant=False))
-        if frozen:
-            self.freeze()
-        elif trainable_layers is not None:
-            norms = [m for name, m in self.encoder.named_children() if 'norm' in name.lower()]
-            self.freeze_all_but(layers[len(layers) - trainable_layers :] + norms)
 
     def forward(self, tokens: Tensor) -> TextFeatures:
         """Encode captions.
@@ -131,13 +118,17 @@ class HFTextTower(FreezableTower):
             return words[:, 0] * mask.any(dim=1, keepdim=True)
         return masked_mean(words, mask)
 
-    def _layers(self) -> list[nn.Module]:
-        """The layers that ``trainable_layers`` counts, first to last; none for models that share one."""
+    def blocks(self) -> list[nn.Module]:
+        """The encoder's layers; [] for a model whose layers share their weights (ALBERT)."""
         count = getattr(self.encoder.config, 'num_hidden_layers', None)
         for module in self.encoder.modules():
             if isinstance(module, nn.ModuleList) and len(module) == count:
                 return list(module)
         return []
+
+    def after_blocks(self) -> list[Part]:
+        """The final norm, where there is one."""
+        return [child for name, child in self.encoder.named_children() if 'norm' in name.lower()]
 
 
 def _context_length(encoder: nn.Module) -> Optional[int]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Optional, Union
 
+import torch
 from open_clip.model import CLIPVisionCfg, _build_vision_tower
 from open_clip.modified_resnet import ModifiedResNet
 from open_clip.timm_model import TimmModel
@@ -13,10 +15,10 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError
 from ...pretrained.clip_architecture import ClipArchitecture, resolve_architecture
-from ...pretrained.clip_pretrained import load_half, pixel_statistics, resized_positions
+from ...pretrained.clip_pretrained import check_pretrained, load_half, pixel_statistics, resized_positions
 from ...registry import MODELS
 from ...structures import ImageFeatures
-from .freezing import FreezableTower, check_freezing
+from .freezing import FreezableTower, Part
 
 
 @MODELS.register_module()
@@ -44,7 +46,7 @@ class OpenCLIPImageTower(FreezableTower):
         model: an open_clip architecture ('ViT-B-32', 'ViT-L-14', 'RN50', 'ViT-B-16-SigLIP', ...), or a dict
             with an open_clip model config (``embed_dim`` and ``vision_cfg`` suffice).
         pretrained: an open_clip tag ('openai', 'laion2b_s34b_b79k', ...) or the path of a file in any format of
-            `clip_checkpoint`. None: random weights, to be filled from a checkpoint of the whole retriever.
+            `clip_checkpoint`, loaded by `init_weights`, as for a training. None: random weights.
         quick_gelu: overrules the activation of ``model``; for local files whose activation you know.
         image_size: side, or (H, W), of the input when it differs from the architecture's; position tables are
             interpolated as open_clip does.
@@ -65,7 +67,7 @@ class OpenCLIPImageTower(FreezableTower):
 
     Raises:
         ConfigError: an option does not fit the architecture.
-        CheckpointError: the weights are missing or do not fit.
+        CheckpointError: ``pretrained`` is no tag of ``model``, or its weights want the other activation.
     """
 
     channel_order = 'rgb'
@@ -85,40 +87,24 @@ class OpenCLIPImageTower(FreezableTower):
         init_cfg: Union[dict, list, None] = None,
     ) -> None:
         super().__init__(frozen=frozen, precision=precision, init_cfg=init_cfg)
-        architecture = resolve_architecture(model, half='vision_cfg', quick_gelu=quick_gelu)
+        self.architecture = architecture = resolve_architecture(model, half='vision_cfg', quick_gelu=quick_gelu)
+        self.pretrained = pretrained
+        self.resized = image_size is not None
         self.visual = _build(architecture, image_size)
+        if pretrained is not None:
+            check_pretrained(architecture, pretrained, uses_gelu=isinstance(self.visual, VisionTransformer))
         self.embed_dim: int = architecture.embed_dim
         self.image_size: tuple[int, int] = _pair(self.visual.image_size)
         self.out_stages = self._check_stages(out_stages)
         self.feat_channels: tuple[int, ...] = self._feat_channels()
-        check_freezing(
-            type(self).__name__,
-            frozen=frozen,
-            keep=trainable_blocks,
-            keep_name='trainable_blocks',
-            available=len(self._blocks()) if trainable_blocks is not None else 0,
-            grad_checkpointing=grad_checkpointing,
-        )
-        if pretrained is not None:
-            load_half(
-                self.visual,
-                'visual',
-                architecture,
-                pretrained,
-                uses_gelu=isinstance(self.visual, VisionTransformer),
-                adapt=self._resize if image_size is not None else None,
-            )
-        if isinstance(self.visual, TimmModel) and image_size is not None:
+        if isinstance(self.visual, TimmModel) and self.resized:
             self.visual.set_input_size(self.image_size)
+        self.set_trainable(keep=trainable_blocks, keep_name='trainable_blocks', grad_checkpointing=grad_checkpointing)
         self.pixel_mean, self.pixel_std = pixel_statistics(architecture, pretrained)
         if grad_checkpointing:
             if isinstance(self.visual, ModifiedResNet):
                 raise ConfigError('grad_checkpointing=True has no effect on a ModifiedResNet; remove it')
             self.visual.set_grad_checkpointing(True)
-        if frozen:
-            self.freeze()
-        elif trainable_blocks is not None:
-            self.freeze_all_but(self._last_parts(trainable_blocks))
 
     def forward(self, images: Tensor) -> ImageFeatures:
         """Encode images.
@@ -184,14 +170,30 @@ class OpenCLIPImageTower(FreezableTower):
             )
         return (tokens.mT.unflatten(-1, grid),), pooled  # (B, C, h, w)
 
+    def load_pretrained(self) -> None:
+        """Load the image half of ``pretrained``.
+
+        Raises:
+            CheckpointError: the weights are missing or do not fit.
+        """
+        if self.pretrained is None:
+            return
+        load = partial(load_half, half='visual', architecture=self.architecture, pretrained=self.pretrained)
+        if isinstance(self.visual, TimmModel) and self.resized:  # timm resizes a model, not its weights
+            with torch.random.fork_rng(devices=()):
+                native = _build(self.architecture, self.image_size)
+            load(native, uses_gelu=False)
+            native.set_input_size(self.image_size)
+            self.visual.load_state_dict(native.state_dict())
+        else:
+            adapt = self._resize if self.resized else None
+            load(self.visual, uses_gelu=isinstance(self.visual, VisionTransformer), adapt=adapt)
+
     def _resize(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Fit the position table of the weights to this tower's input size."""
         if isinstance(self.visual, VisionTransformer):
             return resized_positions(state, 'positional_embedding', _pair(self.visual.grid_size))
-        if isinstance(self.visual, ModifiedResNet):
-            side = self.image_size[0] // 32
-            return resized_positions(state, 'attnpool.positional_embedding', (side, side))
-        return state  # timm resizes after loading
+        return resized_positions(state, 'attnpool.positional_embedding', (self.image_size[0] // 32,) * 2)
 
     def _check_stages(self, out_stages: Optional[Sequence[int]]) -> tuple[int, ...]:
         if out_stages is None:
@@ -214,43 +216,31 @@ class OpenCLIPImageTower(FreezableTower):
             return tuple(width * 2 ** (stage + 1) for stage in self.out_stages)
         return (self.visual.trunk.num_features,)
 
-    def _blocks(self) -> list[nn.Module]:
-        """The blocks that ``trainable_blocks`` counts, first to last."""
+    def blocks(self) -> list[nn.Module]:
+        """A ViT's layers, a ResNet's four stages, or what a timm trunk lists; [] for one without a list."""
         if isinstance(self.visual, VisionTransformer):
             return list(self.visual.transformer.resblocks)
         if isinstance(self.visual, ModifiedResNet):
             return [getattr(self.visual, f'layer{stage}') for stage in range(1, 5)]
-        return list(getattr(self.visual.trunk, _name_of_blocks(self.visual.trunk)))
+        return _trunk_order(self.visual.trunk)[0]
 
-    def _last_parts(self, count: int) -> list[Union[nn.Module, nn.Parameter, None]]:
-        """The last blocks and everything after them."""
-        blocks = self._blocks()
-        parts: list = blocks[len(blocks) - count :]
-        if isinstance(self.visual, VisionTransformer):
-            parts += [self.visual.ln_post, self.visual.proj, self.visual.attn_pool]
-            parts.append(getattr(self.visual, 'attn_pool_contrastive', None))
-        elif isinstance(self.visual, ModifiedResNet):
-            parts.append(self.visual.attnpool)
-        else:
-            names = [name for name, _ in self.visual.trunk.named_children()]
-            after = names.index(_name_of_blocks(self.visual.trunk)) + 1
-            parts += [getattr(self.visual.trunk, name) for name in names[after:]] + [self.visual.head]
-        return parts
+    def after_blocks(self) -> list[Part]:
+        """Final norm, pooling and projection."""
+        visual = self.visual
+        if isinstance(visual, VisionTransformer):
+            return [visual.ln_post, visual.proj, visual.attn_pool, getattr(visual, 'attn_pool_contrastive', None)]
+        if isinstance(visual, ModifiedResNet):
+            return [visual.attnpool]
+        return [*_trunk_order(visual.trunk)[1], visual.head]
 
 
-def _name_of_blocks(trunk: nn.Module) -> str:
-    """What a timm trunk calls the list of its blocks.
-
-    Raises:
-        ConfigError: it has no such list.
-    """
+def _trunk_order(trunk: nn.Module) -> tuple[list[nn.Module], list[nn.Module]]:
+    """The blocks that a timm trunk lists, and its modules after them."""
+    children = dict(trunk.named_children())
     for name in ('blocks', 'stages', 'layers'):
-        if isinstance(getattr(trunk, name, None), (nn.Sequential, nn.ModuleList)):
-            return name
-    raise ConfigError(
-        f'trainable_blocks is not supported for the timm trunk {type(trunk).__name__}, which has no list '
-        'of blocks; use frozen=True or train all of it'
-    )
+        if isinstance(children.get(name), (nn.Sequential, nn.ModuleList)):
+            return list(children[name]), list(children.values())[list(children).index(name) + 1 :]
+    return [], []
 
 
 def _build(architecture: ClipArchitecture, image_size: Union[int, Sequence[int], None]) -> nn.Module:
@@ -261,14 +251,13 @@ def _build(architecture: ClipArchitecture, image_size: Union[int, Sequence[int],
     """
     values = dict(architecture.vision_cfg, timm_model_pretrained=False)
     if image_size is not None:
-        values['image_size'] = image_size if isinstance(image_size, int) else tuple(image_size)
+        values['image_size'] = image_size
     for key in ('layers', 'image_size'):
         if isinstance(values.get(key), list):
             values[key] = tuple(values[key])
     try:
         config = CLIPVisionCfg(**values)
-        resnet = isinstance(config.layers, tuple) and not config.timm_model_name
-        if resnet and not isinstance(config.image_size, int):
+        if isinstance(config.layers, tuple) and not config.timm_model_name and not isinstance(config.image_size, int):
             height, width = config.image_size
             if height != width:
                 raise ConfigError(

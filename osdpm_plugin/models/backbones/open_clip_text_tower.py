@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError
 from ...pretrained.clip_architecture import ClipArchitecture, resolve_architecture
-from ...pretrained.clip_pretrained import load_half
+from ...pretrained.clip_pretrained import check_pretrained, load_half
 from ...registry import MODELS
 from ...structures import TextFeatures
-from .freezing import FreezableTower, check_freezing
+from .freezing import FreezableTower, Part
 
 
 @MODELS.register_module()
@@ -47,7 +47,7 @@ class OpenCLIPTextTower(FreezableTower):
 
     Raises:
         ConfigError: an option does not fit the architecture, or its text half is a transformers model or CoCa's.
-        CheckpointError: the weights are missing or do not fit.
+        CheckpointError: ``pretrained`` is no tag of ``model``, or its weights want the other activation.
     """
 
     def __init__(
@@ -63,29 +63,34 @@ class OpenCLIPTextTower(FreezableTower):
         init_cfg: Union[dict, list, None] = None,
     ) -> None:
         super().__init__(frozen=frozen, precision=precision, init_cfg=init_cfg)
-        architecture = resolve_architecture(model, half='text_cfg', quick_gelu=quick_gelu)
+        self.architecture = architecture = resolve_architecture(model, half='text_cfg', quick_gelu=quick_gelu)
+        self.pretrained = pretrained
+        if pretrained is not None:
+            check_pretrained(architecture, pretrained, uses_gelu=True)
         self.text = _build(architecture)
         self.width: int = self.text.width
         self.embed_dim: int = self.width if self.text.text_projection is None else architecture.embed_dim
         self.context_length: int = self.text.context_length
-        check_freezing(
-            type(self).__name__,
-            frozen=frozen,
-            keep=trainable_blocks,
-            keep_name='trainable_blocks',
-            available=len(self.text.transformer.resblocks),
-            grad_checkpointing=grad_checkpointing,
-        )
-        if pretrained is not None:
-            load_half(self.text, 'text', architecture, pretrained, uses_gelu=True)
+        self.set_trainable(keep=trainable_blocks, keep_name='trainable_blocks', grad_checkpointing=grad_checkpointing)
         if grad_checkpointing:
             self.text.set_grad_checkpointing(True)
-        if frozen:
-            self.freeze()
-        elif trainable_blocks is not None:
-            blocks = list(self.text.transformer.resblocks)
-            last = blocks[len(blocks) - trainable_blocks :]
-            self.freeze_all_but([*last, self.text.ln_final, self.text.text_projection])
+
+    def load_pretrained(self) -> None:
+        """Load the text half of ``pretrained``.
+
+        Raises:
+            CheckpointError: the weights are missing or do not fit.
+        """
+        if self.pretrained is not None:
+            load_half(self.text, 'text', self.architecture, self.pretrained, uses_gelu=True)
+
+    def blocks(self) -> list[nn.Module]:
+        """The transformer's layers."""
+        return list(self.text.transformer.resblocks)
+
+    def after_blocks(self) -> list[Part]:
+        """Final norm and projection."""
+        return [self.text.ln_final, self.text.text_projection]
 
     @property
     def takes_short_texts(self) -> bool:

@@ -12,6 +12,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from ....errors import CheckpointError, ConfigError
+from ....pretrained.fit import misfit, named_weights
 from ....registry import MODELS, TASK_UTILS
 from ....structures import ImageFeatures, RetrievalDataSample, as_image_features
 from ...retrievers.image_text_retriever import Images, ImageTextRetriever
@@ -99,12 +100,12 @@ def _edge(scale: Any) -> Optional[tuple[int, int]]:
 
 def _load(model: ImageTextRetriever, checkpoint: str, config: str) -> None:
     """Load the weights of all parts but the head, none missing and none left over."""
-    saved = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    weights = {key: value for key, value in saved.get('state_dict', saved).items() if not key.startswith('head.')}
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
+    saved = named_weights(CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu'))
+    weights = {key: value for key, value in saved.items() if not key.startswith('head.')}
+    found = misfit(model, weights)
+    if found:
         raise CheckpointError(
-            f'teacher: checkpoint {checkpoint} is of another model than {config}; set teacher.config to the config '
-            f'that it was trained with ({str(error).splitlines()[-1].strip()})'
-        ) from error
+            f'teacher: checkpoint {checkpoint} is of another model than {config}: {found}; set teacher.config to the '
+            'config that it was trained with'
+        )
+    model.load_state_dict(weights)

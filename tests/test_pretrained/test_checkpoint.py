@@ -1,0 +1,219 @@
+"""Whatever a checkpoint file holds, its numbers are read and its code is not run; what is no checkpoint is named."""
+
+from __future__ import annotations
+
+import builtins
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader
+
+from osdpm_plugin.errors import CheckpointError
+from osdpm_plugin.pretrained.checkpoint import read_checkpoint
+from osdpm_plugin.pretrained.clip_checkpoint import read_clip_weights
+
+BOTH = pytest.mark.parametrize(
+    'load', [CheckpointLoader.load_checkpoint, read_clip_weights], ids=['checkpoint', 'CLIP weights']
+)
+
+
+class Payload:
+    """An object whose unpickling runs a function."""
+
+    def __init__(self, function, *arguments) -> None:
+        self.reduced = function, arguments
+
+    def __reduce__(self):
+        return self.reduced
+
+
+class Chain:
+    """``getattr(getattr(first, name), name)...`` as a pickle."""
+
+    def __init__(self, owner, name) -> None:
+        self.reduced = builtins.getattr, (owner, name)
+
+    def __reduce__(self):
+        return self.reduced
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize('kind', ['zip', 'legacy', 'mmengine'])
+@BOTH
+def test_malicious_file_does_not_run(tmp_path, load, kind):
+    path, proof = tmp_path / 'evil.pth', tmp_path / 'proof'
+    evil = dict(state_dict={}, extra=Payload(builtins.exec, f'open({str(proof)!r}, "w")'))
+    if kind == 'zip':
+        torch.save(evil, path)
+    elif kind == 'legacy':
+        torch.save(evil, path, _use_new_zipfile_serialization=False)
+    else:
+        torch.save(dict(message_hub=HistoryBuffer([1.0], [1]), **evil), path)
+    with pytest.raises(CheckpointError) as caught:
+        load(str(path))
+    assert not proof.exists()
+    message = str(caught.value)
+    assert str(path) in message and 'exec' in message and 'add_safe_globals' in message and '\n' not in message
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    'owner,name',
+    [
+        (HistoryBuffer, '__init__'),
+        (HistoryBuffer, '__subclasses__'),
+        (np.ndarray, 'tofile'),
+        ('text', 'format'),
+    ],
+)
+def test_getattr_reaches_the_statistics_alone(tmp_path, owner, name):
+    """`HistoryBuffer.__init__.__globals__` would lead to any function; the fork's allow-list permits it."""
+    path = tmp_path / 'chain.pth'
+    torch.save(dict(x=Chain(owner, name)), path)
+    with pytest.raises(CheckpointError, match='holds getattr'):
+        read_checkpoint(str(path))
+
+
+def test_getattr_through_an_allowed_method(tmp_path):
+    path = tmp_path / 'chain.pth'
+    torch.save(dict(x=Chain(Chain(HistoryBuffer, 'min'), '__globals__')), path)
+    with pytest.raises(CheckpointError, match='holds getattr'):
+        read_checkpoint(str(path))
+
+
+def test_the_allowed_list_does_not_leak(tmp_path):
+    path, before = str(tmp_path / 'log.pth'), set(torch.serialization.get_safe_globals())
+    torch.save(HistoryBuffer([1.0], [1]), path)
+    assert read_checkpoint(path).data[0].tolist() == [1.0]
+    assert set(torch.serialization.get_safe_globals()) == before
+
+
+def test_a_class_that_the_user_allows_loads(tmp_path):
+    path = tmp_path / 'own.pth'
+    torch.save(dict(x=Allowed()), path)
+    with pytest.raises(CheckpointError, match=r'test_checkpoint\.Allowed'):
+        read_checkpoint(str(path))
+    with torch.serialization.safe_globals([Allowed]):
+        assert isinstance(read_checkpoint(str(path))['x'], Allowed)
+
+
+class Allowed:
+    """A class of a user."""
+
+
+@pytest.mark.parametrize(
+    'value',
+    [
+        np.float64(1.5),
+        np.float32(1.5),
+        np.float16(1.5),
+        np.int64(3),
+        np.int8(3),
+        np.uint32(3),
+        np.bool_(True),
+        np.arange(6.0).reshape(2, 3),
+        np.array([True, False]),
+        np.array([], dtype=np.int32),
+    ],
+    ids=lambda value: f'{value.dtype}{value.shape}',
+)
+def test_numpy_numbers_load(tmp_path, value):
+    path = tmp_path / 'numbers.pth'
+    torch.save(dict(x=value), path)
+    loaded = read_checkpoint(str(path))['x']
+    assert loaded.dtype == value.dtype and np.array_equal(loaded, value)
+
+
+def test_numbers_saved_by_the_other_numpy_load(tmp_path):
+    """NumPy 1 writes `numpy.core`, NumPy 2 `numpy._core`; each loads under the other."""
+    path, other = tmp_path / 'mine.pth', tmp_path / 'other.pth'
+    torch.save(dict(x=np.float64(2.5), y=np.arange(3)), path)
+    mine, theirs = (b'numpy._core', b'numpy.core') if hasattr(np, '_core') else (b'numpy.core', b'numpy._core')
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(other, 'w') as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name).replace(mine, theirs))
+    loaded = read_checkpoint(str(other))
+    assert loaded['x'] == 2.5 and loaded['y'].tolist() == [0, 1, 2]
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize('legacy', [False, True], ids=['zip', 'legacy'])
+@pytest.mark.parametrize('share', [0.0, 0.01, 0.3, 0.7, 0.99])
+@BOTH
+def test_truncated_file(tmp_path, load, share, legacy):
+    whole = tmp_path / 'whole.pth'
+    torch.save(
+        dict(state_dict=dict(w=torch.randn(64, 64)), meta=dict(epoch=1)),
+        whole,
+        _use_new_zipfile_serialization=not legacy,
+    )
+    data = whole.read_bytes()
+    path = tmp_path / 'cut.pth'
+    path.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(CheckpointError, match=r'cut\.pth is damaged .* \(\d+ bytes\); fetch') as caught:
+        load(str(path))
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.filterwarnings('ignore:Detected pickle protocol')
+@pytest.mark.parametrize(
+    'data, message',
+    [
+        (b'<!DOCTYPE html><html>404</html>', 'is a web page, not the download itself'),
+        (b'\x00' * 512, 'is damaged'),
+        (b'just words', 'is damaged'),
+        (b'version https://git-lfs\noid sha256:0', 'is a Git LFS pointer, .*; fetch that with `git lfs pull`'),
+        (pickle.dumps(dict(a=1)), 'is damaged'),
+        (pickle.dumps(dict(a=1), protocol=2)[:-3], 'is damaged'),
+    ],
+    ids=['page', 'zeros', 'words', 'pointer', 'pickle', 'cut pickle'],
+)
+@BOTH
+def test_other_files_are_named_as_such(tmp_path, load, data, message):
+    path = tmp_path / 'page.pth'
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match=rf'page\.pth {message}'):
+        load(str(path))
+
+
+@pytest.mark.filterwarnings('ignore:.*TorchScript archive')
+def test_torchscript_archive(tmp_path):
+    path = tmp_path / 'clip.pt'
+    torch.jit.script(torch.nn.Linear(2, 2)).save(path)
+    with pytest.raises(CheckpointError, match='TorchScript archive, not a checkpoint'):
+        read_checkpoint(str(path))
+
+
+@BOTH
+def test_missing_file_and_folder(tmp_path, load):
+    for path in (tmp_path / 'none.pth', tmp_path):
+        with pytest.raises(CheckpointError, match='does not exist; check the path'):
+            load(str(path))
+
+
+def test_unreadable_file(tmp_path, monkeypatch):
+    path = tmp_path / 'secret.pth'
+    path.write_bytes(b'')
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr(torch, 'load', refuse)
+    with pytest.raises(CheckpointError, match=r'secret\.pth cannot be read \(Permission denied\)'):
+        read_checkpoint(str(path))
+
+
+def test_errors_of_the_device_keep_their_traceback(tmp_path, monkeypatch):
+    path = tmp_path / 'big.pth'
+    path.write_bytes(b'')
+
+    def exhaust(*args, **kwargs):
+        raise torch.OutOfMemoryError('CUDA out of memory')
+
+    monkeypatch.setattr(torch, 'load', exhaust)
+    with pytest.raises(torch.OutOfMemoryError):
+        read_checkpoint(str(path))
