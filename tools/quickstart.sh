@@ -28,12 +28,7 @@ best=$(best_checkpoint)
 if [ -f "$finished" ] && [ -n "$best" ]; then
     echo "training: $best is finished and reused; remove $work_dir to train again"
 else
-    resume=()
-    if [ -f "$work_dir/last_checkpoint" ]; then
-        echo "training: goes on from $(cat "$work_dir/last_checkpoint")"
-        resume=(--resume)
-    fi
-    "$ENV_PYTHON" -u tools/train.py "$config" --work-dir "$work_dir" ${resume[@]+"${resume[@]}"}
+    "$ENV_PYTHON" -u tools/train.py "$config" --work-dir "$work_dir" --resume # where a run was interrupted
     best=$(best_checkpoint)
     if [ -z "$best" ]; then
         echo "training ended without a best_*.pth in $work_dir; its log says why" >&2

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmengine.runner import find_latest_checkpoint
-
+from osdpm_plugin.engine import latest_checkpoint
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.launch import add_common_arguments, build_runner, check_data, load_config, run_tool, use_amp
 
@@ -31,10 +30,12 @@ def main() -> None:
     """Run the tool."""
     args = parse_args()
     cfg = load_config(args)
-    if args.resume is not None:
-        cfg.resume = args.resume != 'auto' or find_latest_checkpoint(cfg.work_dir) is not None
-        if cfg.resume:
-            cfg.load_from = None if args.resume == 'auto' else args.resume
+    resume = args.resume or ('auto' if cfg.get('resume') and not cfg.get('load_from') else None)
+    if resume is not None:
+        out_dir = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('out_dir')
+        checkpoint = latest_checkpoint(cfg.work_dir, out_dir) if resume == 'auto' else resume
+        cfg.resume = checkpoint is not None
+        cfg.load_from = checkpoint or cfg.get('load_from')
     if args.amp:
         use_amp(cfg)
     if args.auto_scale_lr:

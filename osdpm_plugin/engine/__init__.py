@@ -12,6 +12,7 @@ from .compile_hook import CompileHook
 from .epoch_seed_hook import EpochSeedHook
 from .finite_loss_hook import FiniteLossHook
 from .fully_shard_strategy import FullyShardStrategy
+from .latest_checkpoint import latest_checkpoint
 from .layer_decay import LayerDecayConstructor
 from .object_frequency_hook import ObjectFrequencyHook
 from .pairwise_scoring_hook import PairwiseScoringHook
@@ -35,6 +36,7 @@ __all__ = [
     'SafeCheckpointHook',
     'UnreadableImageHook',
     'VocabularyHook',
+    'latest_checkpoint',
     'load_from_local',
     'register_safe_loading',
     'tower_levels',

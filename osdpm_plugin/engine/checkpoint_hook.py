@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import errno
+import logging
+import re
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Iterator, Optional
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import CheckpointHook
+from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ..errors import CheckpointError
 from ..registry import HOOKS
 from .atomic_backend import AtomicLocalBackend
+from .latest_checkpoint import numbered_checkpoints
 
 REMEDIES = {
     errno.ENOSPC: 'free disk space',
@@ -39,6 +44,10 @@ class SafeCheckpointHook(CheckpointHook):
     where each arrow is one step of the file system. It takes space for one more checkpoint. All arguments are those of
     `CheckpointHook`; the order holds for every storage backend, the atomic write for local folders.
 
+    Nothing outside the folder of this run is removed or overwritten: a training that resumes from a checkpoint of
+    another folder, or whose folder was moved or copied, looks for the best checkpoint by its name in its own folder;
+    where it is not, the best one is chosen anew from here on.
+
     A checkpoint is saved before it is validated. A training that resumes from one of which no validation is known
     begins with that validation, so that a kill in between costs no candidate for the best. (One that was validated and
     was not the best is validated again, to the same end.)
@@ -59,8 +68,40 @@ class SafeCheckpointHook(CheckpointHook):
             if type(backend) is LocalBackend:
                 self.backend_args = dict(backend='atomic_local')
         super().before_train(runner)
+        self._look_here(runner)
+        earlier = [] if getattr(runner, '_resume', False) else numbered_checkpoints(Path(str(self.out_dir)))
+        if earlier:
+            print_log(
+                f'{self.out_dir} holds checkpoints of an earlier run, the newest is {earlier[-1].name}, and files of '
+                'equal name are overwritten; to continue that run, start with --resume',
+                logger='current',
+                level=logging.WARNING,
+            )
         if getattr(runner, '_resume', False) and _lacks_validation(runner):
             runner.val_loop.run()
+
+    def _look_here(self, runner: Runner) -> None:
+        """Take what an earlier run noted of its files by their names in this run's folder, or forget it."""
+        hub = runner.message_hub
+        for key in [key for key in hub.runtime_info if key == 'best_ckpt' or key.startswith('best_ckpt_')]:
+            noted = str(hub.get_info(key))
+            here = self.file_backend.join_path(self.out_dir, re.split(r'[/\\]', noted)[-1])
+            metric = key[len('best_ckpt_') :]
+            if not (self.file_backend.isfile(here) or self.file_backend.isdir(here)):
+                print_log(
+                    f'the best checkpoint so far, {noted}, is not in {self.out_dir}; the best one is chosen anew',
+                    logger='current',
+                    level=logging.WARNING,
+                )
+                here = None
+                hub.runtime_info.pop(f'best_score_{metric}' if metric else 'best_score', None)
+                hub.runtime_info.pop(key)
+            else:
+                hub.update_info(key, here)
+            if metric and hasattr(self, 'best_ckpt_path_dict'):
+                self.best_ckpt_path_dict[metric] = here
+            elif not metric and hasattr(self, 'best_ckpt_path'):
+                self.best_ckpt_path = here
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
         """See `CheckpointHook`; notes the validation in what is saved."""

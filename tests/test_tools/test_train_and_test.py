@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from mmengine.registry import HOOKS
 from PIL import Image
 
 from osdpm_plugin.engine import load_from_local
+from osdpm_plugin.errors import DataError
 from tests.helpers.distributed import run_distributed
 from tests.helpers.short_runs import (
     change_config,
@@ -102,6 +104,38 @@ def test_resume_without_a_checkpoint_starts_from_load_from(trained, tmp_path):
         assert run_here('train', config, '--work-dir', tmp_path / name, *arguments, **options).code == 0
     assert losses_of(tmp_path / 'resumed') == losses_of(tmp_path / 'plain')
     assert losses_of(tmp_path / 'resumed')[0] != losses_of(run)[0]
+
+
+def test_resume_in_a_moved_folder(trained, tmp_path):
+    """The checkpoint of that name here, not the original's; without the pointer the newest one here."""
+    config, run, _ = trained
+    moved = tmp_path / 'moved'
+    shutil.copytree(run, moved)
+    (moved / 'last_checkpoint').write_text('/gone/epoch_2.pth')
+    assert run_here('train', config, '--work-dir', moved, '--resume', train_cfg__max_epochs=3).code == 0
+    assert (moved / 'last_checkpoint').read_text() == str(moved / 'epoch_3.pth')
+    for name in ('last_checkpoint', 'losses_0.jsonl'):
+        (moved / name).unlink()
+    assert run_here('train', config, '--work-dir', moved, '--resume', train_cfg__max_epochs=4).code == 0
+    assert sorted(losses_of(moved)) == [6, 7]
+
+
+def test_a_failed_evaluation_leaves_the_last_results(trained, tmp_path):
+    config, run, _ = trained
+    assert run_here('test', config, run / 'epoch_2.pth', '--work-dir', tmp_path).code == 0
+    names = ('test_results.json', 'test_queries.npz')
+    before = [(tmp_path / name).read_bytes() for name in names]
+    (tmp_path / 'cut.pth').write_bytes((run / 'epoch_2.pth').read_bytes()[:1000])
+    for checkpoint in (tmp_path / 'mistyped.pth', tmp_path / 'cut.pth'):
+        assert run_here('test', config, checkpoint, '--work-dir', tmp_path).code == 2
+        assert [(tmp_path / name).read_bytes() for name in names] == before
+    other = shutil.copy(run / 'epoch_2.pth', tmp_path / 'other.pth')
+    with mock.patch('osdpm_plugin.lab.experiments.record.write_result', side_effect=DataError('full')):
+        assert run_here('test', config, other, '--work-dir', tmp_path).code == 2
+    assert [(tmp_path / name).read_bytes() for name in names] == before
+    assert run_here('test', config, other, '--work-dir', tmp_path).code == 0
+    assert json.loads((tmp_path / names[0]).read_text())['checkpoint']['file'] == 'other.pth'
+    assert not list(tmp_path.glob('.new_*'))
 
 
 def test_options(trained, tmp_path):

@@ -31,6 +31,10 @@ class TestRecord:
         cfg: resolved config; not edited.
         config: path of its file.
         checkpoint: file or address of the weights.
+
+    Attributes:
+        path: the result file.
+        queries_file: where the metric is to write what each query found; `run` moves it beside the result file.
     """
 
     __test__ = False  # for pytest
@@ -39,11 +43,13 @@ class TestRecord:
         self.config = ConfigInfo(name=Path(config).stem, sha256=config_sha256(cfg))
         self.checkpoint = checkpoint
         self.path = os.path.join(cfg.work_dir, RESULT_FILE)
-        self.queries_file = os.path.join(cfg.work_dir, QUERIES_FILE)
+        self.queries_file = os.path.join(cfg.work_dir, f'.new_{QUERIES_FILE}')
         self.result: Optional[RunResult] = None
 
     def run(self, runner: Runner) -> dict[str, float]:
-        """Evaluate, and write the result file on the main process; an older one is removed first.
+        """Evaluate, and write the result file and that of the queries on the main process.
+
+        Whatever fails, those of an earlier evaluation stay until both new ones are whole.
 
         Args:
             runner: built from the config, its `ImageTextRecall` with ``queries_file`` set to ``self.queries_file``.
@@ -52,18 +58,22 @@ class TestRecord:
             ConfigError: the evaluator has no `ImageTextRecall`, or the file cannot be written.
             DataError: the data set has no captions.
         """
-        if is_main_process():
-            for path in (self.path, self.queries_file):
-                if os.path.exists(path):
-                    os.remove(path)
         seen = _Checkpoint(os.path.isfile(self.checkpoint))
         runner.register_hook(seen, priority='LOWEST')
-        start = time.monotonic()
-        metrics = runner.test()
-        wall_time = time.monotonic() - start
-        if is_main_process():
-            self.result = self._result(runner, seen, wall_time)
-            write_result(self.path, self.result)
+        try:
+            start = time.monotonic()
+            metrics = runner.test()
+            wall_time = time.monotonic() - start
+            if is_main_process():
+                result = self._result(runner, seen, wall_time)
+                partial = os.path.join(os.path.dirname(self.path), f'.new_{RESULT_FILE}')
+                write_result(partial, result)
+                os.replace(self.queries_file, os.path.join(os.path.dirname(self.path), QUERIES_FILE))
+                os.replace(partial, self.path)
+                self.result = result
+        finally:
+            if is_main_process() and os.path.exists(self.queries_file):
+                os.remove(self.queries_file)
         return metrics
 
     def describe(self) -> str:

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+from ...engine.latest_checkpoint import latest_checkpoint
 from ...errors import ConfigError, DataError, OSDPMError
 from ...launch import add_common_arguments, load_config
 from ...launch.selection import check_selection, save_best_of
@@ -144,10 +145,9 @@ def _steps(job: Job, tools: Path) -> Iterator[Command]:
     options = ['--cfg-options', *job.options, f'randomness.seed={job.seed}']
     common = ['--work-dir', str(job.folder), *options]
     if state.get('stage') != 'trained':
-        resume = ['--resume'] if (job.folder / 'last_checkpoint').is_file() else []
         _write_state(job, 'training', seconds)
         start = time.monotonic()
-        yield Command([str(tools / 'train.py'), job.config, *resume, *common], job.folder / 'train.log')
+        yield Command([str(tools / 'train.py'), job.config, '--resume', *common], job.folder / 'train.log')
         seconds += time.monotonic() - start
         _write_state(job, 'trained', seconds)
     yield Command([str(tools / 'test.py'), job.config, str(chosen_checkpoint(job)), *common], job.folder / 'test.log')
@@ -170,10 +170,10 @@ def chosen_checkpoint(job: Job) -> Path:
         if not best:
             raise DataError(f'{job.name}: training left no best_*.pth in {job.folder}; see {job.folder / "train.log"}')
         return best[0] if len(best) == 1 else max(best, key=lambda path: (_best_score(path), path.stat().st_mtime))
-    try:
-        return Path((job.folder / 'last_checkpoint').read_text().strip())
-    except OSError as error:
-        raise DataError(f'{job.name}: training left no checkpoint in {job.folder}') from error
+    last = latest_checkpoint(job.folder)
+    if last is None:
+        raise DataError(f'{job.name}: training left no checkpoint in {job.folder}')
+    return Path(last)
 
 
 def _best_score(path: Path) -> float:
