@@ -9,7 +9,7 @@ from ..errors import ConfigError
 
 
 def inner_sets(dataset: Any) -> list[Any]:
-    """What the config of a wrapper such as ConcatDataset or RepeatDataset holds; nothing for a data set that is none."""
+    """What the config of a wrapper, such as ConcatDataset, holds; nothing for a data set that is no wrapper."""
     if not isinstance(dataset, Mapping):
         return []
     return [part for part in (dataset.get('dataset'), *(dataset.get('datasets') or ())) if part is not None]

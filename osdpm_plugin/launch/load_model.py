@@ -44,4 +44,5 @@ def load_model(cfg: Config, checkpoint: str, device: Union[str, torch.device] = 
     hook = CheckpointCompatibilityHook(allow_missing=hooks[0].get('allow_missing', ()) if hooks else ())
     hook.after_load_checkpoint(SimpleNamespace(model=model), saved)
     model.load_state_dict(saved.get('state_dict', saved), strict=not hook.allow_missing)
-    return model.to(device).eval()
+    model.to(device).eval()  # which some models of other packages do not return
+    return model

@@ -1,4 +1,4 @@
-"""What a user calls images or texts, one or many -> a list, checked; pixels -> as a loader gives them."""
+"""What a user calls images, texts or a device -> checked; images in memory -> pixels as a loader gives them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, Optional, Sequence, Union
 
 import numpy as np
+import torch
+from mmengine.device import get_device
 from mmengine.logging import print_log
 from PIL import Image, ImageOps
 
@@ -19,6 +21,7 @@ ImageInput = Union[str, os.PathLike, np.ndarray, Image.Image]
 ImageInputs = Union[ImageInput, Sequence[ImageInput]]
 Texts = Union[str, Sequence[str]]
 ArrayOrder = Literal['bgr', 'rgb']
+Task = Literal['text_to_image', 'image_to_text', 'image_to_image']
 Unreadable = Literal['raise', 'skip']
 
 SUFFIXES = (
@@ -121,6 +124,21 @@ def as_texts(texts: Texts) -> list[str]:
             f'{len(blank)} of {len(texts)} texts are blank, first number {blank[0] + 1}; write a few words'
         )
     return list(texts)
+
+
+def check_device(name: Optional[str]) -> str:
+    """A device, or for None the best that is there.
+
+    Raises:
+        ConfigError: it is not there.
+    """
+    name = get_device() if name is None else name
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f'device={name!r} cannot be used ({reason}); take another, e.g. cpu') from error
+    return name
 
 
 def pixels_of(

@@ -18,8 +18,8 @@ from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.search import RetrievalInferencer, default_cache_dir, index
 from osdpm_plugin.search import cache as cache_module
 from osdpm_plugin.search.cache import SUFFIX, EmbeddingCache
+from osdpm_plugin.search.encoder import Vector
 from osdpm_plugin.search.image_pipeline import ImagePipeline
-from osdpm_plugin.search.vectors import ImageVector
 from tests.helpers.saved_models import disturb, save
 
 CONFIG = 'configs/comparison/vsepp_ucm.py'  # small and quick
@@ -47,13 +47,13 @@ class Counted(RetrievalInferencer):
         options = dict(dict(device='cpu', show_progress=False), **options)
         super().__init__(saved.cfg if cfg is None else cfg, checkpoint or saved.checkpoint, cache=cache, **options)
         self.embedded = 0
-        encode = self.searcher.encoder.images
+        encode = self.encoder.images
 
         def count(batch):
             self.embedded += len(batch['inputs'])
             return encode(batch)
 
-        self.searcher.encoder.images = count
+        self.encoder.images = count
 
     def embed(self, images):
         """Vectors, and how many images went through the model for them."""
@@ -123,8 +123,8 @@ def test_new_weights_never_read_old_vectors(saved, images, tmp_path):
 def test_weights_that_change_under_a_live_inferencer(saved, images, tmp_path, way):
     inferencer = Counted(saved, tmp_path / 'cache')
     model, old = inferencer.model, inferencer.index(images)
-    key = inferencer.searcher.key
-    assert inferencer.searcher.key is key, 'hashed once'
+    key = inferencer.encoder.key
+    assert inferencer.encoder.key is key, 'hashed once'
     weight = next(p for p in model.neck.parameters())
     if way == 'load_state_dict':
         other = torch.load(disturb(saved.checkpoint, tmp_path / 'other.pth'), weights_only=False)['state_dict']
@@ -143,7 +143,7 @@ def test_weights_that_change_under_a_live_inferencer(saved, images, tmp_path, wa
     if way == 'load_state_dict':
         fresh = Counted(saved, None, checkpoint=tmp_path / 'other.pth')
         np.testing.assert_array_equal(vectors, fresh.embed(images)[0])
-        assert inferencer.searcher.key == fresh.searcher.key
+        assert inferencer.encoder.key == fresh.encoder.key
 
 
 CHANGES = {
@@ -168,7 +168,7 @@ def test_what_else_decides_an_embedding(saved, images, tmp_path, change):
     cfg = Config.fromfile(saved.cfg.filename)
     CHANGES[change](cfg)
     changed = Counted(saved, tmp_path / 'cache', cfg=cfg)
-    assert changed.searcher.key != plain.searcher.key and changed.embed(images)[1] == 6
+    assert changed.encoder.key != plain.encoder.key and changed.embed(images)[1] == 6
 
 
 @pytest.mark.stack
@@ -224,14 +224,14 @@ def test_files_wait_for_threads_in_parts(saved, images, tmp_path, monkeypatch):
 @pytest.mark.stack
 def test_an_interrupted_run_goes_on_where_it_stopped(saved, images, tmp_path):
     inferencer = Counted(saved, tmp_path / 'cache')
-    encode = inferencer.searcher.encoder.images
+    encode = inferencer.encoder.images
 
     def dies_at_the_second_step(batch):
         if inferencer.embedded:
             raise KeyboardInterrupt
         return encode(batch)
 
-    inferencer.searcher.encoder.images = dies_at_the_second_step
+    inferencer.encoder.images = dies_at_the_second_step
     with pytest.raises(KeyboardInterrupt):
         inferencer.embed(images)
     assert Counted(saved, tmp_path / 'cache').embed(images)[1] == 2
@@ -287,7 +287,7 @@ def test_a_gallery_of_another_model_is_refused(saved, images, tmp_path):
 def vectors_of(numbers, width=4):
     """Digest and vector of each number."""
     return {
-        number.to_bytes(32, 'big'): ImageVector(np.random.default_rng(number).normal(size=width).astype(np.float32))
+        number.to_bytes(32, 'big'): Vector(np.random.default_rng(number).normal(size=width).astype(np.float32))
         for number in numbers
     }
 
