@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Any, Callable, Mapping, Sequence, Union, get_args
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, Mapping, Sequence, get_args
 
 import numpy as np
 from mmengine.fileio import get
-from PIL import Image
 
 from ..datasets.images.region_files import region_file
 from ..datasets.transforms import LoadRegions, LoadRemoteSensingImage, TokenizeCaptions
@@ -17,7 +18,7 @@ from ..errors import ConfigError, DataError
 from ..features.cached_dataset import CAPTION_TRANSFORMS
 from ..registry import TRANSFORMS
 from ..utils.checks import check_one_of
-from .inputs import ArrayOrder, ImageInput, label_of, pixels_of
+from .inputs import ArrayOrder, ImageInput, pixels_of
 
 DIGEST_SIZE = 32
 
@@ -50,7 +51,7 @@ class ImagePipeline:
     """
 
     def __init__(self, *, steps: Sequence[Mapping[str, Any]], array_order: ArrayOrder = 'bgr') -> None:
-        self._array_order = check_one_of('', 'array_order', array_order, get_args(ArrayOrder))
+        check_one_of('', 'array_order', array_order, get_args(ArrayOrder))
         self.settings = [dict(step) for step in steps if step['type'] not in CAPTION_TRANSFORMS]
         transforms = [TRANSFORMS.build(dict(step)) for step in self.settings]
         self._load: Any = loader_of(transforms)
@@ -58,6 +59,10 @@ class ImagePipeline:
             raise ConfigError('the test pipeline reads no image files; begin it with LoadRemoteSensingImage')
         self._rest = [t for t in transforms if t is not self._load]
         self._regions = [t for t in self._rest if isinstance(t, LoadRegions)]
+        settings: dict[str, Any] = dict(bands=None, stretch='percentile')
+        if isinstance(self._load, LoadRemoteSensingImage):
+            settings = dict(bands=self._load.bands, stretch=self._load.stretch)
+        self._pixels: Callable[[Any], np.ndarray] = partial(pixels_of, array_order=array_order, **settings)
 
     def digest(self, image: ImageInput) -> bytes:
         """32 bytes that change with the content of the file and of its region files, or with the pixels.
@@ -76,7 +81,7 @@ class ImagePipeline:
                 content = get(file, backend_args=getattr(self._load, 'backend_args', None))
             except (OSError, ValueError) as error:  # ValueError: a name that no file can have
                 reason = getattr(error, 'strerror', None) or error
-                raise DataError(f'image {label_of(file)} cannot be read ({reason})') from error
+                raise DataError(f'image {Path(file)} cannot be read ({reason})') from error
             digest.update(f'file {len(content)} '.encode())
             digest.update(content)
         return digest.digest()
@@ -119,12 +124,3 @@ class ImagePipeline:
         if loaded is None or loaded.get('img') is None:
             raise DataError(f'image {image} cannot be read (it is no image that the loader knows)')
         return loaded
-
-    def _pixels(self, image: Union[np.ndarray, Image.Image]) -> np.ndarray:
-        ours = isinstance(self._load, LoadRemoteSensingImage)
-        return pixels_of(
-            image,
-            array_order=self._array_order,
-            bands=self._load.bands if ours else None,
-            stretch=self._load.stretch if ours else 'percentile',
-        )

@@ -17,7 +17,7 @@ from ..evaluation.exact_scores import chunks
 from ..evaluation.ranking import check_finite
 from .cache import EmbeddingCache
 from .encoder import Encoder, Vector
-from .inputs import ImageInput, Unreadable, label_of
+from .inputs import ImageInput, Unreadable
 
 KEEP_EVERY = 1024  # images after which new vectors are written to the cache
 HASHED_AT_ONCE = 4096  # images whose files wait for a thread
@@ -143,7 +143,8 @@ def _load(encoder: Encoder, pair: tuple[bytes, ImageInput]) -> dict:
     digest, image = pair
     item = encoder.pipeline(image)
     if encoder.pipeline.digest(image) != digest:
-        raise DataError(f'image {label_of(image)} changed while it was read; search again')
+        name = image if isinstance(image, (str, os.PathLike)) else 'in memory'
+        raise DataError(f'image {name} changed while it was read; search again')
     return item
 
 

@@ -70,8 +70,6 @@ class RetrievalInferencer(BaseInferencer):
         CheckpointError: the checkpoint is missing, unreadable, or of another model.
     """
 
-    visualize_kwargs = {'out_file'}
-
     def __init__(
         self,
         model: Union[str, os.PathLike, Config],
@@ -276,11 +274,7 @@ class RetrievalInferencer(BaseInferencer):
 
     @staticmethod
     def list_models(pattern: Optional[str] = None) -> list[str]:  # type: ignore[override]
-        """Names of the shipped configs, as mmpretrain's inferencers list theirs.
-
-        Args:
-            pattern: with wildcards; it may end before the name does.
-        """
+        """Names of the shipped configs, as mmpretrain's inferencers list theirs; see `list_configs`."""
         return list_configs(pattern)
 
     def _init_model(self, cfg: Any, weights: Any, device: str = 'cpu') -> nn.Module:

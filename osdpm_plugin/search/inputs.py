@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
 from typing import Any, Literal, Optional, Sequence, Union
 
 import numpy as np
@@ -96,15 +95,10 @@ def as_images(images: ImageInputs, *, unreadable: Unreadable = 'raise') -> list[
         raise DataError(f'images must be paths, arrays or PIL images, got {type(images).__name__}; give a list')
     if not len(images):
         raise DataError('there are no images to search; give a folder or a list of images')
-    return [_as_image(image) for image in images]
-
-
-def _as_image(image: Any) -> ImageInput:
-    if isinstance(image, (str, os.PathLike)):
-        return os.path.expanduser(os.fspath(image))
-    if isinstance(image, (np.ndarray, Image.Image)):
-        return image
-    raise DataError(f'an image must be a path, an array (H, W, C) or a PIL image, got {type(image).__name__}')
+    for image in images:
+        if not isinstance(image, (str, os.PathLike, np.ndarray, Image.Image)):
+            raise DataError(f'an image must be a path, an array (H, W, C) or a PIL image, got {type(image).__name__}')
+    return [os.path.expanduser(os.fspath(i)) if isinstance(i, (str, os.PathLike)) else i for i in images]
 
 
 def as_texts(texts: Texts) -> list[str]:
@@ -176,10 +170,3 @@ def pixels_of(
     else:
         red_first = choose_bands(array, bands)
     return np.ascontiguousarray(to_uint8(red_first, stretch)[..., ::-1])
-
-
-def label_of(image: ImageInput) -> str:
-    """How an image is named in messages: its path, or what it is."""
-    if isinstance(image, (str, os.PathLike)):
-        return str(Path(image))
-    return f'{type(image).__name__} in memory'

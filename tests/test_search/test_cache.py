@@ -273,14 +273,6 @@ def test_pairs_are_kept_with_their_regions(tmp_path_factory, tmp_path):
     assert (first.embedded, again.embedded) == (6, 0)
 
 
-@pytest.mark.stack
-def test_a_gallery_of_another_model_is_refused(saved, images, tmp_path):
-    gallery = Counted(saved, None).index(images)
-    other = Counted(saved, None, checkpoint=disturb(saved.checkpoint, tmp_path / 'other.pth'))
-    with pytest.raises(ConfigError, match='the gallery was indexed by another model or pipeline; make it anew'):
-        other.text_to_image('a ship', gallery)
-
-
 # ---- the files alone
 
 

@@ -182,6 +182,8 @@ def test_list_models():
         (lambda i, p: i.text_to_image('a', []), DataError, 'there are no images to search'),
         (lambda i, p: i.text_to_image('a', 'nowhere/'), DataError, 'image nowhere cannot be read'),
         (lambda i, p: i.text_to_image('a', p, topk=0), ConfigError, 'topk must be a whole number of at least 1, got 0'),
+        (lambda i, p: i.image_to_text(p, 'a', topk=2.0), ConfigError, 'topk must be .*, got 2.0'),
+        (lambda i, p: i.image_to_image(p, p, topk=True), ConfigError, 'topk must be .*, got True'),
         (
             lambda i, p: i.text_to_image('a', p, batch_size=0),
             ConfigError,
@@ -201,11 +203,6 @@ def test_list_models():
 def test_questions_that_make_no_sense(saved, inferencer, ask, kind, words):
     with pytest.raises(kind, match=words):
         ask(inferencer, saved.paths)
-
-
-def test_an_empty_folder(inferencer, tmp_path):
-    with pytest.raises(DataError, match='holds no images'):
-        inferencer.text_to_image(TEXT, tmp_path)
 
 
 def test_what_cannot_be_loaded(saved, tmp_path):
