@@ -83,24 +83,24 @@ def build_index(
     """
     key = encoder.key
     kept = None if cache is None else EmbeddingCache(cache, key=key)
-    digest_of = partial(_or_error, encoder.pipeline.digest, unreadable)
-    load = partial(_or_error, partial(_load, encoder), unreadable)
+    attempt = partial(_or_error, unreadable)
     with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
         digests: list[Any] = []  # bytes, or a DataError
         for part in chunks(len(images), HASHED_AT_ONCE):
-            digests += pool.map(digest_of, images[part])
-        first: dict[bytes, ImageInput] = {}
+            digests += pool.map(partial(attempt, encoder.pipeline.digest), images[part])
+        image_of: dict[bytes, ImageInput] = {}  # the first of those of equal content
         for digest, image in zip(digests, images):
             if isinstance(digest, bytes):
-                first.setdefault(digest, image)
-        known: dict[bytes, Any] = {} if kept is None else {**kept.read(first)}  # vectors, or a DataError
-        missing = [pair for pair in first.items() if pair[0] not in known]
+                image_of.setdefault(digest, image)
+        known: dict[bytes, Any] = {} if kept is None else {**kept.read(image_of)}  # vectors, or a DataError
+        missing = [pair for pair in image_of.items() if pair[0] not in known]
         fresh: dict[bytes, Vector] = {}
         quiet = not show_progress or len(missing) <= batch_size
         try:
             with tqdm(total=len(missing), desc='Embedding', unit='img', disable=quiet) as bar:
                 for part in chunks(len(missing), batch_size):
-                    loaded = dict(zip((digest for digest, _ in missing[part]), pool.map(load, missing[part])))
+                    items = pool.map(partial(attempt, partial(_load, encoder)), missing[part])
+                    loaded = dict(zip(dict(missing[part]), items))
                     good = {digest: item for digest, item in loaded.items() if not isinstance(item, DataError)}
                     vectors = dict(zip(good, encoder.images(_collate([*good.values()])))) if good else {}
                     known.update({**loaded, **vectors})
@@ -112,15 +112,15 @@ def build_index(
             _keep(kept, fresh)
     results = [known.get(digest, digest) for digest in digests]
     skipped = [Skipped(i, images[i], str(one)) for i, one in enumerate(results) if isinstance(one, DataError)]
-    items = np.array([i for i, one in enumerate(results) if not isinstance(one, DataError)], dtype=np.int64)
-    if not len(items):
+    places = np.array([i for i, one in enumerate(results) if not isinstance(one, DataError)], dtype=np.int64)
+    if not len(places):
         raise DataError(f'none of {len(images)} images can be read, first: {skipped[0].reason}')
-    embedding = np.stack([results[i].embedding for i in items])
-    regions = [results[i].parts for i in items if results[i].parts is not None]
-    check_finite(torch.from_numpy(embedding), items, 'image')
+    embedding = np.stack([results[i].embedding for i in places])
+    regions = [results[i].parts for i in places if results[i].parts is not None]
+    check_finite(torch.from_numpy(embedding), places, 'image')
     return ImageIndex(
-        images=tuple(images[i] for i in items),
-        items=items,
+        images=tuple(images[i] for i in places),
+        items=places,
         embedding=embedding,
         regions=np.stack(regions) if regions else None,
         skipped=tuple(skipped),
@@ -128,7 +128,7 @@ def build_index(
     )
 
 
-def _or_error(function: Callable[[Any], Any], unreadable: Unreadable, argument: Any) -> Any:
+def _or_error(unreadable: Unreadable, function: Callable[[Any], Any], argument: Any) -> Any:
     """What a function returns, or its `DataError` where the user chose to skip."""
     try:
         return function(argument)
