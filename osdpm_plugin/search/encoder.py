@@ -46,6 +46,7 @@ class Encoder:
     Attributes:
         pipeline: image -> item of a batch.
         tokenizer: M texts -> (M, T) int64.
+        settings: config of the model, for the key.
 
     Raises:
         ConfigError: the model is no retriever, or its test pipeline reads no images or no texts.
@@ -65,7 +66,7 @@ class Encoder:
         self.half = bool((cfg.get('test_cfg') or {}).get('fp16', False))
         hooks = [hook for hook in cfg.get('custom_hooks') or () if hook.get('type') == 'PairwiseScoringHook']
         self.tile = check_tile(hooks[0].get('tile', TILE) if hooks else TILE)
-        self._settings = cfg.model.to_dict()
+        self.settings = cfg.model.to_dict()
         self._key, self._stamp = '', ()  # the stamp is of the weights that the key is of
 
     @property
@@ -80,7 +81,7 @@ class Encoder:
         stamp = (precision, *weights_stamp(self.model))
         if stamp != self._stamp:
             steps = self.pipeline.settings
-            self._key = embedding_key(self.model, settings=self._settings, steps=steps, precision=precision)
+            self._key = embedding_key(self.model, settings=self.settings, steps=steps, precision=precision)
             self._stamp = stamp
         return self._key
 
