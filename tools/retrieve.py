@@ -23,8 +23,7 @@ from typing import Optional
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.launch import Overrides, load_config, run_tool
 from osdpm_plugin.search import RetrievalInferencer, Skipped, default_cache_dir, find_config
-from osdpm_plugin.search.inputs import as_texts
-from osdpm_plugin.search.searcher import Task
+from osdpm_plugin.search.inputs import Task, as_texts
 from osdpm_plugin.visualization import check_png
 
 NAMED = 3  # unreadable images that are named
@@ -99,10 +98,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             cache=None if args.no_cache else args.cache or default_cache_dir(),
             unreadable=args.unreadable,
         )
-        searcher = inferencer.searcher
-        searcher.check_queries(task, queries, batch_size=args.batch_size)
+        inferencer.check_queries(task, queries, batch_size=args.batch_size)
         gallery = inferencer.index(args.images, batch_size=args.batch_size)
-        answers = searcher.search(task, queries, gallery, args.topk, args.batch_size)
+        ask = inferencer.text_to_image if args.texts else inferencer.image_to_image
+        answers = ask(queries, gallery, topk=args.topk, batch_size=args.batch_size)
     for query, matches in zip(queries, answers):
         print(printable(query))
         for match in matches:

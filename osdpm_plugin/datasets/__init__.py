@@ -6,7 +6,8 @@
 - ``lexicon``: captions -> object categories;
 - ``scenes``: a seed -> an aerial-like picture with captions;
 - ``transforms``: an item -> tensors and a `RetrievalDataSample`;
-- ``sets``: the registered data sets, which join all of these.
+- ``sets``: the registered data sets, which join all of these;
+- ``config_views``: a config -> its test pipeline, and the data sets that it names inside wrappers.
 """
 
 from . import text, transforms

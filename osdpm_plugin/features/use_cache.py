@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mmengine.config import Config
 
+from ..datasets.config_views import inner_sets
 from ..errors import ConfigError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -56,7 +57,7 @@ def check_cacheable(cfg: Config) -> None:
     """
     for name in LOADERS:
         loader = cfg.get(name)
-        if loader is not None and ('dataset' in loader.dataset or 'datasets' in loader.dataset):
+        if loader is not None and inner_sets(loader.dataset):
             raise ConfigError(
                 f'{name}.dataset, a {loader.dataset.get("type")}, has no split and pipeline of its own, so that its '
                 'features cannot be cached; name one data set of captions'

@@ -10,9 +10,12 @@ from typing import Any, Optional
 from mmengine.config import Config
 
 from ..datasets import CaptionRetrievalDataset
+from ..datasets.config_views import inner_sets
 from ..errors import ConfigError, DataError
 from ..registry import DATASETS
 from .launchers import LAUNCHERS
+
+WRAPPERS = ('CachedFeatureDataset', 'ConcatDataset', 'RepeatDataset', 'SeedByPosition')  # whose length is known
 
 
 def check_data(cfg: Config, *loaders: str) -> None:
@@ -41,13 +44,8 @@ def _parts(dataset: Any) -> Iterator[Optional[CaptionRetrievalDataset]]:
     """The sets that a loader reads, inside wrappers too; None for each of another package."""
     kind = dataset.get('type') if isinstance(dataset, Mapping) else None
     found = DATASETS.module_dict.get(kind)
-    if kind == 'ConcatDataset':
-        for part in dataset['datasets']:
-            yield from _parts(part)
-    elif kind == 'RepeatDataset':
-        yield from list(_parts(dataset['dataset'])) * dataset['times']
-    elif kind in ('CachedFeatureDataset', 'SeedByPosition'):
-        yield from _parts(dataset['dataset'])
+    if kind in WRAPPERS:
+        yield from [part for inner in inner_sets(dataset) for part in _parts(inner)] * dataset.get('times', 1)
     elif inspect.isclass(found) and issubclass(found, CaptionRetrievalDataset):
         yield DATASETS.build(dict(dataset, pipeline=[], check='none'))
     else:

@@ -7,6 +7,7 @@ import inspect
 import logging
 import os
 from pathlib import Path
+from typing import Union
 
 import torch
 from mmengine.config import Config
@@ -48,12 +49,7 @@ def load_config(args: argparse.Namespace) -> Config:
     launcher = LAUNCHERS.get(args.launcher)
     if launcher is not None and launcher.marker not in os.environ:
         raise ConfigError(f'--launcher {args.launcher}: {launcher.marker} is not set; start with {launcher.start}')
-    try:
-        cfg = Config.fromfile(args.config)
-    except OSDPMError:
-        raise
-    except Exception as error:  # a config is a program and fails in as many ways
-        raise ConfigError(f'config {args.config} cannot be read: {_describe(error)}') from error
+    cfg = read_config_file(args.config)
     _override(cfg, args.cfg_options)
     if cfg.get('feature_cache'):
         cfg = use_feature_cache(cfg, cfg.feature_cache)
@@ -62,6 +58,20 @@ def load_config(args: argparse.Namespace) -> Config:
     # a config is written into each checkpoint, and yapf takes seconds over one with long paths
     object.__setattr__(cfg, '_format_python_code', False)
     return cfg
+
+
+def read_config_file(path: Union[str, Path]) -> Config:
+    """Read a config file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return Config.fromfile(path)
+    except OSDPMError:
+        raise
+    except Exception as error:  # a config is a program and fails in as many ways
+        raise ConfigError(f'config {path} cannot be read: {_describe(error)}') from error
 
 
 def _override(cfg: Config, options: dict) -> None:

@@ -7,11 +7,12 @@ says ``select_on_test = True``; then every run prints it, and every result file 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Optional
 
 from mmengine.config import Config
 
+from ..datasets.config_views import leaves
 from ..errors import ConfigError
 from ..registry import DATASETS
 
@@ -91,22 +92,17 @@ def _shared(cfg: Config) -> list[tuple[str, str]]:
 
 def _splits(dataloader: Any) -> list[tuple[str, Optional[str]]]:
     """(annotation file, split) of all retrieval data sets of a loader."""
-    dataset = (dataloader or {}).get('dataset') if isinstance(dataloader, Mapping) else None
-    return list(_leaves(dataset))
-
-
-def _leaves(dataset: Any) -> Iterator[tuple[str, Optional[str]]]:
-    if not isinstance(dataset, Mapping):
-        return
-    for part in [dataset.get('dataset'), *(dataset.get('datasets') or [])]:
-        yield from _leaves(part)
-    if 'split' in dataset:
-        ann_file = dataset.get('ann_file')
-        if ann_file is None:
-            kind = dataset.get('type')
-            kind = DATASETS.get(kind) if isinstance(kind, str) else kind
-            ann_file = getattr(getattr(kind, 'FACTS', None), 'ann_file', '')
-        yield os.path.normpath(os.path.join(str(dataset.get('data_root', '')), str(ann_file))), dataset['split']
+    found = []
+    for dataset in leaves(dataloader.get('dataset') if isinstance(dataloader, Mapping) else None):
+        if 'split' in dataset:
+            ann_file = dataset.get('ann_file')
+            if ann_file is None:
+                kind = dataset.get('type')
+                kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+                ann_file = getattr(getattr(kind, 'FACTS', None), 'ann_file', '')
+            path = os.path.normpath(os.path.join(str(dataset.get('data_root', '')), str(ann_file)))
+            found.append((path, dataset['split']))
+    return found
 
 
 def _overlap(split: Optional[str], other: Optional[str]) -> bool:

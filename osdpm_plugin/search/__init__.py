@@ -5,13 +5,12 @@ Read in this order:
 - ``shipped_configs``: a name -> the config of that name;
 - ``inputs``: paths, folders, arrays, PIL images, texts -> checked lists;
 - ``image_pipeline``: image -> what the model takes, by the config's test pipeline, and a digest of its content;
-- ``encoder``: a batch -> vectors, in the precision of the evaluation;
+- ``encoder``: texts, or a batch of images -> vectors, in the precision of the evaluation;
 - ``fingerprint``, ``cache``: vectors on disk, by model and by content of the image;
 - ``index``: many images -> `ImageIndex`, what is searched;
 - ``query``: vectors of queries and of an index -> ranked `Match`es, by the scores of the evaluation;
-- ``searcher``: questions -> matches, with a model at hand;
 - ``picture``: queries with matches -> a figure;
-- ``inferencer``: `RetrievalInferencer`, mmengine's inferencer that joins them.
+- ``inferencer``: `RetrievalInferencer`, the three questions, as mmengine's inferencer that joins them.
 """
 
 from .cache import EmbeddingCache, default_cache_dir

@@ -25,8 +25,8 @@ import numpy as np
 from mmengine.logging import print_log
 
 from ..engine.atomic_backend import AtomicLocalBackend
+from .encoder import Vector
 from .image_pipeline import DIGEST_SIZE
-from .vectors import ImageVector
 
 SUFFIX = '.vectors'
 _MARK = b'OSDPMvec'
@@ -50,15 +50,15 @@ class EmbeddingCache:
     def __init__(self, folder: Union[str, os.PathLike], *, key: str) -> None:
         self.folder = Path(folder).expanduser() / key
 
-    def read(self, wanted: Collection[bytes]) -> dict[bytes, ImageVector]:
+    def read(self, wanted: Collection[bytes]) -> dict[bytes, Vector]:
         """The vectors of those of the ``wanted`` digests that are there."""
         wanted = set(wanted)
-        found: dict[bytes, ImageVector] = {}
+        found: dict[bytes, Vector] = {}
         for path in sorted(self.folder.glob(f'*{SUFFIX}')) if wanted else ():
             found.update(self._read_file(path, wanted))
         return found
 
-    def write(self, vectors: Mapping[bytes, ImageVector]) -> None:
+    def write(self, vectors: Mapping[bytes, Vector]) -> None:
         """Add vectors by digest; a cache that cannot be written is a warning, since the vectors are at hand."""
         if not vectors:
             return
@@ -66,7 +66,7 @@ class EmbeddingCache:
             digests=np.frombuffer(b''.join(vectors), np.uint8).reshape(-1, DIGEST_SIZE),
             embedding=np.stack([v.embedding for v in vectors.values()]),
         )
-        regions = [v.regions for v in vectors.values() if v.regions is not None]
+        regions = [v.parts for v in vectors.values() if v.parts is not None]
         if regions:
             arrays['regions'] = np.stack(regions)
         payload = io.BytesIO()
@@ -83,7 +83,7 @@ class EmbeddingCache:
                 level=logging.WARNING,
             )
 
-    def _read_file(self, path: Path, wanted: Collection[bytes]) -> dict[bytes, ImageVector]:
+    def _read_file(self, path: Path, wanted: Collection[bytes]) -> dict[bytes, Vector]:
         """The wanted vectors of a file; none where it is damaged or gone."""
         try:
             content = path.read_bytes()
@@ -103,4 +103,4 @@ class EmbeddingCache:
             rows = {row: d.tobytes() for row, d in enumerate(arrays['digests']) if d.tobytes() in wanted}
             embedding = arrays['embedding'][list(rows)]
             regions = arrays['regions'][list(rows)] if 'regions' in arrays.files else [None] * len(rows)
-        return {digest: ImageVector(e, r) for digest, e, r in zip(rows.values(), embedding, regions)}
+        return {digest: Vector(e, r) for digest, e, r in zip(rows.values(), embedding, regions)}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
-from typing import Any, Callable, Sequence, Union
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, Mapping, Sequence, get_args
 
 import numpy as np
-from mmengine.config import Config
 from mmengine.fileio import get
-from PIL import Image
 
 from ..datasets.images.region_files import region_file
 from ..datasets.transforms import LoadRegions, LoadRemoteSensingImage, TokenizeCaptions
@@ -18,23 +17,10 @@ from ..datasets.transforms.mmcv_loader import check_file, loader_of
 from ..errors import ConfigError, DataError
 from ..features.cached_dataset import CAPTION_TRANSFORMS
 from ..registry import TRANSFORMS
-from .inputs import ArrayOrder, ImageInput, label_of, pixels_of
+from ..utils.checks import check_one_of
+from .inputs import ArrayOrder, ImageInput, pixels_of
 
 DIGEST_SIZE = 32
-
-
-def test_steps(cfg: Config) -> list[dict]:
-    """Configs of the transforms of the test data set, or of the one that it is wrapped round.
-
-    Raises:
-        ConfigError: the config has none.
-    """
-    dataset: Any = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    while 'pipeline' not in dataset and isinstance(dataset.get('dataset'), Mapping):
-        dataset = dataset['dataset']
-    if not dataset.get('pipeline'):
-        raise ConfigError('the config has no test_dataloader.dataset.pipeline, which says how images are read; add it')
-    return [dict(step) for step in dataset['pipeline']]
 
 
 def build_tokenizer(steps: Sequence[Mapping[str, Any]]) -> Callable[[Sequence[str]], np.ndarray]:
@@ -65,9 +51,7 @@ class ImagePipeline:
     """
 
     def __init__(self, *, steps: Sequence[Mapping[str, Any]], array_order: ArrayOrder = 'bgr') -> None:
-        if array_order not in ('bgr', 'rgb'):
-            raise ConfigError(f"array_order must be 'bgr' or 'rgb', got {array_order!r}")
-        self.array_order = array_order
+        check_one_of('', 'array_order', array_order, get_args(ArrayOrder))
         self.settings = [dict(step) for step in steps if step['type'] not in CAPTION_TRANSFORMS]
         transforms = [TRANSFORMS.build(dict(step)) for step in self.settings]
         self._load: Any = loader_of(transforms)
@@ -75,6 +59,10 @@ class ImagePipeline:
             raise ConfigError('the test pipeline reads no image files; begin it with LoadRemoteSensingImage')
         self._rest = [t for t in transforms if t is not self._load]
         self._regions = [t for t in self._rest if isinstance(t, LoadRegions)]
+        settings: dict[str, Any] = dict(bands=None, stretch='percentile')
+        if isinstance(self._load, LoadRemoteSensingImage):
+            settings = dict(bands=self._load.bands, stretch=self._load.stretch)
+        self._pixels: Callable[[Any], np.ndarray] = partial(pixels_of, array_order=array_order, **settings)
 
     def digest(self, image: ImageInput) -> bytes:
         """32 bytes that change with the content of the file and of its region files, or with the pixels.
@@ -88,9 +76,12 @@ class ImagePipeline:
             digest.update(f'pixels {pixels.shape}'.encode())
             digest.update(pixels.tobytes())
             return digest.digest()
-        files = [str(image), *(str(region_file(t.folder, str(image))) for t in self._regions)]
-        for file in files:
-            content = self._content(file)
+        for file in (str(image), *(str(region_file(t.folder, str(image))) for t in self._regions)):
+            try:
+                content = get(file, backend_args=getattr(self._load, 'backend_args', None))
+            except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+                reason = getattr(error, 'strerror', None) or error
+                raise DataError(f'image {Path(file)} cannot be read ({reason})') from error
             digest.update(f'file {len(content)} '.encode())
             digest.update(content)
         return digest.digest()
@@ -119,20 +110,13 @@ class ImagePipeline:
         return pixels if pixels.dtype == np.uint8 else np.clip(pixels, 0, 255).astype(np.uint8)
 
     def _loaded(self, image: ImageInput) -> dict:
-        in_memory = not isinstance(image, (str, os.PathLike))
-        results = dict(
-            img_path='' if in_memory else str(image),
-            image_id=0,
-            captions=[],
-            caption_ids=[],
-            tokens=np.zeros((0, 1), dtype=np.int64),
-        )
-        if in_memory:
+        results: dict = dict(image_id=0, captions=[], caption_ids=[], tokens=np.zeros((0, 1), dtype=np.int64))
+        if not isinstance(image, (str, os.PathLike)):
             pixels = self._pixels(image)
-            return dict(results, img=pixels, img_shape=pixels.shape[:2], ori_shape=pixels.shape[:2])
+            return dict(results, img_path='', img=pixels, img_shape=pixels.shape[:2], ori_shape=pixels.shape[:2])
         try:
             check_file(self._load, str(image))
-            loaded = self._load(results)
+            loaded = self._load(dict(results, img_path=str(image)))
         except (ConfigError, DataError, MemoryError):
             raise
         except Exception as error:  # decoders raise many kinds, mmcv even TypeError for a file that is no image
@@ -140,19 +124,3 @@ class ImagePipeline:
         if loaded is None or loaded.get('img') is None:
             raise DataError(f'image {image} cannot be read (it is no image that the loader knows)')
         return loaded
-
-    def _pixels(self, image: Union[np.ndarray, Image.Image, Any]) -> np.ndarray:
-        ours = isinstance(self._load, LoadRemoteSensingImage)
-        return pixels_of(
-            image,
-            array_order=self.array_order,
-            bands=self._load.bands if ours else None,
-            stretch=self._load.stretch if ours else 'percentile',
-        )
-
-    def _content(self, file: str) -> bytes:
-        try:
-            return get(file, backend_args=getattr(self._load, 'backend_args', None))
-        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-            reason = getattr(error, 'strerror', None) or error
-            raise DataError(f'image {label_of(file)} cannot be read ({reason})') from error

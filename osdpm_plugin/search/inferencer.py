@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Optional, Sequence, Union
+from typing import Any, Callable, Optional, Sequence, Union, get_args
 
 import torch
 from matplotlib.figure import Figure
@@ -17,18 +17,18 @@ from torch import nn
 from ..errors import CheckpointError, ConfigError
 from ..launch import explain, load_model
 from ..registry import INFERENCERS
+from ..utils.checks import check_int, check_one_of
 from ..visualization.page import check_png, save_figure
-from .encoder import Encoder
-from .image_pipeline import ImagePipeline, build_tokenizer, test_steps
-from .index import ImageIndex
-from .inputs import ArrayOrder, ImageInputs, Texts, Unreadable, as_images, as_texts, is_one
-from .loading import check_device
+from .encoder import Encoder, Vector
+from .image_pipeline import ImagePipeline
+from .index import ImageIndex, build_index
+from .inputs import ArrayOrder, ImageInputs, Task, Texts, Unreadable, as_images, as_texts, check_device, is_one
 from .picture import draw_matches
-from .query import Match
-from .searcher import Gallery, Searcher, Task
+from .query import Match, rank_alike, rank_images, rank_texts
 from .shipped_configs import list_configs, read_config
 
 BATCH_SIZE = 32
+Gallery = Union[ImageIndex, ImageInputs]
 Matches = Union[list[Match], list[list[Match]]]
 
 
@@ -73,8 +73,6 @@ class RetrievalInferencer(BaseInferencer):
         CheckpointError: the checkpoint is missing, unreadable, or of another model.
     """
 
-    visualize_kwargs = {'out_file'}
-
     def __init__(
         self,
         model: Union[str, os.PathLike, Config],
@@ -89,28 +87,13 @@ class RetrievalInferencer(BaseInferencer):
     ) -> None:
         if model is None or not weights:  # a checkpoint carries its config too, but that is code
             raise CheckpointError('RetrievalInferencer needs a config and a checkpoint that was trained with it')
-        if unreadable not in ('raise', 'skip'):
-            raise ConfigError(f"unreadable must be 'raise' or 'skip', got {unreadable!r}")
-        cfg = read_config(model)
+        self.unreadable = check_one_of('', 'unreadable', unreadable, get_args(Unreadable))
+        self.cache = cache
         self._array_order = array_order
+        cfg = read_config(model)
         scope = scope or cfg.get('default_scope') or 'mmengine'
         with DefaultScope.overwrite_default_scope(scope):
-            super().__init__(
-                model=cfg,
-                weights=os.fspath(weights),
-                device=check_device(device),
-                scope=scope,
-                show_progress=show_progress,
-            )
-        self.searcher = Searcher(
-            encoder=Encoder(self.model, self.cfg),
-            pipeline=self.pipeline,
-            tokenizer=self.tokenizer,
-            settings=self.cfg.model.to_dict(),
-            cache=cache,
-            unreadable=unreadable,
-            show_progress=show_progress,
-        )
+            super().__init__(cfg, os.fspath(weights), check_device(device), scope, show_progress)
 
     # ---- questions
 
@@ -130,14 +113,20 @@ class RetrievalInferencer(BaseInferencer):
             ConfigError: a text is blank, ``gallery`` was made by another model, or a number is out of range.
             DataError: there are no images, or one cannot be read.
         """
-        found = self.searcher.search('text_to_image', texts, gallery, topk, batch_size)
+        check_int('', 'topk', topk)
+        vectors = self.encoder.texts(texts, batch_size=batch_size)
+        index = self.index(gallery, batch_size=batch_size)
+        found = rank_images(index, vectors, self.encoder.scorer(len(vectors)), topk)
         return found[0] if isinstance(texts, str) else found
 
     def image_to_text(
         self, images: ImageInputs, texts: Texts, *, topk: int = 5, batch_size: int = BATCH_SIZE
     ) -> Matches:
         """The texts that describe images; arguments, returns and errors as in `text_to_image`."""
-        found = self.searcher.search('image_to_text', images, texts, topk, batch_size)
+        check_int('', 'topk', topk)
+        vectors = self.encoder.texts(texts, batch_size=batch_size)
+        index = self.index(images, batch_size=batch_size, unreadable='raise')
+        found = rank_texts(index, as_texts(texts), vectors, self.encoder.scorer(len(vectors)), topk)
         return found[0] if is_one(images) else found
 
     def image_to_image(
@@ -148,7 +137,10 @@ class RetrievalInferencer(BaseInferencer):
         Raises:
             ConfigError: the model scores pairs of image and text, so that two images cannot be compared.
         """
-        found = self.searcher.search('image_to_image', images, gallery, topk, batch_size)
+        check_int('', 'topk', topk)
+        self._check_comparable()
+        index = self.index(images, batch_size=batch_size, unreadable='raise')
+        found = rank_alike(index, self.index(gallery, batch_size=batch_size), topk)
         return found[0] if is_one(images) else found
 
     def __call__(  # type: ignore[override]
@@ -170,7 +162,7 @@ class RetrievalInferencer(BaseInferencer):
                 lists of dicts.
             batch_size: as in `text_to_image`.
             candidates: what is searched, images or texts.
-            task: one of `searcher.TASKS`.
+            task: name of one of the three questions.
             topk: as in `text_to_image`.
             out_file: write a picture to this .png file.
 
@@ -181,30 +173,70 @@ class RetrievalInferencer(BaseInferencer):
             ConfigError: ``task`` is unknown, or as in `text_to_image`.
             DataError: as in `text_to_image`.
         """
+        check_one_of('', 'task', task, get_args(Task))
         if out_file is not None:
             check_png(out_file)
-        queries = as_texts(inputs) if task == 'text_to_image' else as_images(inputs)  # type: ignore[arg-type]
-        found = self.searcher.search(task, queries, candidates, topk, batch_size)
-        figure = self.visualize(queries, found, task=task, out_file=out_file)
-        return self.postprocess(found, figure, return_datasamples)
+        queries: Any = as_texts(inputs) if task == 'text_to_image' else as_images(inputs)  # type: ignore[arg-type]
+        found: Any = getattr(self, task)(queries, candidates, topk=topk, batch_size=batch_size)
+        return self.postprocess(found, self.visualize(queries, found, task=task, out_file=out_file), return_datasamples)
+
+    # ---- what is searched, and what is asked
 
     def index(
-        self, images: ImageInputs, *, batch_size: int = BATCH_SIZE, unreadable: Optional[Unreadable] = None
+        self, images: Gallery, *, batch_size: int = BATCH_SIZE, unreadable: Optional[Unreadable] = None
     ) -> ImageIndex:
-        """Embed images once, to ask often; see `Searcher.index`."""
-        return self.searcher.index(images, batch_size=batch_size, unreadable=unreadable)
+        """Embed images once, to ask often, or read their vectors from the cache.
+
+        Args:
+            images: one, several or a folder; an index is returned as it is.
+            batch_size: images a step.
+            unreadable: instead of the inferencer's own.
+
+        Raises:
+            ConfigError: a value is out of range, or the index is of another model.
+            DataError: there are no images, or one cannot be read; with ``skip``, none can.
+            MetricError: embeddings are not finite.
+        """
+        check_int('', 'batch_size', batch_size)
+        if isinstance(images, ImageIndex):
+            if images.key != self.encoder.key:
+                raise ConfigError(
+                    'the gallery was indexed by another model or pipeline; make it anew with index(images)'
+                )
+            return images
+        choice: Unreadable = check_one_of('', 'unreadable', unreadable or self.unreadable, get_args(Unreadable))
+        return build_index(
+            as_images(images, unreadable=choice),
+            encoder=self.encoder,
+            cache=self.cache,
+            batch_size=batch_size,
+            unreadable=choice,
+            show_progress=self.show_progress,
+        )
+
+    def check_queries(self, task: Task, queries: Any, *, batch_size: int = BATCH_SIZE) -> None:
+        """Raise what is wrong with queries before a gallery is embedded for them; as in `__call__`."""
+        if task == 'text_to_image':
+            self.encoder.texts(queries, batch_size=batch_size)
+            return
+        if task == 'image_to_image':
+            self._check_comparable()
+        for image in as_images(queries):
+            self.pipeline(image)
+
+    def _check_comparable(self) -> None:
+        if not self.encoder.indexable:
+            name = type(self.model.similarity).__name__
+            raise ConfigError(
+                f'{name} scores pairs of image and text, so that it cannot compare two images; take a model with an '
+                'indexable similarity'
+            )
 
     # ---- the steps of mmengine's inferencer
 
-    def forward(self, inputs: dict) -> list:  # type: ignore[override]
-        """One step of a tower and its neck.
-
-        Args:
-            inputs: a collated batch of the pipeline -> `ImageVector` of each image; or ``tokens`` (M, T) int64 ->
-                `TextVector` of each text.
-        """
-        encoder = self.searcher.encoder
-        return encoder.texts(inputs['tokens']) if 'tokens' in inputs else encoder.images(inputs)
+    def forward(self, inputs: dict) -> list[Vector]:  # type: ignore[override]
+        """One step of a tower and its neck: a collated batch of the pipeline, or ``tokens`` (M, T) int64."""
+        return self.encoder.tokens(inputs['tokens']) if 'tokens' in inputs else self.encoder.images(inputs)
 
     def visualize(  # type: ignore[override]
         self,
@@ -215,14 +247,7 @@ class RetrievalInferencer(BaseInferencer):
         out_file: Optional[str] = None,
         title: str = 'Search',
     ) -> Optional[Figure]:
-        """Draw queries and matches, and write the picture.
-
-        Args:
-            inputs: Q queries.
-            preds: the matches of each.
-            task: one of `searcher.TASKS`.
-            out_file: .png file; None: draw nothing.
-            title: first line of the picture.
+        """Draw Q queries and the matches of each into a .png file; None: draw nothing.
 
         Raises:
             ConfigError: the file cannot be written.
@@ -230,14 +255,9 @@ class RetrievalInferencer(BaseInferencer):
         """
         if out_file is None:
             return None
-        asked, found = task.split('_to_')
+        asked, found = (kind == 'image' for kind in task.split('_to_'))
         figure = draw_matches(
-            inputs,
-            preds,
-            images_asked=asked == 'image',
-            images_found=found == 'image',
-            title=title,
-            read=self.pipeline.read,
+            inputs, preds, images_asked=asked, images_found=found, title=title, read=self.pipeline.read
         )
         save_figure(figure, out_file)
         return figure
@@ -246,28 +266,18 @@ class RetrievalInferencer(BaseInferencer):
         self, preds: Sequence[Sequence[Match]], visualization: Optional[Figure], return_datasamples: bool = False
     ) -> dict:
         """Matches -> what `__call__` returns; images in memory have None for ``answer``."""
-        predictions: list[Any]
-        if return_datasamples:
-            predictions = [
-                InstanceData(
-                    indices=torch.tensor([m.item for m in found]), scores=torch.tensor([m.score for m in found])
-                )
-                for found in preds
-            ]
-        else:
-            predictions = [
-                [m._replace(answer=m.answer if isinstance(m.answer, str) else None)._asdict() for m in found]
-                for found in preds
-            ]
-        return dict(predictions=predictions, visualization=visualization)
+
+        def prediction(found: Sequence[Match]) -> Any:
+            if return_datasamples:
+                scores, items = (torch.tensor([getattr(m, name) for m in found]) for name in ('score', 'item'))
+                return InstanceData(indices=items, scores=scores)
+            return [m._replace(answer=m.answer if isinstance(m.answer, str) else None)._asdict() for m in found]
+
+        return dict(predictions=[prediction(found) for found in preds], visualization=visualization)
 
     @staticmethod
     def list_models(pattern: Optional[str] = None) -> list[str]:  # type: ignore[override]
-        """Names of the shipped configs, as mmpretrain's inferencers list theirs.
-
-        Args:
-            pattern: with wildcards; it may end before the name does.
-        """
+        """Names of the shipped configs, as mmpretrain's inferencers list theirs; see `list_configs`."""
         return list_configs(pattern)
 
     def _init_model(self, cfg: Any, weights: Any, device: str = 'cpu') -> nn.Module:
@@ -275,11 +285,10 @@ class RetrievalInferencer(BaseInferencer):
 
     def _init_pipeline(self, cfg: Any) -> ImagePipeline:
         try:
-            steps = test_steps(cfg)
-            self.tokenizer = build_tokenizer(steps)
-            return ImagePipeline(steps=steps, array_order=self._array_order)
+            self.encoder = Encoder(self.model, cfg, array_order=self._array_order)
         except (TypeError, KeyError) as error:
             raise explain(error) from error
+        return self.encoder.pipeline
 
     def _init_collate(self, cfg: Any) -> Callable:
         return default_collate

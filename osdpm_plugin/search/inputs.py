@@ -1,13 +1,14 @@
-"""What a user calls images or texts, one or many -> a list, checked; pixels -> as a loader gives them."""
+"""What a user calls images, texts or a device -> checked; images in memory -> pixels as a loader gives them."""
 
 from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
 from typing import Any, Literal, Optional, Sequence, Union
 
 import numpy as np
+import torch
+from mmengine.device import get_device
 from mmengine.logging import print_log
 from PIL import Image, ImageOps
 
@@ -19,6 +20,7 @@ ImageInput = Union[str, os.PathLike, np.ndarray, Image.Image]
 ImageInputs = Union[ImageInput, Sequence[ImageInput]]
 Texts = Union[str, Sequence[str]]
 ArrayOrder = Literal['bgr', 'rgb']
+Task = Literal['text_to_image', 'image_to_text', 'image_to_image']
 Unreadable = Literal['raise', 'skip']
 
 SUFFIXES = (
@@ -93,15 +95,10 @@ def as_images(images: ImageInputs, *, unreadable: Unreadable = 'raise') -> list[
         raise DataError(f'images must be paths, arrays or PIL images, got {type(images).__name__}; give a list')
     if not len(images):
         raise DataError('there are no images to search; give a folder or a list of images')
-    return [_as_image(image) for image in images]
-
-
-def _as_image(image: Any) -> ImageInput:
-    if isinstance(image, (str, os.PathLike)):
-        return os.path.expanduser(os.fspath(image))
-    if isinstance(image, (np.ndarray, Image.Image)):
-        return image
-    raise DataError(f'an image must be a path, an array (H, W, C) or a PIL image, got {type(image).__name__}')
+    for image in images:
+        if not isinstance(image, (str, os.PathLike, np.ndarray, Image.Image)):
+            raise DataError(f'an image must be a path, an array (H, W, C) or a PIL image, got {type(image).__name__}')
+    return [os.path.expanduser(os.fspath(i)) if isinstance(i, (str, os.PathLike)) else i for i in images]
 
 
 def as_texts(texts: Texts) -> list[str]:
@@ -121,6 +118,21 @@ def as_texts(texts: Texts) -> list[str]:
             f'{len(blank)} of {len(texts)} texts are blank, first number {blank[0] + 1}; write a few words'
         )
     return list(texts)
+
+
+def check_device(name: Optional[str]) -> str:
+    """A device, or for None the best that is there.
+
+    Raises:
+        ConfigError: it is not there.
+    """
+    name = get_device() if name is None else name
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f'device={name!r} cannot be used ({reason}); take another, e.g. cpu') from error
+    return name
 
 
 def pixels_of(
@@ -158,10 +170,3 @@ def pixels_of(
     else:
         red_first = choose_bands(array, bands)
     return np.ascontiguousarray(to_uint8(red_first, stretch)[..., ::-1])
-
-
-def label_of(image: ImageInput) -> str:
-    """How an image is named in messages: its path, or what it is."""
-    if isinstance(image, (str, os.PathLike)):
-        return str(Path(image))
-    return f'{type(image).__name__} in memory'

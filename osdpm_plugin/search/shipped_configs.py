@@ -9,7 +9,8 @@ from typing import Optional, Union
 
 from mmengine.config import Config
 
-from ..errors import ConfigError, OSDPMError
+from ..errors import ConfigError
+from ..launch.configs import read_config_file
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # of the installed package, or by a link of the checkout; the second: of a checkout on a system without links
@@ -70,14 +71,4 @@ def read_config(config: Union[str, os.PathLike, Config]) -> Config:
     Raises:
         ConfigError: there is no such file, or it cannot be read.
     """
-    if isinstance(config, Config):
-        return config
-    path = find_config(config)
-    try:
-        return Config.fromfile(path)
-    except OSDPMError:
-        raise
-    except Exception as error:  # a config is a program and fails in as many ways
-        raise ConfigError(
-            f'config {path} cannot be read: {type(error).__name__}: {" ".join(str(error).split())}'
-        ) from error
+    return config if isinstance(config, Config) else read_config_file(find_config(config))

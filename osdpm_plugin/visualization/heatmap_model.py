@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, default_collate
 from torch import Tensor, nn
 
+from ..datasets.config_views import test_pipeline
 from ..errors import ConfigError, DataError, OSDPMError
 from ..models.necks import DAPN
 from ..models.retrievers import ImageTextRetriever
@@ -72,9 +73,9 @@ class HeatmapModel:
 
     def __init__(self, cfg: Config, model: nn.Module, *, name: str) -> None:
         self.name = name
-        dataset = _pipeline_owner(cfg)
-        self.read = reader_of(dataset)
-        self.pipeline = Compose([dict(step) for step in dataset['pipeline']])
+        steps = _still_pipeline(cfg)
+        self.read = reader_of(dict(pipeline=steps))
+        self.pipeline = Compose(steps)
         if not isinstance(model, ImageTextRetriever) or not model.similarity.indexable:
             raise ConfigError(
                 f'{name}: heat maps take an ImageTextRetriever with embeddings of images and texts in one space, not '
@@ -130,21 +131,17 @@ class HeatmapModel:
         return data['inputs'], tokens if len(texts) else None
 
 
-def _pipeline_owner(cfg: Config) -> Mapping[str, Any]:
-    """The config of the test data set that has the pipeline.
+def _still_pipeline(cfg: Config) -> list[dict]:
+    """The test pipeline of a config.
 
     Raises:
         ConfigError: there is none, it reads cached features, or a step displaces pixels in another way than a resize
             of both edges.
     """
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    if dataset.get('type') == 'CachedFeatureDataset':
+    if ((cfg.get('test_dataloader') or {}).get('dataset') or {}).get('type') == 'CachedFeatureDataset':
         raise ConfigError('feature_cache replaces images by features, which no heat map can show; leave it out')
-    while 'pipeline' not in dataset and isinstance(dataset.get('dataset'), Mapping):
-        dataset = dataset['dataset']
-    if not dataset.get('pipeline'):
-        raise ConfigError('the config has no test_dataloader with a pipeline; heat maps read images by that')
-    for step in dataset['pipeline']:
+    steps = test_pipeline(cfg)
+    for step in steps:
         name = str(step['type']).rpartition('.')[2]
         if name == 'Resize' and not step.get('keep_ratio'):
             continue
@@ -153,4 +150,4 @@ def _pipeline_owner(cfg: Config) -> Mapping[str, Any]:
                 f'test pipeline: {name} may displace pixels, so that maps would not lie on the image; heat maps take '
                 "dict(type='Resize', scale=(width, height)) without keep_ratio"
             )
-    return dataset
+    return steps

@@ -9,6 +9,7 @@ import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
+from ..datasets.config_views import pipeline_of
 from ..datasets.transforms.load_remote_sensing_image import LoadRemoteSensingImage
 from ..errors import DataError, OSDPMError
 from ..registry import TRANSFORMS
@@ -20,15 +21,13 @@ def reader_of(dataset: Mapping[str, Any]) -> ImageReader:
     """The way in which a data set's pipeline reads images: its choice of bands and depth, without the later steps.
 
     Args:
-        dataset: config of a data set, or of one wrapped round it. Where its pipeline begins with no loader that is
+        dataset: config of a data set, or of a wrapper around one. Where its pipeline begins with no loader that is
             known, `LoadRemoteSensingImage` reads with its defaults.
     """
-    while 'pipeline' not in dataset and isinstance(dataset.get('dataset'), Mapping):
-        dataset = dataset['dataset']
-    for step in dataset.get('pipeline') or ():
+    for step in pipeline_of(dataset):
         transform = TRANSFORMS.get(step['type']) if isinstance(step.get('type'), str) else step.get('type')
         if isinstance(transform, type) and issubclass(transform, (LoadRemoteSensingImage, LoadImageFromFile)):
-            return _reader(TRANSFORMS.build(dict(step)))
+            return _reader(TRANSFORMS.build(step))
     return _reader(LoadRemoteSensingImage())
 
 

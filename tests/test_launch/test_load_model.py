@@ -51,7 +51,7 @@ def test_embeddings_are_those_of_before(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     inferencer = RetrievalInferencer(saved.cfg, saved.checkpoint, device='cpu', show_progress=False)
     np.testing.assert_array_equal(inferencer.index(saved.paths).embedding, want)
-    assert inferencer.searcher.settings['image_tower']['pretrained'] == PLACE, 'the key of a cache stays'
+    assert inferencer.encoder.settings['image_tower']['pretrained'] == PLACE, 'the key of a cache stays'
     cfg = copy.deepcopy(saved.cfg)
     cfg.work_dir = str(tmp_path)
     split = embed_split(cfg, str(saved.checkpoint))

@@ -18,10 +18,11 @@ from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.search import RetrievalInferencer, default_cache_dir, index
 from osdpm_plugin.search import cache as cache_module
 from osdpm_plugin.search.cache import SUFFIX, EmbeddingCache
+from osdpm_plugin.search.encoder import Vector
 from osdpm_plugin.search.image_pipeline import ImagePipeline
-from osdpm_plugin.search.vectors import ImageVector
 from tests.helpers.saved_models import disturb, save
 
+pytestmark = pytest.mark.stack
 CONFIG = 'configs/comparison/vsepp_ucm.py'  # small and quick
 
 
@@ -47,13 +48,13 @@ class Counted(RetrievalInferencer):
         options = dict(dict(device='cpu', show_progress=False), **options)
         super().__init__(saved.cfg if cfg is None else cfg, checkpoint or saved.checkpoint, cache=cache, **options)
         self.embedded = 0
-        encode = self.searcher.encoder.images
+        encode = self.encoder.images
 
         def count(batch):
             self.embedded += len(batch['inputs'])
             return encode(batch)
 
-        self.searcher.encoder.images = count
+        self.encoder.images = count
 
     def embed(self, images):
         """Vectors, and how many images went through the model for them."""
@@ -65,7 +66,6 @@ def files_of(cache):
     return sorted(Path(cache).rglob(f'*{SUFFIX}'))
 
 
-@pytest.mark.stack
 def test_what_is_known_is_read(saved, images, tmp_path):
     cache = tmp_path / 'cache'
     first, count = Counted(saved, cache).embed(images)
@@ -78,7 +78,6 @@ def test_what_is_known_is_read(saved, images, tmp_path):
     np.testing.assert_array_equal(first, without)
 
 
-@pytest.mark.stack
 def test_only_a_changed_image_is_embedded_again(saved, images, tmp_path):
     cache = tmp_path / 'cache'
     first, _ = Counted(saved, cache).embed(images)
@@ -91,7 +90,6 @@ def test_only_a_changed_image_is_embedded_again(saved, images, tmp_path):
     np.testing.assert_allclose(second[2], Counted(saved, None).embed([images / '2.tif'])[0][0], rtol=0, atol=1e-6)
 
 
-@pytest.mark.stack
 def test_equal_content_is_embedded_once(saved, images, tmp_path):
     shutil.copy(images / '1.tif', images / 'copy of 1.tif')
     os.rename(images / '0.tif', images / 'z.tif')
@@ -104,7 +102,6 @@ def test_equal_content_is_embedded_once(saved, images, tmp_path):
     assert Counted(saved, cache).embed(images)[1] == 0, 'a name is no content'
 
 
-@pytest.mark.stack
 def test_new_weights_never_read_old_vectors(saved, images, tmp_path):
     cache = tmp_path / 'cache'
     first, _ = Counted(saved, cache).embed(images)
@@ -118,13 +115,12 @@ def test_new_weights_never_read_old_vectors(saved, images, tmp_path):
     assert Counted(saved, cache, checkpoint=same).embed(images)[1] == 0, 'a file name is no weight'
 
 
-@pytest.mark.stack
 @pytest.mark.parametrize('way', ['load_state_dict', 'in place', 'another tensor', 'statistics'])
 def test_weights_that_change_under_a_live_inferencer(saved, images, tmp_path, way):
     inferencer = Counted(saved, tmp_path / 'cache')
     model, old = inferencer.model, inferencer.index(images)
-    key = inferencer.searcher.key
-    assert inferencer.searcher.key is key, 'hashed once'
+    key = inferencer.encoder.key
+    assert inferencer.encoder.key is key, 'hashed once'
     weight = next(p for p in model.neck.parameters())
     if way == 'load_state_dict':
         other = torch.load(disturb(saved.checkpoint, tmp_path / 'other.pth'), weights_only=False)['state_dict']
@@ -143,7 +139,7 @@ def test_weights_that_change_under_a_live_inferencer(saved, images, tmp_path, wa
     if way == 'load_state_dict':
         fresh = Counted(saved, None, checkpoint=tmp_path / 'other.pth')
         np.testing.assert_array_equal(vectors, fresh.embed(images)[0])
-        assert inferencer.searcher.key == fresh.searcher.key
+        assert inferencer.encoder.key == fresh.encoder.key
 
 
 CHANGES = {
@@ -159,7 +155,6 @@ CHANGES = {
 }
 
 
-@pytest.mark.stack
 @pytest.mark.parametrize('change', CHANGES)
 def test_what_else_decides_an_embedding(saved, images, tmp_path, change):
     """The same weights, otherwise used."""
@@ -168,10 +163,9 @@ def test_what_else_decides_an_embedding(saved, images, tmp_path, change):
     cfg = Config.fromfile(saved.cfg.filename)
     CHANGES[change](cfg)
     changed = Counted(saved, tmp_path / 'cache', cfg=cfg)
-    assert changed.searcher.key != plain.searcher.key and changed.embed(images)[1] == 6
+    assert changed.encoder.key != plain.encoder.key and changed.embed(images)[1] == 6
 
 
-@pytest.mark.stack
 def test_captions_do_not_decide_an_embedding(saved, images, tmp_path):
     Counted(saved, tmp_path / 'cache').embed(images)
     cfg = Config.fromfile(saved.cfg.filename)
@@ -180,7 +174,6 @@ def test_captions_do_not_decide_an_embedding(saved, images, tmp_path):
     assert Counted(saved, tmp_path / 'cache', cfg=cfg).embed(images)[1] == 0
 
 
-@pytest.mark.stack
 @pytest.mark.parametrize('damage', ['cut', 'empty', 'a bit', 'the mark', 'other content'])
 def test_a_damaged_file_is_made_again(saved, images, tmp_path, damage):
     cache = tmp_path / 'cache'
@@ -204,7 +197,6 @@ def test_a_damaged_file_is_made_again(saved, images, tmp_path, damage):
     assert Counted(saved, cache).embed(images)[1] == 0
 
 
-@pytest.mark.stack
 def test_files_wait_for_threads_in_parts(saved, images, tmp_path, monkeypatch):
     """A list of a million images does not become as many futures."""
     want, parts = Counted(saved, None).index(images), []
@@ -221,23 +213,21 @@ def test_files_wait_for_threads_in_parts(saved, images, tmp_path, monkeypatch):
     np.testing.assert_allclose(got.embedding, want.embedding, rtol=0, atol=1e-6)
 
 
-@pytest.mark.stack
 def test_an_interrupted_run_goes_on_where_it_stopped(saved, images, tmp_path):
     inferencer = Counted(saved, tmp_path / 'cache')
-    encode = inferencer.searcher.encoder.images
+    encode = inferencer.encoder.images
 
     def dies_at_the_second_step(batch):
         if inferencer.embedded:
             raise KeyboardInterrupt
         return encode(batch)
 
-    inferencer.searcher.encoder.images = dies_at_the_second_step
+    inferencer.encoder.images = dies_at_the_second_step
     with pytest.raises(KeyboardInterrupt):
         inferencer.embed(images)
     assert Counted(saved, tmp_path / 'cache').embed(images)[1] == 2
 
 
-@pytest.mark.stack
 def test_a_cache_that_cannot_be_written_is_a_warning(saved, images, tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(cache_module, 'print_log', lambda text, **options: said.append(text))
@@ -247,7 +237,6 @@ def test_a_cache_that_cannot_be_written_is_a_warning(saved, images, tmp_path, mo
     assert len(said) == 1 and said[0].startswith('6 embeddings could not be kept in') and 'goes on without' in said[0]
 
 
-@pytest.mark.stack
 def test_an_image_that_changes_while_it_is_read(saved, images, tmp_path, monkeypatch):
     """It is never kept under the digest of its old content."""
     original = ImagePipeline.__call__
@@ -263,7 +252,6 @@ def test_an_image_that_changes_while_it_is_read(saved, images, tmp_path, monkeyp
         Counted(saved, tmp_path / 'cache').embed(images)
 
 
-@pytest.mark.stack
 def test_pairs_are_kept_with_their_regions(tmp_path_factory, tmp_path):
     saved = save('configs/comparison/scan_i2t_ucm.py', tmp_path_factory.mktemp('pairs'))
     first = Counted(saved, tmp_path / 'cache')
@@ -273,21 +261,13 @@ def test_pairs_are_kept_with_their_regions(tmp_path_factory, tmp_path):
     assert (first.embedded, again.embedded) == (6, 0)
 
 
-@pytest.mark.stack
-def test_a_gallery_of_another_model_is_refused(saved, images, tmp_path):
-    gallery = Counted(saved, None).index(images)
-    other = Counted(saved, None, checkpoint=disturb(saved.checkpoint, tmp_path / 'other.pth'))
-    with pytest.raises(ConfigError, match='the gallery was indexed by another model or pipeline; make it anew'):
-        other.text_to_image('a ship', gallery)
-
-
 # ---- the files alone
 
 
 def vectors_of(numbers, width=4):
     """Digest and vector of each number."""
     return {
-        number.to_bytes(32, 'big'): ImageVector(np.random.default_rng(number).normal(size=width).astype(np.float32))
+        number.to_bytes(32, 'big'): Vector(np.random.default_rng(number).normal(size=width).astype(np.float32))
         for number in numbers
     }
 

@@ -11,11 +11,10 @@ from PIL import Image
 from osdpm_plugin.datasets.transforms import LoadRemoteSensingImage
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.search import inputs
-from osdpm_plugin.search.image_pipeline import ImagePipeline, build_tokenizer, test_steps
+from osdpm_plugin.search.image_pipeline import ImagePipeline, build_tokenizer
 from osdpm_plugin.search.inputs import as_images, as_texts, is_one, list_images, pixels_of
 from tests.helpers.generated_data import tiff_bytes
 
-test_steps.__test__ = False  # not a test
 PIXELS = np.random.default_rng(0).integers(0, 255, (9, 7, 3), dtype=np.uint8)  # red first
 
 
@@ -282,22 +281,6 @@ def test_deep_arrays_are_never_black(pipeline):
     assert abs(pipeline.read(PIXELS[..., ::-1].astype(np.uint16) * 12).mean() - PIXELS.mean()) < 5
 
 
-@pytest.mark.parametrize(
-    ('steps', 'words'),
-    [
-        ([RESIZE, PACK], 'reads no image files; begin it with LoadRemoteSensingImage'),
-        ([dict(type='LoadImageFromFile'), dict(type='LoadRegions', folder='x'), PACK], None),
-    ],
-)
-def test_pipelines_that_cannot_serve(steps, words):
-    if words is None:
-        with pytest.raises(DataError, match='an image in memory has no regions'):
-            ImagePipeline(steps=steps)(PIXELS)
-        return
-    with pytest.raises(ConfigError, match=words):
-        ImagePipeline(steps=steps)
-
-
 def test_a_full_disk_is_no_fault_of_an_image(tmp_path, monkeypatch):
     Image.new('RGB', (4, 4)).save(tmp_path / 'a.png')
     pipeline = ImagePipeline(steps=[dict(type='LoadDecodedImage', folder=str(tmp_path / 'kept')), PACK])
@@ -310,13 +293,12 @@ def test_a_full_disk_is_no_fault_of_an_image(tmp_path, monkeypatch):
         pipeline(str(tmp_path / 'a.png'))
 
 
-def test_options_of_the_pipeline():
-    with pytest.raises(ConfigError, match="array_order must be 'bgr' or 'rgb', got 'gbr'"):
+def test_pipelines_that_cannot_serve():
+    with pytest.raises(ConfigError, match='reads no image files; begin it with LoadRemoteSensingImage'):
+        ImagePipeline(steps=[RESIZE, PACK])
+    with pytest.raises(DataError, match='an image in memory has no regions'):
+        ImagePipeline(steps=[dict(type='LoadImageFromFile'), dict(type='LoadRegions', folder='x'), PACK])(PIXELS)
+    with pytest.raises(ConfigError, match="array_order must be one of 'bgr', 'rgb', got 'gbr'"):
         ImagePipeline(steps=[dict(type='LoadImageFromFile')], array_order='gbr')
     with pytest.raises(ConfigError, match='has no TokenizeCaptions'):
         build_tokenizer([RESIZE])
-    for cfg in ({}, dict(test_dataloader=None), dict(test_dataloader=dict(dataset=dict(pipeline=[])))):
-        with pytest.raises(ConfigError, match=r'has no test_dataloader\.dataset\.pipeline'):
-            test_steps(cfg)
-    wrapped = dict(test_dataloader=dict(dataset=dict(type='CachedFeatureDataset', dataset=dict(pipeline=[RESIZE]))))
-    assert test_steps(wrapped) == [RESIZE]

@@ -22,6 +22,11 @@ def matches_of(numbers):
     return [Match(r, 1 - 0.1 * r, n, n) for r, n in enumerate(numbers, start=1)]
 
 
+def draw(queries, answers, *, asked=False, found=True, read=image_of):
+    """Words are asked and images found, unless said otherwise."""
+    return draw_matches(queries, answers, images_asked=asked, images_found=found, title='a title', read=read)
+
+
 def render(figure):
     figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())[..., :3]
@@ -35,14 +40,7 @@ def place_of(pixels, number):
 
 def test_words_and_images():
     numbers = [10, 20, 30, 40, 50, 60]
-    figure = draw_matches(
-        ['a ship in a harbour', 'two planes'],
-        [matches_of(numbers), matches_of([200])],
-        images_asked=False,
-        images_found=True,
-        title='a title',
-        read=image_of,
-    )
+    figure = draw(['a ship in a harbour', 'two planes'], [matches_of(numbers), matches_of([200])])
     pixels = render(figure)
     places = [place_of(pixels, n) for n in numbers]
     assert pixels.shape[1] == WIDTH and all(place[2:] == (TILE_SIZE, TILE_SIZE) for place in places)
@@ -57,7 +55,7 @@ def test_words_and_images():
 
 def test_images_and_texts():
     found = [Match(1, 0.5, 0, 'a harbour ' * 60), Match(2, -0.25, 1, 'a river')]
-    figure = draw_matches([9], [found], images_asked=True, images_found=False, title='t', read=image_of)
+    figure = draw([9], [found], asked=True, found=False)
     assert place_of(render(figure), 9)[:1] == (MARGIN,)
     texts = [text.get_text() for text in figure.texts]
     assert 'a river' in texts and {'0.500', '-0.250'} <= set(texts) and any(t.endswith('\u2026') for t in texts)
@@ -70,38 +68,28 @@ def test_images_and_texts():
 def test_names_of_files(tmp_path):
     Image.new('RGB', (5, 5)).save(tmp_path / 'port.png')
     path = str(tmp_path / 'port.png')
-    figure = draw_matches(
-        [path],
-        [[Match(1, 1.0, 0, path)]],
-        images_asked=True,
-        images_found=True,
-        title='t',
-        read=lambda p: np.asarray(Image.open(p)),
-    )
+    figure = draw([path], [[Match(1, 1.0, 0, path)]], asked=True, read=lambda p: np.asarray(Image.open(p)))
     assert [text.get_text() for text in figure.texts].count('port.png') == 2
 
 
 def test_long_answers():
-    many = matches_of([1] * 500)
-    figure = draw_matches(['a'], [many], images_asked=False, images_found=True, title='t', read=image_of)
-    assert str(MOST_DRAWN) in [text.get_text() for text in figure.texts]
-    assert str(MOST_DRAWN + 1) not in [text.get_text() for text in figure.texts]
+    texts = [text.get_text() for text in draw(['a'], [matches_of([1] * 500)]).texts]
+    assert str(MOST_DRAWN) in texts and str(MOST_DRAWN + 1) not in texts
 
 
 def test_queries_that_do_not_fit_are_left_out(monkeypatch):
     said = []
     monkeypatch.setattr(picture, 'print_log', lambda text, **options: said.append(text))
-    options = dict(images_asked=False, images_found=True, title='t', read=image_of)
-    one, two, three = (draw_matches(list('abc')[:n], [matches_of([7])] * n, **options).bbox.height for n in range(1, 4))
+    one, two, three = (draw(list('abc')[:n], [matches_of([7])] * n).bbox.height for n in range(1, 4))
     assert not said and three - two == two - one
     for limit, drawn in ((three, 3), (three - 1, 2), (two - 1, 1)):
         monkeypatch.setattr(picture, 'MAX_HEIGHT', limit)
-        figure = draw_matches(list('abc'), [matches_of([7])] * 3, **options)
+        figure = draw(list('abc'), [matches_of([7])] * 3)
         assert figure.bbox.height == (one, two, three)[drawn - 1]
         assert [t.get_text() for t in figure.texts if t.get_text() in list('abc')] == list('abc')[:drawn]
     assert [text.split(';')[0] for text in said] == [
         f'the picture shows the first {drawn} of 3 queries' for drawn in (2, 1)
     ]
     monkeypatch.undo()
-    figure = draw_matches(['a'] * 200, [matches_of([7])] * 200, **options)
+    figure = draw(['a'] * 200, [matches_of([7])] * 200)
     assert MAX_HEIGHT - three < figure.bbox.height <= MAX_HEIGHT

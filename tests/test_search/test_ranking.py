@@ -103,7 +103,7 @@ def test_batch_size_does_not_change_the_ranking(case):
     for batch_size in (1, 5, 64):
         got = inferencer.text_to_image(saved.texts, saved.paths, topk=6, batch_size=batch_size)
         np.testing.assert_allclose(scores_from(got, (30, 6)), scores_from(want, (30, 6)), rtol=0, atol=1e-2)
-        if not inferencer.searcher.encoder.half:
+        if not inferencer.encoder.half:
             assert order_of(got) == order_of(want)
 
 
@@ -113,13 +113,13 @@ def test_one_query_alone_is_ranked_as_among_others(case):
     among = inferencer.text_to_image(saved.texts, gallery, topk=3)
     alone = inferencer.text_to_image(saved.texts[7], gallery, topk=3)
     assert len(alone) == 3 and [m.score for m in alone] == pytest.approx([m.score for m in among[7]], abs=1e-2)
-    if not inferencer.searcher.encoder.half:
+    if not inferencer.encoder.half:
         assert [m.item for m in alone] == [m.item for m in among[7]]
 
 
 def test_image_to_image(case):
     saved, inferencer, _ = case
-    if not inferencer.searcher.encoder.indexable:
+    if not inferencer.encoder.indexable:
         with pytest.raises(ConfigError, match='scores pairs of image and text, so that it cannot compare two images'):
             inferencer.image_to_image(saved.paths[0], saved.paths)
         return

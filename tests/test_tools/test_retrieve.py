@@ -151,7 +151,7 @@ def test_pairs(tmp_path_factory, retrieve):
         ([TEXT], dict(config='nothing'), 'config nothing is neither a file nor a shipped config'),
         ([TEXT], dict(checkpoint='none.pth'), 'checkpoint none.pth does not exist'),
         ([TEXT], dict(out='a.jpg'), 'must name a .png file'),
-        ([TEXT], dict(batch_size=0), 'batch_size must be an int of at least 1, got 0'),
+        ([TEXT], dict(batch_size=0), 'batch_size must be a whole number of at least 1, got 0'),
         ([TEXT], dict(device='tpu'), "device='tpu' cannot be used"),
         (['--image', 'gone.png'], {}, 'image gone.png cannot be read'),
     ],

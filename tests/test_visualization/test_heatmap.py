@@ -131,7 +131,7 @@ def test_tool(models, tmp_path, monkeypatch, capsys):
             ('--cfg-options', 'test_dataloader.dataset.pipeline.1.keep_ratio=True'),
             'Resize may displace pixels',
         ),
-        ('a.png', ('--cfg-options', 'test_dataloader.dataset.pipeline=[]'), 'no test_dataloader with a pipeline'),
+        ('a.png', ('--cfg-options', 'test_dataloader.dataset.pipeline=[]'), 'no test_dataloader.dataset.pipeline'),
         ('a.png', ('--cfg-options', 'feature_cache=somewhere'), 'feature_cache replaces images by features'),
     ],
 )

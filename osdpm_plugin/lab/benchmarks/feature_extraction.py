@@ -18,10 +18,11 @@ from mmengine.config import Config
 from mmengine.dataset import default_collate
 from PIL import Image
 
+from ...datasets.config_views import test_pipeline
 from ...models.retrievers import ImageTextRetriever
 from ...search.encoder import Encoder
-from ...search.image_pipeline import ImagePipeline, test_steps
-from ...search.index import IndexBuilder
+from ...search.image_pipeline import ImagePipeline
+from ...search.index import build_index
 from .bare_loop import PRECISIONS, BareLoop, running_in
 from .photos import write_photos
 from .report import Goal, comparison
@@ -36,18 +37,11 @@ SHARE_OF_PEAK = 0.8  # goal on a GPU: speed of the archive path, as a share of t
 
 def archive_path(cfg: Config, model: ImageTextRetriever, batch_size: int) -> Callable[[list[str]], np.ndarray]:
     """A call that embeds files as `RetrievalInferencer.index` does without a cache: N paths -> (N, D) float32."""
+    encoder = Encoder(model, cfg)
 
     def embed(paths: list[str]) -> np.ndarray:
-        builder = IndexBuilder(
-            pipeline=ImagePipeline(steps=test_steps(cfg)),
-            encode=Encoder(model, cfg).images,
-            key='benchmark',
-            cache=None,
-            batch_size=batch_size,
-            unreadable='raise',
-            show_progress=False,
-        )
-        return builder.build(paths).embedding
+        options: Any = dict(cache=None, batch_size=batch_size, unreadable='raise', show_progress=False)
+        return build_index(paths, encoder=encoder, **options).embedding
 
     return embed
 
@@ -114,7 +108,7 @@ def compare_extraction(
     """
     write_photos(folder, count)
     paths = [str(folder / 'images' / f'{i}.jpg') for i in range(count)]
-    pipeline = ImagePipeline(steps=test_steps(cfg))
+    pipeline = ImagePipeline(steps=test_pipeline(cfg))
     ready = [
         default_collate([pipeline(path) for path in paths[start : start + batch_size]])
         for start in range(0, count, batch_size)

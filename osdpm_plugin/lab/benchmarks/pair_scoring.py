@@ -15,13 +15,14 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from ...datasets.config_views import test_pipeline
 from ...evaluation.exact_scores import chunks
 from ...evaluation.pairwise_scores import PairScorer, score_pairs
 from ...models.backbones import WordEmbedding
 from ...models.comparison.camp import CrossModalMessagePassing
 from ...models.comparison.scan import StackedCrossAttention
 from ...registry import MODELS
-from ...search.image_pipeline import build_tokenizer, test_steps
+from ...search.image_pipeline import build_tokenizer
 from ...structures import NeckOutput, TextFeatures
 from .report import comparison
 from .timing import in_turns, spread
@@ -162,7 +163,7 @@ def score_noise(
             module.set_vocabulary(WORDS)
     rng = np.random.default_rng(0)
     texts = [' '.join(rng.choice(WORDS, rng.integers(5, 21))) for _ in range(captions)]
-    tokens = torch.from_numpy(build_tokenizer(test_steps(cfg))(texts)).to(device)
+    tokens = torch.from_numpy(build_tokenizer(test_pipeline(cfg))(texts)).to(device)
     pixels = torch.from_numpy(rng.standard_normal((images, 3, size, size), dtype=np.float32)).to(device)
     return compare_scoring(model, pixels, tokens, repeats=repeats, shard=shard, device=device)
 

@@ -12,6 +12,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ...datasets.sets.wrappers import found_in
 from ...errors import ConfigError
 from ...evaluation import ImageTextRecall
 from ...launch.selection import describe_selection
@@ -87,7 +88,7 @@ class TestRecord:
         if not found or found[0].report is None:
             raise ConfigError('test_evaluator has no ImageTextRecall with queries_file; result files are made of it')
         report = found[0].report
-        dataset = _innermost(runner.test_dataloader.dataset)
+        dataset = next(found_in(runner.test_dataloader.dataset, lambda part: not hasattr(part, 'dataset')))
         data_hash, images, captions = data_sha256(dataset)
         local = os.path.isfile(self.checkpoint)
         return RunResult(
@@ -136,10 +137,3 @@ class _Checkpoint(Hook):
         self.seed, self.epoch = (int(meta[key]) if meta.get(key) is not None else None for key in ('seed', 'epoch'))
         if not self.local:
             self.sha256 = weights_sha256(checkpoint.get('state_dict', checkpoint))
-
-
-def _innermost(dataset: Any) -> Any:
-    """The data set within wrappers, which cache or repeat it."""
-    while hasattr(dataset, 'dataset'):
-        dataset = dataset.dataset
-    return dataset

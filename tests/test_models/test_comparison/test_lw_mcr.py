@@ -331,6 +331,14 @@ def test_a_teacher_of_another_size_and_tokenizer(tmp_path):
     assert all(v.isfinite() for v in out.values())
 
 
+def test_the_test_pipeline_of_a_teacher_is_found_inside_wrappers(teacher_files):
+    cfg = Config.fromfile(teacher_files['config'])
+    cfg.test_dataloader.dataset = dict(type='CachedFeatureDataset', cache='c', dataset=cfg.test_dataloader.dataset)
+    cfg.dump(teacher_files['config'])
+    teacher = Teacher(**teacher_files, device=torch.device('cpu'))
+    assert teacher.image_size == (64, 64) and teacher.tokenizer(['a']).shape[0] == 1
+
+
 def test_a_teacher_of_several_views_sees_the_one_that_the_student_sees(tmp_path):
     cfg = tiny.osdpm_cfg()
     files = write_teacher(tmp_path, dict(cfg, test_views=4), tiny.TOKENIZER, 32, tiny.build())
@@ -420,9 +428,11 @@ def test_what_is_wrong_with_a_teacher(teacher_files, tmp_path):
     other = write_teacher(tmp_path, words.pair_cfg(), words.TOKENIZER, 64, tiny.build())
     with pytest.raises(CheckpointError, match='is of another model than .*teacher.py: .*; set teacher.config'):
         loss(a_student(other))
-    Config(dict(model=words.pair_cfg())).dump(tmp_path / 'bare.py')
-    with pytest.raises(ConfigError, match='has no TokenizeCaptions'):
-        loss(a_student(dict(teacher_files, config=str(tmp_path / 'bare.py'))))
+    for pipeline, fault in (([], 'dataset.pipeline'), ([dict(type='Resize', scale=64)], 'TokenizeCaptions')):
+        loader = dict(dataset=dict(pipeline=pipeline))
+        Config(dict(model=words.pair_cfg(), test_dataloader=loader)).dump(tmp_path / 'bare.py')
+        with pytest.raises(ConfigError, match=rf'bare\.py has no .*{fault}'):
+            loss(a_student(dict(teacher_files, config=str(tmp_path / 'bare.py'))))
 
 
 def test_cached_features_serve_student_and_teacher_of_one_tower(tmp_path):

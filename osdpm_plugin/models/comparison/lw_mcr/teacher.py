@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from ....datasets.config_views import test_pipeline
 from ....errors import CheckpointError, ConfigError
 from ....pretrained.fit import misfit, named_weights
 from ....registry import MODELS, TASK_UTILS
@@ -42,7 +43,7 @@ class Teacher:
                 f'teacher: config file {config} does not exist; set teacher.config to the one it was trained with'
             )
         cfg = Config.fromfile(config)
-        steps = {step['type']: step for step in _test_pipeline(cfg)}
+        steps = {step['type']: step for step in test_pipeline(cfg)}
         if 'TokenizeCaptions' not in steps:
             raise ConfigError(
                 f"teacher: the test pipeline of {config} has no TokenizeCaptions; name a retriever's config"
@@ -84,11 +85,6 @@ class Teacher:
             images = F.interpolate(images.float(), size=self.image_size, mode='bilinear', antialias=True)
         inputs = self.model.data_preprocessor(dict(inputs=images))['inputs']
         return as_image_features(self.model.image_tower(inputs))
-
-
-def _test_pipeline(cfg: Config) -> Sequence[dict]:
-    loader: Any = cfg.get('test_dataloader') or {}
-    return (loader.get('dataset') or {}).get('pipeline') or ()
 
 
 def _edge(scale: Any) -> Optional[tuple[int, int]]:
