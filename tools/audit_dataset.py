@@ -21,6 +21,7 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.lab.data.auditing import audit, exclusions, read_sets, to_markdown, write_exclude_lists
 from osdpm_plugin.lab.data.auditing.near_duplicates import DEFAULT_MAX_DISTANCE
 from osdpm_plugin.launch import run_tool
+from osdpm_plugin.utils.checks import check_int
 from osdpm_plugin.utils.result_files import write_json
 
 IDENTITIES = {'verbatim': str.strip, 'normalised': normalise_caption}
@@ -66,12 +67,10 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         help='audit with these images left out of the split of --exclude-from',
     )
     args = parser.parse_args(argv)
-    if not 0 <= args.split_seed < 2**63:
-        parser.error(f'--split-seed must lie between 0 and 2**63 - 1, got {args.split_seed}')
-    if not 0 <= args.max_distance < 64:
-        parser.error(f'--max-distance must lie between 0 and 63, got {args.max_distance}')
-    if args.threads is not None and args.threads < 1:
-        parser.error(f'--threads must be at least 1, got {args.threads}')
+    check_int('', '--split-seed', args.split_seed, least=0, most=2**63 - 1)
+    check_int('', '--max-distance', args.max_distance, least=0, most=63)
+    if args.threads is not None:
+        check_int('', '--threads', args.threads)
     return args
 
 

@@ -33,6 +33,7 @@ from osdpm_plugin.lab.benchmarks import (
     training_step,
 )
 from osdpm_plugin.launch import run_tool
+from osdpm_plugin.utils.checks import check_int
 
 ROOT = Path(__file__).resolve().parent.parent
 LARGE = 10_000  # images of the test of memory
@@ -90,8 +91,8 @@ def check(what: str, given: Options) -> None:
             takes = ', '.join(map(_option, TAKES[what])) or 'none but --out'
             raise ConfigError(f'{_option(key)} does not apply to {what}, whose options are {takes}; leave it out')
     for key, value in given.items():
-        if isinstance(value, int) and value < (0 if key == 'workers' else 1):
-            raise ConfigError(f'{_option(key)} must be at least {0 if key == "workers" else 1}, got {value}')
+        if isinstance(value, int):
+            check_int('', _option(key), value, least=0 if key == 'workers' else 1)
     if 'config' in given and not Path(given['config']).is_file():
         raise ConfigError(f'config file {given["config"]} does not exist; check --config')
     if 'out' in given:

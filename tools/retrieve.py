@@ -25,6 +25,7 @@ from osdpm_plugin.launch import Overrides, load_config, run_tool
 from osdpm_plugin.search import RetrievalInferencer, Skipped, default_cache_dir, find_config
 from osdpm_plugin.search.inputs import as_texts
 from osdpm_plugin.search.searcher import Task
+from osdpm_plugin.utils.checks import check_int
 from osdpm_plugin.visualization import check_png
 
 NAMED = 3  # unreadable images that are named
@@ -80,8 +81,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         sys.stdout.reconfigure(errors='backslashreplace')  # what its encoding lacks, as on standard error
     args.config = str(find_config(args.config))
     args.launcher, args.local_rank = 'none', 0
-    if args.topk < 1:
-        raise ConfigError(f'--topk must be at least 1, got {args.topk}')
+    check_int('', '--topk', args.topk)
     if args.texts:
         as_texts(args.texts)
     if not Path(args.images).expanduser().is_dir():

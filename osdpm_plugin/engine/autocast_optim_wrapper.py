@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from ..errors import ConfigError
 from ..registry import OPTIM_WRAPPERS
+from ..utils.checks import check_number, check_one_of
 
 _DTYPES = dict(bfloat16=torch.bfloat16, float16=torch.float16)
 
@@ -54,13 +55,11 @@ class AutocastOptimWrapper(OptimWrapper):
     ) -> None:
         clip_grad = None if clip_grad is None else dict(clip_grad)  # mmengine takes its type out
         super().__init__(optimizer, accumulative_counts=accumulative_counts, clip_grad=clip_grad)
-        if dtype not in _DTYPES:
-            raise ConfigError(f'optim_wrapper: dtype must be one of {sorted(_DTYPES)}, got {dtype!r}')
-        if loss_scale is not None and (dtype != 'float16' or loss_scale <= 0):
-            raise ConfigError(
-                f'optim_wrapper: loss_scale must be positive and is for float16 alone, got {loss_scale} with {dtype}'
-            )
-        self.dtype = _DTYPES[dtype]
+        self.dtype = _DTYPES[check_one_of('optim_wrapper', 'dtype', dtype, _DTYPES)]
+        if loss_scale is not None and dtype != 'float16':
+            raise ConfigError(f'optim_wrapper: loss_scale is for float16 only, got {loss_scale} with {dtype}')
+        if loss_scale is not None:
+            check_number('optim_wrapper', 'loss_scale', loss_scale, above=0)
         if dtype == 'float16':
             device = optimizer.param_groups[0]['params'][0].device.type
             self.loss_scaler = GradScaler(device, init_scale=2.0**16 if loss_scale is None else loss_scale)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Optional, Sequence
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from ..errors import ConfigError
 from ..registry import HOOKS
+from ..utils.unwrap import unwrapped
 
 
 @HOOKS.register_module()
@@ -40,7 +40,7 @@ class CompileHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """Have each module compiled when it is first called."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         for name in self.modules:
             try:
                 module = model.get_submodule(name)

@@ -16,6 +16,7 @@ from torch.distributed.tensor import DTensor
 
 from ..errors import ConfigError, OSDPMError
 from ..registry import HOOKS
+from ..utils.checks import check_int, check_one_of
 
 COUNT = 'nonfinite_batches'  # in the message hub, so that it survives --resume
 
@@ -43,12 +44,8 @@ class FiniteLossHook(Hook):
     priority = 'VERY_HIGH'
 
     def __init__(self, *, on_nonfinite: Literal['raise', 'skip'] = 'raise', max_skips: int = 10) -> None:
-        if on_nonfinite not in ('raise', 'skip'):
-            raise ConfigError(f"FiniteLossHook: on_nonfinite must be 'raise' or 'skip', got {on_nonfinite!r}")
-        if max_skips < 0:
-            raise ConfigError(f'FiniteLossHook: max_skips must be at least 0, got {max_skips}')
-        self.on_nonfinite = on_nonfinite
-        self.max_skips = max_skips
+        self.on_nonfinite = check_one_of('FiniteLossHook', 'on_nonfinite', on_nonfinite, ('raise', 'skip'))
+        self.max_skips = check_int('FiniteLossHook', 'max_skips', max_skips, least=0)
         self._batch: Any = None
         self._buffers: list[tuple[Tensor, Tensor]] = []
         self._unguarded: dict[str, Any] = {}  # what the optimizer wrapper itself holds under the names replaced

@@ -13,8 +13,9 @@ from mmengine.logging import print_log
 from ..datasets.sets.wrappers import found_in
 from ..datasets.transforms.mmcv_loader import LOADERS
 from ..datasets.transforms.unreadable_image import UnreadableImage, describe_failed
-from ..errors import ConfigError, DataError
+from ..errors import DataError
 from ..registry import HOOKS
+from ..utils.checks import check_int, check_one_of
 
 
 @HOOKS.register_module()
@@ -39,14 +40,9 @@ class UnreadableImageHook(Hook):
     """
 
     def __init__(self, *, on_error: Literal['raise', 'skip'] = 'raise', max_images: int = 10) -> None:
-        if on_error not in ('raise', 'skip'):
-            raise ConfigError(f"UnreadableImageHook: on_error must be 'raise' or 'skip', got {on_error!r}")
-        if max_images < 1:
-            raise ConfigError(
-                f"UnreadableImageHook: max_images must be at least 1, got {max_images}; on_error='raise' allows none"
-            )
-        self.on_error = on_error
-        self.max_images = max_images
+        owner, hint = 'UnreadableImageHook', "on_error='raise' allows none"
+        self.on_error = check_one_of(owner, 'on_error', on_error, ('raise', 'skip'))
+        self.max_images = check_int(owner, 'max_images', max_images, hint=hint)
 
     def before_train(self, runner: Any) -> None:
         """Prepare the training data, and the validation data before its workers start."""

@@ -13,6 +13,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from ..errors import ConfigError
 from ..evaluation.embedded_split import TOLERANCE, EmbeddedSplit, EmbeddingCollector
 from ..registry import HOOKS
+from ..utils.checks import check_int
 from ..utils.unwrap import unwrapped
 
 FIELDS = ('image_id', 'caption_ids', 'tokens', 'img_path', 'captions', 'image_embed', 'text_embed')
@@ -60,17 +61,11 @@ class RetrievalVisualizationHook(Hook):
         owner = type(self).__name__
         if (interval is None) != bool(epochs):
             raise ConfigError(f'{owner}: give either epochs, e.g. (1, 10, 24), or interval, e.g. 5')
-        numbers = dict(queries=queries, topk=topk, **{f'epochs[{i}]': epoch for i, epoch in enumerate(epochs)})
-        for key, value in (numbers if interval is None else dict(numbers, interval=interval)).items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f'{owner}: {key} must be an int of at least 1, got {value!r}')
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise ConfigError(f'{owner}: seed must be an int of at least 0, got {seed!r}')
-        self.epochs = frozenset(epochs)
-        self.interval = interval
-        self.queries = queries
-        self.topk = topk
-        self.seed = seed
+        self.epochs = frozenset(check_int(owner, f'epochs[{i}]', epoch) for i, epoch in enumerate(epochs))
+        self.interval = None if interval is None else check_int(owner, 'interval', interval)
+        self.queries = check_int(owner, 'queries', queries)
+        self.topk = check_int(owner, 'topk', topk)
+        self.seed = check_int(owner, 'seed', seed, least=0)
         self.only_misses = only_misses
         self._training = False
         self._samples: list[dict[str, Any]] = []

@@ -14,6 +14,7 @@ from mmengine.config import Config
 
 from ..errors import ConfigError
 from ..registry import DATASETS
+from ..utils.checks import check_bool
 
 ON_TEST = 'select_on_test = True: the best checkpoint is chosen on the TEST split; its numbers are optimistic'
 
@@ -31,9 +32,7 @@ def check_selection(cfg: Config) -> Optional[str]:
         ConfigError: val and test are the same split, ``save_best`` is set, and the config has no
             ``select_on_test = True``; or that key is not a bool.
     """
-    allowed = cfg.get('select_on_test', False)
-    if not isinstance(allowed, bool):
-        raise ConfigError(f'select_on_test={allowed!r} must be True or False')
+    allowed = check_bool('', 'select_on_test', cfg.get('select_on_test', False))
     shared = _shared(cfg)
     if save_best_of(cfg) is None or not shared:
         return None

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..errors import ConfigError
 from ..evaluation import ranks_from_embeddings, recall_at, score_matrix
 from ..evaluation.embedded_split import EmbeddedSplit
+from ..utils.checks import check_int
 
 RECALL_AT = (1, 5, 10)
 
@@ -98,8 +98,7 @@ def retrieve(
         MetricError: ids or embeddings of the split contradict each other.
     """
     for key, value, least in (('queries', queries, 1), ('topk', topk, 1), ('seed', seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigError(f'{key} must be an int of at least {least}, got {value!r}')
+        check_int('', key, value, least=least)
     images, texts = torch.from_numpy(split.image_embed), torch.from_numpy(split.text_embed)
     ranks = ranks_from_embeddings(
         images, texts, split.image_ids, split.caption_image_ids, caption_ids=split.caption_ids

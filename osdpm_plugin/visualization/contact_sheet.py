@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import ConfigError
+from ..utils.checks import check_int
 from .images import ImageReader, read_image, tile_of
 from .page import INK, TILE, Page, wrap
 
@@ -41,8 +42,8 @@ def pick_examples(dataset: Any, number: int, *, seed: int = 0) -> list[Example]:
     Raises:
         ConfigError: a number is out of range, or the data set has no captions.
     """
-    if number < 1 or seed < 0:
-        raise ConfigError(f'a contact sheet needs at least 1 image and a seed of at least 0, got {number} and {seed}')
+    check_int('contact sheet', 'number', number)
+    check_int('contact sheet', 'seed', seed, least=0)
     draw = np.random.default_rng(seed)
     examples = []
     for index in draw.choice(len(dataset), size=min(number, len(dataset)), replace=False):
@@ -71,9 +72,7 @@ def draw_contact_sheet(
         DataError: an image cannot be read.
         ConfigError: ``columns`` is out of range, or the picture would be too high.
     """
-    most = WIDTH // (4 * GAP)
-    if not 1 <= columns <= most:
-        raise ConfigError(f'columns must lie between 1 and {most}, got {columns}')
+    check_int('contact sheet', 'columns', columns, most=WIDTH // (4 * GAP))
     page = Page(WIDTH)
     size = (WIDTH - (columns + 1) * GAP) // columns
     margin = (WIDTH - columns * size - (columns - 1) * GAP) // 2

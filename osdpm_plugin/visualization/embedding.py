@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 
 from ..errors import ConfigError
 from ..evaluation.embedded_split import EmbeddedSplit
+from ..utils.checks import check_int
 from .embedding_figures import ClusterFigures, cluster_figures
 from .embedding_layout import align, first_captions, tsne
 from .page import DPI, GREY, INK, LINE_HEIGHT, RULE, Page, font_of, pixels_of, text_width, wrap
@@ -107,8 +108,7 @@ def draw_embeddings(
     Raises:
         ConfigError: ``most_classes`` is out of range.
     """
-    if not 1 <= most_classes <= MOST_CLASSES:
-        raise ConfigError(f'most_classes must lie between 1 and {MOST_CLASSES}, got {most_classes}')
+    check_int('', 'most_classes', most_classes, most=MOST_CLASSES)
     counts = Counter(label for label in labels if label is not None)
     shown = sorted(counts, key=lambda label: (-counts[label], label))[:most_classes]
     page = Page(WIDTH)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..evaluation.embedded_split import EmbeddedSplit
+from ..utils.checks import check_int
 
 CHUNK = 512  # queries at a time
 
@@ -57,8 +58,7 @@ def cluster_figures(split: EmbeddedSplit, labels: Sequence[Optional[str]], *, ne
     Raises:
         ConfigError: ``neighbours`` is not positive, or there are no two classes.
     """
-    if isinstance(neighbours, bool) or not isinstance(neighbours, int) or neighbours < 1:
-        raise ConfigError(f'neighbours must be an int of at least 1, got {neighbours!r}')
+    check_int('', 'neighbours', neighbours)
     kept = np.array([label is not None for label in labels])
     names, label = np.unique(np.array([name for name in labels if name is not None], dtype=str), return_inverse=True)
     if len(names) < 2:

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..utils.checks import check_int
 
 GRID = 14
 WINDOW = 2
@@ -57,11 +57,10 @@ def occlusion_relevance(
         ConfigError: a number is out of range.
     """
     check_grid(grid, window)
-    if batch_size < 1 or grid > min(image.shape[1:]):
-        raise ConfigError(
-            f'grid={grid} and batch_size={batch_size} must lie between 1 and, for the grid, the '
-            f'{min(image.shape[1:])} pixels of the shorter edge of the image that the model sees'
-        )
+    check_int('', 'batch_size', batch_size)
+    pixels = min(image.shape[1:])
+    hint = f'the shorter edge of the image that the model sees has {pixels} pixels'
+    check_int('', 'grid', grid, most=pixels, hint=hint)
     whole = _scores(embed(image[None]), targets)  # (1, T)
     painted = _without_windows(image, grid, window)
     places = grid - window + 1
@@ -74,10 +73,8 @@ def occlusion_relevance(
 
 def check_grid(grid: int, window: int) -> None:
     """Raise ConfigError unless a window of this edge fits into a grid of this edge and leaves something visible."""
-    if not isinstance(grid, int) or not isinstance(window, int) or not 1 <= window < grid:
-        raise ConfigError(
-            f'grid={grid!r} and window={window!r} must be ints with 1 <= window < grid, e.g. {GRID} and {WINDOW}'
-        )
+    check_int('', 'grid', grid, least=2, hint=f'e.g. {GRID}')
+    check_int('', 'window', window, most=grid - 1, hint=f'it must be smaller than the grid, e.g. {WINDOW}')
 
 
 def _without_windows(image: Tensor, grid: int, window: int) -> Iterator[Tensor]:

@@ -235,7 +235,7 @@ def test_two_processes_decide_alike(tmp_path):
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
-    [(dict(on_nonfinite='ignore'), "must be 'raise' or 'skip', got 'ignore'"), (dict(max_skips=-1), 'at least 0')],
+    [(dict(on_nonfinite='ignore'), "must be one of 'raise', 'skip', got 'ignore'"), (dict(max_skips=-1), 'at least 0')],
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(ConfigError, match=message):

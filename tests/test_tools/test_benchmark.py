@@ -56,9 +56,9 @@ def test_scoring(benchmark, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (['step', '--repeats=0'], '--repeats must be at least 1'),
-        (['input', '--workers=-1'], '--workers must be at least 0'),
-        (['step', '--precision=fp8'], 'precision must be one of fp32, bf16'),
+        (['step', '--repeats=0'], '--repeats must be a whole number of at least 1'),
+        (['input', '--workers=-1'], '--workers must be a whole number of at least 0'),
+        (['step', '--precision=fp8'], "--precision must be one of 'fp32', 'bf16'"),
         (['step', '--config=no.py'], 'no.py does not exist'),
         (['all', '--config=no.py'], '--config does not apply to all, whose options are --repeats, --device'),
         (['recall', '--device=cpu'], '--device does not apply to recall'),

@@ -29,6 +29,7 @@ from torchvision.datasets import ImageFolder
 
 from ...datasets.sets.seed_by_position import seedable
 from ...errors import ConfigError
+from ...utils.checks import check_int
 from .photos import CAPTIONS, write_photos
 from .report import Goal, comparison
 from .timing import Pairs, rounds, spread
@@ -48,13 +49,11 @@ class Shape:
     """
 
     def __init__(self, *, count: int, batch_size: int, workers: int) -> None:
-        if batch_size < 1 or workers < 0 or count < batch_size or count % batch_size:
-            raise ConfigError(
-                f'--images {count} must be a multiple of --batch-size {batch_size}, and --workers {workers} at least 0'
-            )
-        self.count = count
-        self.batch_size = batch_size
-        self.workers = workers
+        self.count = check_int('', '--images', count)
+        self.batch_size = check_int('', '--batch-size', batch_size)
+        self.workers = check_int('', '--workers', workers, least=0)
+        if count % batch_size:
+            raise ConfigError(f'--images {count} must be a multiple of --batch-size {batch_size}')
 
 
 def our_loader(cfg: Config, root: Path, shape: Shape) -> DataLoader:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from ...errors import ConfigError, DataError
+from ...utils.checks import check_number
 
 MB = 2**20
 LEAST_SAMPLES = 5
@@ -53,8 +54,8 @@ def memory_slope(
         DataError: fewer than five samples remain, or they are of one moment.
         ConfigError: ``warmup`` or ``level`` is out of range.
     """
-    if not 0 <= warmup < 1 or not 0 < level < 1:
-        raise ConfigError(f'warmup must lie in [0, 1) and level in (0, 1), got warmup={warmup}, level={level}')
+    check_number('', 'warmup', warmup, least=0, below=1)
+    check_number('', 'level', level, above=0, below=1)
     hours, memory = np.asarray(seconds, np.float64) / 3600, np.asarray(megabytes, np.float64)
     kept = hours >= hours[0] + warmup * (hours[-1] - hours[0]) if len(hours) else np.zeros(0, bool)
     hours, memory = hours[kept], memory[kept]

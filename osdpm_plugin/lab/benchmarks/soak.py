@@ -9,9 +9,10 @@ from typing import Any, Optional
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
-from ...errors import ConfigError, DataError
+from ...errors import DataError
 from ...launch import build_runner
 from ...registry import HOOKS
+from ...utils.checks import check_number
 from ...utils.result_files import write_atomically
 from .memory_slope import Slope, memory_slope, resident_memory
 
@@ -37,10 +38,8 @@ class SoakHook(Hook):
     priority = 'LOWEST'
 
     def __init__(self, *, out: str, seconds: float, warmup: float = 0.25) -> None:
-        if seconds <= 0:
-            raise ConfigError(f'SoakHook: seconds must be positive, got {seconds}')
         self.out = out
-        self.seconds = seconds
+        self.seconds = check_number('SoakHook', 'seconds', seconds, above=0)
         self.warmup = warmup
         self.samples: list[tuple[float, float, float, int, str]] = []
         self._start = 0.0

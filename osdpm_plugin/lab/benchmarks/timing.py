@@ -9,6 +9,7 @@ from typing import Callable, NamedTuple, Sequence
 import torch
 
 from ...errors import ConfigError
+from ...utils.checks import check_int
 
 
 class Spread(NamedTuple):
@@ -88,8 +89,8 @@ def rounds(
     Returns:
         seconds of each call, ``repeats`` of them; those of one round stand at one place.
     """
-    if repeats < 1 or warm_up < 0:
-        raise ConfigError(f'repeats must be at least 1 and warm_up at least 0, got {repeats} and {warm_up}')
+    check_int('', 'repeats', repeats)
+    check_int('', 'warm_up', warm_up, least=0)
     for _ in range(warm_up):
         for call in calls:
             call()

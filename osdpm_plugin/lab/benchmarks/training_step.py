@@ -24,6 +24,7 @@ from ...errors import ConfigError
 from ...registry import MODELS
 from ...search.image_pipeline import build_tokenizer
 from ...structures import RetrievalDataSample
+from ...utils.checks import check_int, check_one_of
 from .bare_loop import PRECISIONS, BareLoop
 from .report import Goal, comparison
 from .step_profile import floor_seconds, flops_of, most_time, peak_memory, sections_of
@@ -145,10 +146,8 @@ def build_sides(cfg: Config, *, batch_size: int, precision: str, device: str) ->
     Raises:
         ConfigError: ``precision`` or ``batch_size`` is out of range, or the config's towers are not open_clip's.
     """
-    if precision not in PRECISIONS:
-        raise ConfigError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
-    if batch_size < 2:
-        raise ConfigError(f'a batch of {batch_size} has nothing to contrast; set --batch-size to at least 2')
+    check_one_of('', '--precision', precision, PRECISIONS)
+    check_int('', '--batch-size', batch_size, least=2, hint='a single pair has nothing to be compared with')
     model: Any = training_model(cfg, device)
     wrapper = optim_wrapper_of(cfg, model, precision)
     batch = made_up_batch(model, build_tokenizer(cfg.train_dataloader.dataset.pipeline), batch_size, device)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Optional
 from mmengine.config import Config
 
 from ...errors import ConfigError
+from ...utils.checks import check_int
 
 DATASETS = ('rsicd', 'rsitmd', 'ucm')
 COMPARED = {
@@ -116,9 +117,7 @@ def schedule_options(cfg: Config, epochs: int) -> list[str]:
     Raises:
         ConfigError: ``epochs`` is not positive.
     """
-    if epochs < 1:
-        raise ConfigError(f'--epochs {epochs} must be positive')
-    ratio = epochs / cfg.train_cfg.max_epochs
+    ratio = check_int('', '--epochs', epochs) / cfg.train_cfg.max_epochs
 
     def scaled(epoch: int) -> int:
         return max(1, round(epoch * ratio)) if epoch else 0

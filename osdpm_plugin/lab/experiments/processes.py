@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from ...errors import ConfigError, OSDPMError
+from ...utils.checks import check_int
 
 fcntl: Any
 try:
@@ -181,9 +182,7 @@ def environment(device: Optional[str] = None) -> dict[str, str]:
 
 
 def _devices(gpus: int) -> list[Optional[str]]:
-    if isinstance(gpus, bool) or not isinstance(gpus, int) or gpus < 1:
-        raise ConfigError(f'--gpus {gpus!r} must be a positive int')
-    if gpus == 1:
+    if check_int('', '--gpus', gpus) == 1:
         return [None]
     visible = os.environ.get('CUDA_VISIBLE_DEVICES')
     if visible is None:

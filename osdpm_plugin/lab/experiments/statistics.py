@@ -7,7 +7,8 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
-from ...errors import ConfigError, DataError
+from ...errors import DataError
+from ...utils.checks import check_int, check_number
 
 CHUNK = 256  # resamples at a time; changes memory, never a number
 
@@ -62,8 +63,7 @@ def bootstrap(sums: np.ndarray, sizes: np.ndarray, *, resamples: int = 10_000, s
         ConfigError: ``resamples`` is not a positive int.
         DataError: shapes do not fit each other, or a size is not positive.
     """
-    if isinstance(resamples, bool) or not isinstance(resamples, int) or resamples < 1:
-        raise ConfigError(f'resamples={resamples!r} must be a positive int, e.g. 10000')
+    check_int('', 'resamples', resamples, hint='e.g. 10000')
     sums, sizes = np.asarray(sums, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
     if sums.ndim != 3 or not sums.size or sizes.shape != sums.shape[1:]:
         raise DataError(f'sums {sums.shape} and sizes {sizes.shape} must be (seeds, queries, Q) and (queries, Q)')
@@ -88,8 +88,7 @@ def percentile_interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.nd
     Raises:
         ConfigError: ``level`` does not lie between 0 and 1.
     """
-    if not isinstance(level, float) or not 0 < level < 1:
-        raise ConfigError(f'level={level!r} must lie between 0 and 1, e.g. 0.95')
+    check_number('', 'level', level, above=0, below=1, hint='e.g. 0.95')
     low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
 

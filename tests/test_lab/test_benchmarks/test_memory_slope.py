@@ -59,7 +59,7 @@ def test_too_few_samples(seconds):
 
 
 def test_bad_arguments():
-    with pytest.raises(ConfigError, match='warmup must lie'):
+    with pytest.raises(ConfigError, match='warmup must be a number of at least 0 and below 1'):
         memory_slope(range(9), range(9), warmup=1.0)
 
 
@@ -97,5 +97,5 @@ def test_the_tool_writes_samples_and_slopes(tmp_path, monkeypatch, capsys):
 
 def test_bad_minutes(monkeypatch):
     monkeypatch.setattr('sys.argv', ['soak.py', 'x.py', '--minutes', '0'])
-    with pytest.raises(ConfigError, match='--minutes must be positive'):
+    with pytest.raises(ConfigError, match='--minutes must be a number above 0, got 0.0'):
         load_tool('soak').main()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from osdpm_plugin.lab.benchmarks.pair_scoring import compare_scoring, fast_scores, naive_scores, runs_towers_again
-from osdpm_plugin.models import similarities
+from osdpm_plugin.registry import MODELS
 from tests.helpers.word_features import batch, build
 
 
@@ -39,10 +39,11 @@ def test_towers_run_once_or_for_each_pair_of_shards(towers_again, calls):
 
 
 def test_which_loop_a_method_has():
+    kinds = {name: MODELS.get(name) for name in MODELS.module_dict}
     again = {
         name: runs_towers_again(SimpleNamespace(similarity=kind.__new__(kind)))
-        for name, kind in vars(similarities).items()
-        if name in similarities.__all__
+        for name, kind in kinds.items()
+        if hasattr(kind, 'indexable') and kind.__module__.startswith('osdpm_plugin.')
     }
     assert again == dict(
         CrossModalMessagePassing=False,

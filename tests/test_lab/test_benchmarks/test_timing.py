@@ -44,5 +44,5 @@ def test_spread():
 
 @pytest.mark.parametrize('options', [dict(repeats=0), dict(repeats=1, warm_up=-1)])
 def test_nothing_to_measure(options):
-    with pytest.raises(ConfigError, match='repeats must be at least 1'):
+    with pytest.raises(ConfigError, match='(repeats|warm_up) must be a whole number of at least'):
         in_turns(lambda: None, lambda: None, **options)

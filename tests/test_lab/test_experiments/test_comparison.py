@@ -123,7 +123,7 @@ def test_schedules_are_compressed_by_hand():
     assert found.train_cfg.max_epochs == 50
     assert [found.param_scheduler[0][key] for key in ('begin', 'end')] == [0, 9]
     assert found.param_scheduler[1].milestones == [19, 39] and found.param_scheduler[1].gamma == 0.1
-    with pytest.raises(ConfigError, match='--epochs 0 must be positive'):
+    with pytest.raises(ConfigError, match='--epochs must be a whole number of at least 1, got 0'):
         schedule_options(cfg, 0)
 
 

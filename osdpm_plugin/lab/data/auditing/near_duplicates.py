@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ....errors import ConfigError
+from ....utils.checks import check_int
 
 DEFAULT_MAX_DISTANCE = 8
 """Bits of 64 in which near-duplicates may differ.
@@ -56,10 +56,7 @@ def find_near_duplicates(
     Raises:
         ConfigError: ``max_distance`` is out of range.
     """
-    if not 0 <= max_distance < 64:
-        raise ConfigError(
-            f'max_distance={max_distance} must lie between 0 and 63 bits; use e.g. {DEFAULT_MAX_DISTANCE}'
-        )
+    check_int('', 'max_distance', max_distance, least=0, most=63, hint=f'use e.g. {DEFAULT_MAX_DISTANCE}')
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
