@@ -26,7 +26,6 @@ from osdpm_plugin.lab.benchmarks import (
     input_pipeline,
     machine,
     pair_scoring,
-    quickstart,
     recall,
     report,
     start_up,
@@ -155,7 +154,7 @@ def measure(what: str, given: Options, folder: Path) -> None:
     """Measure, print, and write to ``--out``."""
     out = given.get('out')
     if what == 'quickstart':
-        found = quickstart.time_quickstart(ROOT, folder)
+        found = start_up.time_quickstart(ROOT, folder)
         print(f'quickstart: {found["seconds"]} s')
         if out:
             report.merge(out, what, found)

@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from osdpm_plugin.lab.experiments.comparison import finished_results, make_table, run_comparison
-from osdpm_plugin.lab.experiments.comparison_setting import DATASETS, METHODS, NAMES, Setting
+from osdpm_plugin.lab.experiments.comparison_setting import CONFIG_NAMES, DATASETS, METHOD_NAMES, Setting
 from osdpm_plugin.lab.experiments.comparison_table import render_comparison, write_comparison
 from osdpm_plugin.lab.experiments.tables import add_place, check_place, deliver
 from osdpm_plugin.launch import run_tool
@@ -28,13 +28,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--methods',
         nargs='+',
-        choices=METHODS,
-        default=[method for method in METHODS if method != 'no_dapn'],
+        choices=METHOD_NAMES,
+        default=[method for method in METHOD_NAMES if method != 'no_dapn'],
         metavar='METHOD',
-        help=f'of {", ".join(METHODS)} (default: all but no_dapn, which was not published)',
+        help=f'of {", ".join(METHOD_NAMES)} (default: all but no_dapn, which was not published)',
     )
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], help='default: 0 1 2')
-    parser.add_argument('--tower', choices=NAMES, default='published', help='image tower (default: published)')
+    parser.add_argument('--tower', choices=CONFIG_NAMES, default='published', help='image tower (default: published)')
     parser.add_argument('--epochs', type=int, help='of every method (default: what each config says)')
     parser.add_argument('--data-root', help='folder of the set (default: what the configs say)')
     parser.add_argument('--split', choices=['test', 'val'], help='to report (default: what the configs say)')

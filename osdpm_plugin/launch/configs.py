@@ -6,6 +6,7 @@ import argparse
 import inspect
 import logging
 import os
+import tempfile
 from pathlib import Path
 
 import torch
@@ -16,7 +17,6 @@ from mmengine.runner import Runner
 from ..errors import ConfigError, OSDPMError
 from ..features.use_cache import use_feature_cache
 from .launchers import LAUNCHERS
-from .work_dir import check_work_dir
 
 # Top-level keys of a config that the Runner reads besides its own arguments.
 RUNNER_KEYS = (
@@ -88,6 +88,31 @@ def _override(cfg: Config, options: dict) -> None:
     except Exception as error:  # mmengine raises TypeError, KeyError, IndexError, AttributeError and AssertionError
         pairs = ' '.join(f'{key}={value}' for key, value in options.items())
         raise ConfigError(f'--cfg-options {pairs} does not fit the config: {_describe(error)}') from error
+
+
+def check_work_dir(path: str) -> str:
+    """Make the folder if there is none, and check that it can be written: a probe file is written and removed.
+
+    Args:
+        path: folder; a leading ``~`` is expanded.
+
+    Returns:
+        Its absolute path.
+
+    Raises:
+        ConfigError: it cannot be made, or not be written.
+    """
+    folder = os.path.abspath(os.path.expanduser(path))
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix='.probe-', dir=folder) as probe:
+            probe.write(b'1')
+            probe.flush()
+    except OSError as error:
+        raise ConfigError(
+            f'work_dir {folder} cannot be written: {error.strerror or error}; name another one with --work-dir'
+        ) from error
+    return folder
 
 
 def use_amp(cfg: Config) -> None:

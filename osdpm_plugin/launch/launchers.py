@@ -1,8 +1,17 @@
-"""What is known of each launcher of several processes."""
+"""The launchers of several processes, and how their processes join where there is no GPU."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import NamedTuple
+
+import torch.distributed as dist
+from mmengine.config import Config
+
+from ..errors import ConfigError
 
 
 class Launcher(NamedTuple):
@@ -24,3 +33,60 @@ LAUNCHERS = dict(
     slurm=Launcher('SLURM_PROCID', 'SLURM_NTASKS', 'srun, see tools/slurm_train.sh'),
     mpi=Launcher('OMPI_COMM_WORLD_LOCAL_RANK', 'OMPI_COMM_WORLD_SIZE', 'mpirun'),
 )
+PORT = '29500'  # mmengine's
+
+
+def distribute_on_cpu(cfg: Config) -> None:
+    """Join the processes of a launcher by gloo, and have the model wrapped without device ids.
+
+    mmengine's own start asks for a GPU on every process.
+
+    Args:
+        cfg: of a run with a launcher; ``model_wrapper_cfg`` is set where it is not.
+
+    Raises:
+        ConfigError: a variable of Slurm or MPI is missing.
+    """
+    if cfg.launcher == 'slurm':
+        _read_slurm()
+    elif cfg.launcher == 'mpi':
+        _read_mpi()
+    if not dist.is_initialized():
+        seconds = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout')  # mmengine's key, in seconds
+        dist.init_process_group('gloo', timeout=None if seconds is None else timedelta(seconds=seconds))
+    cfg.setdefault(
+        'model_wrapper_cfg',
+        dict(
+            type='MMDistributedDataParallel',
+            device_ids=None,
+            broadcast_buffers=False,  # as mmengine does on GPUs
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        ),
+    )
+
+
+def _read_slurm() -> None:
+    """Say in torch's variables what Slurm says in its own; MASTER_ADDR and MASTER_PORT may be set beforehand."""
+    rank, size, nodes = _required('slurm', ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_NODELIST'))
+    os.environ.update(RANK=rank, LOCAL_RANK=os.environ.get('SLURM_LOCALID', '0'), WORLD_SIZE=size)
+    os.environ.setdefault('MASTER_PORT', PORT)
+    if 'MASTER_ADDR' not in os.environ:
+        command = ['scontrol', 'show', 'hostnames', nodes]
+        hosts = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        os.environ['MASTER_ADDR'] = hosts[0]
+
+
+def _read_mpi() -> None:
+    """Say in torch's variables what Open MPI says in its own; MASTER_ADDR and MASTER_PORT may be set beforehand."""
+    rank, size = _required('mpi', ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'))
+    os.environ.update(RANK=rank, WORLD_SIZE=size)
+    os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
+    os.environ.setdefault('MASTER_PORT', PORT)
+
+
+def _required(launcher: str, names: Sequence[str]) -> list[str]:
+    """The values of variables that a launcher sets."""
+    missing = [name for name in names if name not in os.environ]
+    if missing:
+        raise ConfigError(f'--launcher {launcher}: {missing[0]} is not set; start with {LAUNCHERS[launcher].start}')
+    return [os.environ[name] for name in names]

@@ -11,8 +11,8 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from .cpu_processes import distribute_on_cpu
 from .faults import explain
+from .launchers import distribute_on_cpu
 from .selection import check_selection
 
 

@@ -3,9 +3,9 @@
 - ``answers``: embeddings with ids -> queries with their ranked answers, right or wrong by id (no drawing);
 - ``gallery``: queries with answers -> a picture, text to image above, image to text below (no model);
 - ``contact_sheet``: a data set -> a grid of images with captions;
-- ``heatmap``: image files -> what DAPN attends to, over the image; from ``heatmap_model`` (config, checkpoint, file ->
-  maps), ``heatmap_attention`` (DAPN's own maps), ``relevance`` (regions that a match rests on, by hiding them, for any
-  model), ``heatmap_panels`` (titles, units) and ``heatmap_overlay`` (maps -> colours that lie on the image);
+- ``heatmap``: images with maps of models -> the maps drawn over the images; the maps come from ``heatmap_model``
+  (config, model, image file -> maps), ``heatmap_attention`` (the maps of DAPN itself) and ``relevance`` (for any model:
+  the regions that a match depends on, found by hiding them); ``heatmap_overlay`` colours them;
 - ``embedding``: embedded splits -> t-SNE of several models side by side; from ``embedding_classes`` (images ->
   classes), ``embedding_layout`` (t-SNE, alignment) and ``embedding_figures`` (numbers in the joint space);
 - ``recall_curve``: an embedded split -> recall at every K;

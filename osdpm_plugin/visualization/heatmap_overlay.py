@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import matplotlib
 import numpy as np
-from PIL import Image
 
 from ..errors import ConfigError
 
@@ -88,14 +87,6 @@ def colour_bar(scale: Scale, height: int, width: int) -> np.ndarray:
     """(H, W, 3) uint8, the lowest value at the left, in the colours of an overlay on middle grey."""
     values = np.linspace(scale.low, scale.high, width)
     return np.repeat(blend(np.full(width, 0.5), values, scale)[None], height, axis=0)
-
-
-def fit(image: np.ndarray, size: int) -> np.ndarray:
-    """An image (H, W, 3) uint8 at its own shape with the longer edge of ``size`` pixels."""
-    height, width = image.shape[:2]
-    share = size / max(height, width)
-    edges = max(1, round(width * share)), max(1, round(height * share))
-    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(edges, Image.Resampling.LANCZOS))
 
 
 def _weights(cells: int, pixels: int) -> np.ndarray:

@@ -41,6 +41,14 @@ def read_image(path: str) -> np.ndarray:
     return _reader(LoadRemoteSensingImage())(path)
 
 
+def fit(image: np.ndarray, size: int) -> np.ndarray:
+    """An image (H, W, 3) uint8 at its own shape with the longer edge of ``size`` pixels."""
+    height, width = image.shape[:2]
+    share = size / max(height, width)
+    edges = max(1, round(width * share)), max(1, round(height * share))
+    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(edges, Image.Resampling.LANCZOS))
+
+
 def tile_of(image: np.ndarray, size: int, *, ground: str) -> np.ndarray:
     """An image (H, W, 3) uint8 as (size, size, 3); one that is not square keeps its shape on a plain ground.
 
@@ -49,12 +57,9 @@ def tile_of(image: np.ndarray, size: int, *, ground: str) -> np.ndarray:
         size: pixels.
         ground: colour.
     """
-    height, width = image.shape[:2]
-    share = size / max(height, width)
-    inner = max(1, round(width * share)), max(1, round(height * share))
+    scaled = Image.fromarray(fit(image, size))
     tile = Image.new('RGB', (size, size), ground)
-    scaled = Image.fromarray(np.ascontiguousarray(image)).resize(inner, Image.Resampling.LANCZOS)
-    tile.paste(scaled, ((size - inner[0]) // 2, (size - inner[1]) // 2))
+    tile.paste(scaled, ((size - scaled.width) // 2, (size - scaled.height) // 2))
     return np.asarray(tile)
 
 

@@ -26,7 +26,7 @@ from .bare_loop import PRECISIONS, BareLoop, running_in
 from .photos import write_photos
 from .report import Goal, comparison
 from .step_profile import flops_of
-from .timing import Pairs, rounds, spread
+from .timing import Pairs, min_median_max, rounds
 from .training_step import training_model
 
 CONFIG = 'configs/osdpm_rsitmd.py'
@@ -136,7 +136,7 @@ def compare_extraction(
     goal = None if device.startswith('cuda') else GOAL
     for ours, theirs, row_goal in (('fp32', 'fp32', goal), ('bf16', 'bf16', goal), ('bf16', 'fp32', None)):
         whole, alone_s = seconds[f'ours {ours}'], seconds[f'alone {ours}']
-        share = spread([model_s / whole_s for whole_s, model_s in zip(whole, alone_s)])
+        share = min_median_max([model_s / whole_s for whole_s, model_s in zip(whole, alone_s)])
         rows.append(
             comparison(
                 what=f'features of {count} images',
@@ -146,8 +146,8 @@ def compare_extraction(
                 goal=row_goal,
                 details=dict(
                     batch_size=batch_size,
-                    images_per_second=count / spread(whole).median,
-                    model_alone_s=spread(alone_s).median,
+                    images_per_second=count / min_median_max(whole).median,
+                    model_alone_s=min_median_max(alone_s).median,
                     share_of_peak=dict(share._asdict(), goal=f'>= {SHARE_OF_PEAK}', met=share.median >= SHARE_OF_PEAK),
                     flops=flops[ours],
                     floor_s=None if rates is None else flops[ours] / rates[f'{ours}_flops'],

@@ -32,7 +32,7 @@ from ...errors import ConfigError
 from ...utils.checks import check_int
 from .photos import CAPTIONS, write_photos
 from .report import Goal, comparison
-from .timing import Pairs, rounds, spread
+from .timing import Pairs, min_median_max, rounds
 
 CONFIG = 'configs/regimes/vitb32_finetune_rsitmd.py'
 GOAL = Goal('at least', 1.5)
@@ -194,7 +194,7 @@ def compare_pipelines(
             goal=GOAL,
             details=dict(
                 bytes_per_file=size,
-                images_per_second={name: count / spread(seconds[name]).median for name in (ours, theirs)},
+                images_per_second={name: count / min_median_max(seconds[name]).median for name in (ours, theirs)},
                 captions_remembered=[remembered(WARM_UP + n, workers) for n in range(repeats)],
                 steps_ms=steps[ours],
             ),

@@ -24,7 +24,7 @@ from ...registry import MODELS
 from ...search.image_pipeline import build_tokenizer, test_steps
 from ...structures import NeckOutput, TextFeatures
 from .report import comparison
-from .timing import in_turns, spread
+from .timing import in_turns, min_median_max
 
 CONFIG = 'configs/comparison/scan_t2i_rsicd.py'
 WORDS = tuple(f'word{i}' for i in range(500))
@@ -126,7 +126,7 @@ def compare_scoring(
         pairs=pairs,
         goal=None,
         details=dict(
-            features_s=spread(features_s[1:]).median,
+            features_s=min_median_max(features_s[1:]).median,
             greatest_difference=float((found['ours'] - found['theirs']).abs().max()),
             towers_again=again,
             shard=shard,

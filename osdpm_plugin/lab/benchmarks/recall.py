@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from typing import Any, NamedTuple, Optional, Sequence
@@ -11,10 +10,9 @@ from typing import Any, NamedTuple, Optional, Sequence
 import numpy as np
 import torch
 
-from ...errors import ConfigError
 from ...evaluation import ranks_from_embeddings, summarise
-from .added_memory import added_memory
-from .last_words import last_words
+from . import child_process
+from .memory import added_memory
 from .report import Goal, comparison
 from .timing import in_turns
 
@@ -125,9 +123,7 @@ def measure_memory(count: int, *, width: int = 512) -> dict[str, Any]:
         ConfigError: the process fails; its last line is the reason.
     """
     command = [sys.executable, '-m', __name__, str(count), str(width), str(torch.get_num_threads())]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ConfigError(f'recall of {count} images failed: {last_words(done)}')
+    done = child_process.run(command, f'recall of {count} images failed')
     found = json.loads(done.stdout.strip().splitlines()[-1])
     return dict(found, matrix_bytes=4 * CAPTIONS * count**2)
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, Optional
 
 from ...errors import DataError
 from ...utils.result_files import write_json
-from .timing import Pairs, Spread
+from .timing import MinMedianMax, Pairs
 
 
 class Goal(NamedTuple):
@@ -19,7 +19,7 @@ class Goal(NamedTuple):
     kind: Literal['at most', 'at least']
     value: float
 
-    def met(self, ratio: Spread) -> bool:
+    def met(self, ratio: MinMedianMax) -> bool:
         """Whether it is."""
         return ratio.median <= self.value if self.kind == 'at most' else ratio.median >= self.value
 

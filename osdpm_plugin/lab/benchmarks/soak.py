@@ -14,7 +14,7 @@ from ...launch import build_runner
 from ...registry import HOOKS
 from ...utils.checks import check_number
 from ...utils.result_files import write_atomically
-from .memory_slope import Slope, memory_slope, resident_memory
+from .memory import Slope, memory_slope, resident_memory
 
 ENDLESS = 1_000_000  # epochs: time ends the run
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,14 +17,14 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ...errors import ConfigError
-from .last_words import last_words
+from . import child_process
 from .photos import write_photos
 from .report import Goal, comparison
 from .timing import Pairs
 
 CONFIG = 'configs/regimes/vitb32_finetune_rsitmd.py'
 GOAL = Goal('at most', 1.5)
+WALL_TIME = re.compile(r'^wall time: (\d+) s$', re.MULTILINE)
 EMBED_DIMS, WIDTH = 32, 64
 ARCHITECTURE: dict[str, Any] = dict(
     embed_dim=EMBED_DIMS,
@@ -103,9 +103,8 @@ def first_step(command: list[str], root: Path, marker: Path) -> float:
     """
     marker.unlink(missing_ok=True)
     start = time.time()
-    done = subprocess.run(command, cwd=root, env=_environment(root), capture_output=True, text=True, check=False)
-    if not marker.exists():
-        raise ConfigError(f'{" ".join(command[:3])} ended before its first iteration: {last_words(done)}')
+    complaint = f'{" ".join(command[:3])} ended before its first iteration'
+    child_process.run(command, complaint, folder=root, env=_environment(root), good=lambda _: marker.exists())
     return float(marker.read_text(encoding='utf-8')) - start
 
 
@@ -122,9 +121,7 @@ def slowest_imports(script: Path, root: Path, *, top: int = 12) -> dict[str, flo
     """
     code = f'import runpy; runpy.run_path({str(script)!r}, run_name="imports")'
     command = [sys.executable, '-W', 'ignore', '-X', 'importtime', '-c', code]
-    done = subprocess.run(command, cwd=root, env=_environment(root), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ConfigError(f'the imports of {script} fail: {last_words(done)}')
+    done = child_process.run(command, f'the imports of {script} fail', folder=root, env=_environment(root))
     seconds: dict[str, float] = {}
     for line in done.stderr.splitlines():
         parts = line.removeprefix('import time:').split('|')
@@ -133,6 +130,25 @@ def slowest_imports(script: Path, root: Path, *, top: int = 12) -> dict[str, flo
             seconds[package] = seconds.get(package, 0.0) + int(parts[0]) * 1e-6
     slowest = sorted(seconds, key=lambda package: -seconds[package])[:top]
     return {package: seconds[package] for package in slowest}
+
+
+def time_quickstart(root: Path, work_dir: Path) -> dict[str, Any]:
+    """The wall time of ``tools/quickstart.sh``, run in a work folder of its own; it is compared with nothing.
+
+    Args:
+        root: of the checkout.
+        work_dir: empty.
+
+    Returns:
+        dict: ``seconds``, as the script states them.
+
+    Raises:
+        ConfigError: it fails; its last line is the reason.
+    """
+    command = ['bash', str(root / 'tools' / 'quickstart.sh')]
+    env = {**os.environ, 'OSDPM_QUICKSTART_DIR': str(work_dir)}
+    done = child_process.run(command, 'tools/quickstart.sh failed', folder=root, env=env)
+    return dict(what='quickstart', seconds=int(WALL_TIME.findall(done.stdout)[-1]))
 
 
 def _environment(root: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from .timing import synchronize
 # Bytes of memory traffic a parameter at the least: AdamW reads weight, gradient and two moments and writes three of
 # them, the backward pass writes the gradient; 4 bytes each.
 TRAFFIC = 8 * 4
-TOWERS = ('image_tower', 'text_tower', 'neck', 'text_neck')
+PARTS = ('image_tower', 'text_tower', 'neck', 'text_neck')
 
 
 def flops_of(step: Callable[[], object]) -> int:
@@ -128,7 +128,7 @@ def sections_of(
             optimizer.register_step_post_hook(lambda *_: end('update')),
         ]
         for name, part in model.named_children():
-            if name in (*TOWERS, 'data_preprocessor'):
+            if name in (*PARTS, 'data_preprocessor'):
                 handles.append(part.register_forward_pre_hook(lambda *_, name=name: begin(name)))
                 handles.append(part.register_forward_hook(lambda *_, name=name: end(name)))
         for handle in handles:
@@ -136,6 +136,6 @@ def sections_of(
         start = now()
         step()
         whole = now() - start
-    seconds['head'] = seconds.pop('forward') - sum(seconds.get(name, 0.0) for name in TOWERS)
+    seconds['head'] = seconds.pop('forward') - sum(seconds.get(name, 0.0) for name in PARTS)
     seconds['rest'] = whole - sum(seconds.values())
     return dict(seconds, whole=whole)

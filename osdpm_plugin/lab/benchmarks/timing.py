@@ -12,7 +12,7 @@ from ...errors import ConfigError
 from ...utils.checks import check_int
 
 
-class Spread(NamedTuple):
+class MinMedianMax(NamedTuple):
     """Least, median and greatest of several values."""
 
     min: float
@@ -31,16 +31,16 @@ class Pairs(NamedTuple):
     ours: tuple[float, ...]
     theirs: tuple[float, ...]
 
-    def time_ratio(self) -> Spread:
+    def time_ratio(self) -> MinMedianMax:
         """Our time as a multiple of theirs, pair by pair; less is better."""
-        return spread([a / b for a, b in zip(self.ours, self.theirs)])
+        return min_median_max([a / b for a, b in zip(self.ours, self.theirs)])
 
-    def speed_ratio(self) -> Spread:
+    def speed_ratio(self) -> MinMedianMax:
         """Our speed as a multiple of theirs, pair by pair; more is better."""
-        return spread([b / a for a, b in zip(self.ours, self.theirs)])
+        return min_median_max([b / a for a, b in zip(self.ours, self.theirs)])
 
 
-def spread(values: Sequence[float]) -> Spread:
+def min_median_max(values: Sequence[float]) -> MinMedianMax:
     """Least, median and greatest value.
 
     Raises:
@@ -48,7 +48,7 @@ def spread(values: Sequence[float]) -> Spread:
     """
     if not values:
         raise ConfigError('nothing was measured; set repeats to at least 1')
-    return Spread(min(values), statistics.median(values), max(values))
+    return MinMedianMax(min(values), statistics.median(values), max(values))
 
 
 def in_turns(

@@ -28,7 +28,7 @@ from ...utils.checks import check_int, check_one_of
 from .bare_loop import PRECISIONS, BareLoop
 from .report import Goal, comparison
 from .step_profile import floor_seconds, flops_of, most_time, peak_memory, sections_of
-from .timing import Pairs, rounds, spread
+from .timing import Pairs, min_median_max, rounds
 
 CONFIG = 'configs/regimes/vitb32_finetune_rsitmd.py'
 GOAL = Goal('at most', 1.10)
@@ -213,7 +213,7 @@ def compare_steps(
             parameters=parameters,
             flops=flops[name],
             floor_s=None if rates is None else floor_seconds(flops[name], parameters, rates, precision),
-            images_per_second=batch_size / spread(seconds[name]).median,
+            images_per_second=batch_size / min_median_max(seconds[name]).median,
             peak_memory_bytes=peak_memory(step, module, optimizer, device),
             most_time=most_time(step, device),
         )

@@ -19,7 +19,7 @@ from mmengine.config import Config
 from ...errors import DataError
 from ...features.store import FeatureStore
 from ...launch import overrides_of
-from .comparison_setting import METHODS, NAMES, TEACHERS, Setting, options_of
+from .comparison_setting import CONFIG_NAMES, METHOD_NAMES, TEACHERS, Setting, options_of
 from .comparison_table import ComparisonTable, compare_with_published
 from .processes import Command, run_commands
 from .published_tables import read_published
@@ -154,10 +154,10 @@ def notes_of(setting: Setting) -> Iterator[str]:
     if turned:
         yield f'At test, the mean over several turns of each image{_whose(turned, setting)}.'
     for student in [method for method in setting.methods if method in TEACHERS]:
-        yield f'{METHODS[student]}: the teacher is {METHODS[TEACHERS[student]]}, seed {setting.seeds[0]}.'
+        yield f'{METHOD_NAMES[student]}: the teacher is {METHOD_NAMES[TEACHERS[student]]}, seed {setting.seeds[0]}.'
     if setting.split == 'val' or any(c.get('select_on_test') and setting.split is None for c in cfgs.values()):
         yield 'Val chooses the checkpoint and is reported too, so the numbers are optimistic.'
-    if NAMES[setting.tower][setting.dataset] == 'rsicd150' and setting.split != 'test':
+    if CONFIG_NAMES[setting.tower][setting.dataset] == 'rsicd150' and setting.split != 'test':
         yield 'Measured on a part of RSICD, at 150 px; published numbers are of all of it, at 224 px.'
 
 
@@ -183,10 +183,10 @@ def _grouped(values: Mapping[str, int], setting: Setting) -> str:
 
 def _whose(methods: Sequence[str], setting: Setting) -> str:
     """Which of the rows a sentence is about, in brackets; nothing for all of them."""
-    others = [METHODS[method] for method in setting.methods if method not in methods]
+    others = [METHOD_NAMES[method] for method in setting.methods if method not in methods]
     if not others:
         return ''
-    names = [METHODS[method] for method in methods]
+    names = [METHOD_NAMES[method] for method in methods]
     return f' ({", ".join(names)})' if len(names) <= len(others) else f' (all but {", ".join(others)})'
 
 
@@ -200,5 +200,5 @@ def make_table(setting: Setting, results: Mapping[str, Sequence[Path]]) -> Compa
     Raises:
         DataError: result files do not belong together.
     """
-    names = {method: METHODS[method] for method in setting.methods}
+    names = {method: METHOD_NAMES[method] for method in setting.methods}
     return compare_with_published(names, results, read_published(setting.dataset), list(notes_of(setting)))

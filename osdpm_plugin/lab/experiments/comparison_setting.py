@@ -33,10 +33,10 @@ OURS = {
     'no_osfcm': 'OSDPM without OSFCM',
     'osdpm': 'OSDPM',
 }
-METHODS = {**COMPARED, **OURS}
+METHOD_NAMES = {**COMPARED, **OURS}
 TEACHERS = {'lw_mcr_d': 'amfmn_soft'}  # student -> teacher
 # tower -> set -> what the names of its configs say
-NAMES = {
+CONFIG_NAMES = {
     'published': {'rsicd': 'rsicd', 'rsitmd': 'rsitmd', 'ucm': 'ucm'},
     'resnet50': {'rsicd': 'rsicd150', 'ucm': 'ucm'},
 }
@@ -47,8 +47,8 @@ class Setting(NamedTuple):
 
     Attributes:
         dataset: one of `DATASETS`.
-        tower: a key of `NAMES`.
-        methods: keys of `METHODS`.
+        tower: a key of `CONFIG_NAMES`.
+        methods: keys of `METHOD_NAMES`.
         seeds: of each method.
         work_dir: folder for everything.
         configs: folder of the configs.
@@ -82,11 +82,11 @@ class Setting(NamedTuple):
         Raises:
             ConfigError: there is none.
         """
-        name = NAMES[self.tower].get(self.dataset)
+        name = CONFIG_NAMES[self.tower].get(self.dataset)
         if name is None:
+            sets = ' and '.join(CONFIG_NAMES[self.tower])
             raise ConfigError(
-                f'--tower {self.tower} has configs for {" and ".join(NAMES[self.tower])}, not for {self.dataset}; use '
-                '--tower published'
+                f'--tower {self.tower} has configs for {sets}, not for {self.dataset}; use --tower published'
             )
         folder = 'comparison/resnet50' if self.tower == 'resnet50' else 'comparison'
         ours = f'{name}_resnet50_minilm' if self.tower == 'resnet50' else name
@@ -103,7 +103,7 @@ class Setting(NamedTuple):
         """Folder of the features that a method is trained on: of images alone where its text tower is trained."""
         if self.cache is None or self.tower != 'resnet50':
             return None
-        name = NAMES[self.tower][self.dataset]
+        name = CONFIG_NAMES[self.tower][self.dataset]
         return str(Path(self.cache, f'{name}_images' if method in COMPARED else name))
 
 

@@ -31,7 +31,7 @@ class PublishedTable(NamedTuple):
         split: that was evaluated.
         source: the paper.
         columns: names of the recalls, e.g. 'i2t R@1'.
-        rows: by method, see `comparison.METHODS`.
+        rows: by method, see `comparison_setting.METHOD_NAMES`.
     """
 
     dataset: str

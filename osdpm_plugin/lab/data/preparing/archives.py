@@ -21,7 +21,7 @@ from tqdm import tqdm
 from ....datasets.annotations.json_files import check_filename
 from ....errors import DataError
 from ....utils.hashing import CHUNK
-from .files import check_space, in_words, one_sentence
+from .files import check_space, format_size, one_sentence
 
 MAX_BYTES = 20 << 30  # unpacked; the published sets stay far below all of these
 MAX_ENTRIES = 200_000  # files and folders
@@ -141,10 +141,10 @@ def _check_limits(path: Path, count: int, total: int, packed: int) -> None:
     if count > MAX_ENTRIES:
         reason = f'it has {count} or more entries, the limit is {MAX_ENTRIES}'
     elif total > MAX_BYTES:
-        reason = f'it unpacks to {in_words(total)} or more, the limit is {in_words(MAX_BYTES)}'
+        reason = f'it unpacks to {format_size(total)} or more, the limit is {format_size(MAX_BYTES)}'
     elif total > RATIO_FROM and total > MAX_RATIO * packed:
         reason = (
-            f'{in_words(packed)} unpack to {in_words(total)} or more, {total // max(packed, 1)} times as much, the '
+            f'{format_size(packed)} unpack to {format_size(total)} or more, {total // max(packed, 1)} times as much, the '
             f'limit is {MAX_RATIO} times'
         )
     else:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ....errors import DataError
 from ....utils.hashing import CHUNK, sha256_of
-from .files import in_words, one_sentence
+from .files import format_size, one_sentence
 
 _AGAIN = 'run again to go on from there'
 _REASONS = {
@@ -79,7 +79,7 @@ def _fetch(url: str, part: Path, have: int, size: int, timeout: float, progress:
         if announced.isdigit() and arrived + int(announced) != size:  # refused before anything is written
             page = ', a web page' if 'text/html' in response.headers.get('Content-Type', '') else ''
             raise DataError(
-                f'{url} has {arrived + int(announced)} bytes{page}, expected {size} ({in_words(size)}); it is another '
+                f'{url} has {arrived + int(announced)} bytes{page}, expected {size} ({format_size(size)}); it is another '
                 'file now'
             )
         disable = None if progress else True

@@ -16,7 +16,7 @@ IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.
 _CLUTTER = re.compile(r'(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$)|\.preparing\.[^/]*/')
 
 
-def in_words(size: int) -> str:
+def format_size(size: int) -> str:
     """Bytes -> ``'1.5 GiB'``."""
     value = float(size)
     for unit in ('bytes', 'KiB', 'MiB'):
@@ -72,6 +72,6 @@ def check_space(where: Path, needed: int) -> None:
     free = shutil.disk_usage(where).free
     if needed > free:
         raise DataError(
-            f'the disk of {where} has {in_words(free)} free and {in_words(needed)} are needed; free space there, or '
+            f'the disk of {where} has {format_size(free)} free and {format_size(needed)} are needed; free space there, or '
             'choose another folder'
         )

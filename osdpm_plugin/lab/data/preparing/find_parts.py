@@ -40,7 +40,7 @@ def find_annotation(published: PublishedSet, files: Sequence[Path]) -> Optional[
     return found[0] if found else None
 
 
-def find_images(
+def match_images(
     published: PublishedSet, records: Sequence[ImageRecord], files: Sequence[Path], near: Path
 ) -> tuple[dict[str, Path], list[str]]:
     """The folder that holds most of the images, whatever its name.

@@ -16,7 +16,7 @@ from ....utils.atomic_file import atomic_file
 from ....utils.hashing import sha256_of
 from .archives import NoArchive, unpack
 from .files import check_space, one_sentence, walk_files
-from .find_parts import find_annotation, find_images
+from .find_parts import find_annotation, match_images
 from .published import PublishedSet
 from .report import Report
 from .verify import verify
@@ -128,7 +128,7 @@ def _look(published: PublishedSet, root: Path, files: Sequence[Path]) -> tuple[d
     if found and annotation == placed and root not in found.parents and sha256_of(found) != sha256_of(placed):
         raise DataError(f'{placed} is there already and differs from {found}; delete the wrong one of the two')
     records = published.read(annotation, blank_captions='drop')
-    images, extra = find_images(published, records, files, found or placed)
+    images, extra = match_images(published, records, files, found or placed)
     parts = {f'{facts.image_dir}/{name}': path for name, path in images.items()}
     return {**parts, facts.ann_file: annotation}, extra, len(images) == len(records)
 

@@ -1,10 +1,11 @@
-"""Memory over time -> MB an hour, with an interval."""
+"""The resident memory of this process: its slope over time, and what a call adds to it."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import NamedTuple, Sequence
+from typing import Callable, NamedTuple, Optional, Sequence
 
 import numpy as np
 from scipy import stats
@@ -14,6 +15,9 @@ from ...utils.checks import check_number
 
 MB = 2**20
 LEAST_SAMPLES = 5
+STATUS = Path('/proc/self/status')
+RESET = Path('/proc/self/clear_refs')
+HIGH_WATER, RESIDENT = 'VmHWM', 'VmRSS'
 
 
 class Slope(NamedTuple):
@@ -89,7 +93,36 @@ def resident_memory() -> tuple[float, float]:
     return own, sum(_resident(pid) or 0.0 for pid in _descendants(os.getpid()))
 
 
-def _resident(pid: int) -> float | None:
+def added_memory(call: Callable[[], object]) -> Optional[int]:
+    """Bytes that are resident at the most during the call, beyond what is resident before it.
+
+    Linux's high-water mark is lowered to what is resident first: it would else include what was freed long ago.
+
+    Returns:
+        None where the system has no such mark, or does not let a process lower it; the call is made all the same.
+    """
+    try:
+        RESET.write_text('5')  # Linux: "reset the peak resident set size to the current value"
+        before = _status_bytes(RESIDENT)
+    except OSError:
+        before = None
+    call()
+    return None if before is None else _status_bytes(HIGH_WATER) - before
+
+
+def _status_bytes(name: str) -> int:
+    """A value of ``/proc/self/status``.
+
+    Raises:
+        OSError: there is none.
+    """
+    found = re.search(rf'^{name}:\s+(\d+) kB$', STATUS.read_text(), re.MULTILINE)
+    if found is None:
+        raise OSError(f'{STATUS} has no {name}')
+    return int(found[1]) * 1024
+
+
+def _resident(pid: int) -> Optional[float]:
     """MB; None where the process is gone."""
     try:
         pages = int(Path('/proc', str(pid), 'statm').read_text().split()[1])
