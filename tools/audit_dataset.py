@@ -1,11 +1,11 @@
-r"""Count what data sets repeat: captions and images that occur again within and across splits and sets.
+r"""Count duplicate captions and images of data sets, within and across splits and sets.
 
 Example:
     python tools/audit_dataset.py RSICD:data/RSICD RSITMD:data/RSITMD UCMCaptions:data/UCM_captions \
         --json audit.json --exclude-out exclude.json
 
 writes ``exclude_RSICD.json`` and so on, for ``dataset=dict(type='RSICD', exclude_list='exclude_RSICD.json', ...)`` of a
-joint training that meets no test image of any of the sets.
+joint training without test images of any of the sets.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     )
     parser.add_argument('--exclude-from', default='train', metavar='SPLIT', help='leave them out of (default: train)')
     parser.add_argument(
-        '--protect', nargs='+', default=['val', 'test'], metavar='SPLIT', help='for the sake of (default: val test)'
+        '--protect', nargs='+', default=['val', 'test'], metavar='SPLIT', help='splits to protect (default: val test)'
     )
     parser.add_argument(
         '--captions',

@@ -1,6 +1,6 @@
-"""Measure the speed of this plugin against what it is compared with, side by side.
+"""Measure the speed of this plugin and of other code, side by side.
 
-PyTorch computes in as many threads as the environment variable OMP_NUM_THREADS says, or else in one for each core.
+PyTorch uses as many threads as the environment variable OMP_NUM_THREADS says, otherwise one for each core.
 
 Examples:
     python tools/benchmark.py all --repeats 5 --out benchmark.json
@@ -37,7 +37,7 @@ from osdpm_plugin.utils.checks import check_int
 ROOT = Path(__file__).resolve().parent.parent
 LARGE = 10_000  # images of the test of memory
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
-# What each measure takes, and its defaults. What takes no device is measured on the CPU.
+# The options of each measurement, with defaults. Without the option device it runs on the CPU.
 DEFAULTS: dict[str, dict[str, Any]] = dict(
     step=dict(config=training_step.CONFIG, repeats=7, batch_size=16, precision='fp32', device=DEVICE),
     input=dict(config=input_pipeline.CONFIG, repeats=7, images=512, batch_size=64, workers=2),
@@ -80,7 +80,7 @@ def _option(name: str) -> str:
 
 
 def check(what: str, given: Options) -> None:
-    """Refuse what does not apply, before anything is measured.
+    """Check the options before anything is measured.
 
     Raises:
         ConfigError: an option does not apply, is out of range, or names no file.
@@ -164,7 +164,7 @@ def measure(what: str, given: Options, folder: Path) -> None:
         place = folder / name
         place.mkdir()
         options = settle(name, given)
-        described = machine.describe(options.get('device', 'cpu'))  # anew: floors and load belong together
+        described = machine.describe(options.get('device', 'cpu'))  # each time, since the load changes
         measured = MEASURES[name](options, described['rates'], place)
         rows += measured
         if out:

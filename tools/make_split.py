@@ -1,6 +1,6 @@
-"""Cut train and val by a convention of the field and write the file lists down, with hashes.
+"""Split images into train and val by a convention of the field, and write the lists of files with hashes.
 
-All images of a file that names no splits are cut; such a file has no test.
+If the annotation file has no splits, all images are split, and there is no test split.
 
 Example:
     python tools/make_split.py data/RSITMD/dataset_RSITMD.json --convention pir --seed 0 --out rsitmd_pir_seed0.json

@@ -3,7 +3,7 @@
 #
 #     bash tools/quickstart.sh
 #
-# Installs, trains on the procedural scenes, evaluates, draws. Run it again after an interruption: it goes on where it
+# Installs, trains on the procedural scenes, evaluates, draws. After an interruption run it again: it continues where it
 # stopped, and a finished training is reused.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -30,7 +30,7 @@ if [ -f "$finished" ] && [ -n "$best" ]; then
 else
     resume=()
     if [ -f "$work_dir/last_checkpoint" ]; then
-        echo "training: goes on from $(cat "$work_dir/last_checkpoint")"
+        echo "training: continues from $(cat "$work_dir/last_checkpoint")"
         resume=(--resume)
     fi
     "$ENV_PYTHON" -u tools/train.py "$config" --work-dir "$work_dir" ${resume[@]+"${resume[@]}"}

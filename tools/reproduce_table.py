@@ -1,10 +1,10 @@
-"""The published table of a set, measured: train and evaluate every method of it, and print both side by side:
+"""Train and evaluate every method of a published table, and print published and measured numbers side by side:
 
     python tools/reproduce_table.py rsitmd
     python tools/reproduce_table.py ucm --tower resnet50 --methods vsepp hvsa plain osdpm --seeds 0 1 2
 
-Run it again after an interruption: finished seeds are not run again, the interrupted one goes on. The table is printed,
-or written into a file as tools/make_tables.py does; table.md, table.csv and table.tex always lie in the work dir.
+After an interruption run it again: finished seeds are not repeated, the interrupted one continues. The table is
+printed, or written into a file as tools/make_tables.py does; the work dir also gets table.md, table.csv and table.tex.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TOOLS = Path(__file__).resolve().parent
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Train and evaluate the methods of a published table.')
-    parser.add_argument('dataset', choices=DATASETS, help='the set; its images must be at hand')
+    parser.add_argument('dataset', choices=DATASETS, help='the set; its images must be on disk')
     parser.add_argument(
         '--methods',
         nargs='+',

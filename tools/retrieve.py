@@ -1,12 +1,12 @@
-r"""Ask a folder of images in words, or by an image.
+r"""Search a folder of images by words or by an image.
 
 Examples:
     python tools/retrieve.py "two planes beside a terminal" --images photos \
         --config osdpm_ucm --checkpoint work_dirs/osdpm_ucm/best.pth
     python tools/retrieve.py --image query.png --images photos --config configs/osdpm_ucm.py --checkpoint best.pth
 
-prints rank, score and path of the best images, and draws them. Embeddings of images are kept, by model and by content
-of the file: the first question to a folder embeds its images, later ones read the files alone to see what has changed.
+prints rank, score and path of the best images, and draws them. Embeddings are cached by model and by content of the
+file: the first query embeds all images of a folder, later queries only read the files to find what has changed.
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 
 
 def printable(path: str) -> str:
-    """A path as text; a name that is no text of the file system's encoding has marks in it."""
+    """A path as text; bytes that are not valid in the file system's encoding are replaced."""
     return os.fsencode(path).decode(errors='replace')
 
 
 def describe_skipped(skipped: Sequence[Skipped], total: int) -> str:
-    """How many images were left out, with the reasons of the first."""
+    """The number of images that were left out, with the first reasons."""
     rest = '' if len(skipped) <= NAMED else f' and {len(skipped) - NAMED} more'
     reasons = '; '.join(printable(one.reason) for one in skipped[:NAMED])
     return f'{len(skipped)} of {total} images were left out: {reasons}{rest}'

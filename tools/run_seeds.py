@@ -2,7 +2,7 @@
 
     python tools/run_seeds.py configs/osdpm_scenes.py configs/ablations/scenes_plain.py --seeds 0 1 2 3 4
 
-Run it again after an interruption: finished seeds are not run again, the interrupted one goes on.
+After an interruption run it again: finished seeds are not repeated, the interrupted one continues.
 """
 
 from __future__ import annotations

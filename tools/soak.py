@@ -1,4 +1,4 @@
-"""Train and evaluate in turn for a time, and write memory over time with its slope.
+"""Train and evaluate in turn for a given time, and write memory over time with its slope.
 
 Example:
     python tools/soak.py configs/osdpm_scenes.py --minutes 30 --out soak.json

@@ -18,7 +18,7 @@ from ..errors import ConfigError, OSDPMError
 from ..features.use_cache import use_feature_cache
 from .launchers import LAUNCHERS
 
-# Top-level keys of a config that the Runner reads besides its own arguments.
+# Top-level keys of a config that are read although they are not arguments of the Runner.
 RUNNER_KEYS = (
     'activation_checkpointing',
     'compile',
@@ -52,7 +52,7 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg = Config.fromfile(args.config)
     except OSDPMError:
         raise
-    except Exception as error:  # a config is a program and fails in as many ways
+    except Exception as error:  # a config is a program and can raise anything
         raise ConfigError(f'config {args.config} cannot be read: {_describe(error)}') from error
     _override(cfg, args.cfg_options)
     if cfg.get('feature_cache'):
@@ -65,14 +65,14 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def _override(cfg: Config, options: dict) -> None:
-    """Merge ``--cfg-options``; a misspelt top-level key is an error, since it would change nothing."""
+    """Merge ``--cfg-options``; a misspelt top-level key is an error, because it would have no effect."""
     read = {*RUNNER_KEYS, *inspect.signature(Runner.__init__).parameters}
     variables = [key for key in options if key.split('.')[0] in set(cfg.keys()) - read]
     if variables:
         name = variables[0].split('.')[0]
         print_log(
-            f'--cfg-options {variables[0]}: {name!r} is a variable of the config file, whose uses were settled when '
-            'it was read; to change a component name its own key, e.g. train_dataloader.dataset.data_root',
+            f'--cfg-options {variables[0]}: {name!r} is a variable of the config file, which was already used when '
+            'the file was read; to change a component, name its own key, e.g. train_dataloader.dataset.data_root',
             logger='current',
             level=logging.WARNING,
         )
@@ -116,23 +116,23 @@ def check_work_dir(path: str) -> str:
 
 
 def use_amp(cfg: Config) -> None:
-    """Train in mixed precision by `AutocastOptimWrapper`, on CPUs and GPUs.
+    """Train in mixed precision with `AutocastOptimWrapper`, on CPUs and GPUs.
 
-    ``optim_wrapper.dtype`` is kept where the config says one; else it is bfloat16, or float16 on a GPU that does not
-    compute in bfloat16.
+    ``optim_wrapper.dtype`` is kept if the config has one; otherwise it is bfloat16, or float16 on a GPU without
+    bfloat16.
 
     Args:
         cfg: is changed.
 
     Raises:
-        ConfigError: the optimizer wrapper is of a kind that does something else.
+        ConfigError: the config has another kind of optimizer wrapper.
     """
     wrapper = cfg.get('optim_wrapper')
     kind = 'none' if wrapper is None else wrapper.get('type', 'OptimWrapper')
     name = kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
     if name not in ('OptimWrapper', 'AutocastOptimWrapper'):
         raise ConfigError(
-            f"--amp puts AutocastOptimWrapper in the place of OptimWrapper, but the config's optim_wrapper is {name}; "
+            f"--amp replaces OptimWrapper by AutocastOptimWrapper, but the config's optim_wrapper is {name}; "
             'leave --amp out, or set optim_wrapper.type=OptimWrapper'
         )
     wrapper.type = 'AutocastOptimWrapper'

@@ -1,4 +1,4 @@
-"""The launchers of several processes, and how their processes join where there is no GPU."""
+"""Launchers of several processes: the variables that they set, and how processes without a GPU form a group."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Launcher(NamedTuple):
 
     Attributes:
         marker: a variable that it sets for each of its processes.
-        size: the variable that holds the number of processes.
-        start: the way to start it.
+        size: the variable with the number of processes.
+        start: how to start it, for messages.
     """
 
     marker: str
@@ -37,12 +37,12 @@ PORT = '29500'  # mmengine's
 
 
 def distribute_on_cpu(cfg: Config) -> None:
-    """Join the processes of a launcher by gloo, and have the model wrapped without device ids.
+    """Connect the processes of a launcher with gloo, and set a model wrapper without device ids.
 
-    mmengine's own start asks for a GPU on every process.
+    mmengine's own start needs a GPU in every process.
 
     Args:
-        cfg: of a run with a launcher; ``model_wrapper_cfg`` is set where it is not.
+        cfg: config of a run with a launcher; ``model_wrapper_cfg`` is set if it is missing.
 
     Raises:
         ConfigError: a variable of Slurm or MPI is missing.
@@ -66,7 +66,7 @@ def distribute_on_cpu(cfg: Config) -> None:
 
 
 def _read_slurm() -> None:
-    """Say in torch's variables what Slurm says in its own; MASTER_ADDR and MASTER_PORT may be set beforehand."""
+    """Slurm's variables -> torch's variables; MASTER_ADDR and MASTER_PORT may be set beforehand."""
     rank, size, nodes = _required('slurm', ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_NODELIST'))
     os.environ.update(RANK=rank, LOCAL_RANK=os.environ.get('SLURM_LOCALID', '0'), WORLD_SIZE=size)
     os.environ.setdefault('MASTER_PORT', PORT)
@@ -77,7 +77,7 @@ def _read_slurm() -> None:
 
 
 def _read_mpi() -> None:
-    """Say in torch's variables what Open MPI says in its own; MASTER_ADDR and MASTER_PORT may be set beforehand."""
+    """Open MPI's variables -> torch's variables; MASTER_ADDR and MASTER_PORT may be set beforehand."""
     rank, size = _required('mpi', ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'))
     os.environ.update(RANK=rank, WORLD_SIZE=size)
     os.environ.setdefault('MASTER_ADDR', '127.0.0.1')

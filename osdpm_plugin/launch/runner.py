@@ -30,7 +30,7 @@ def build_runner(cfg: Config) -> Runner:
         distribute_on_cpu(cfg)
     try:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-        for warning in filter(None, warnings):  # to the log that the runner has opened
+        for warning in filter(None, warnings):  # after the runner has opened its log
             print_log(warning, logger='current', level=logging.WARNING)
         return runner
     except (TypeError, KeyError) as error:
@@ -38,7 +38,7 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def _leave_out_sharding(cfg: Config) -> Optional[str]:
-    """One process has nothing to share its weights with -> what is to be said of it."""
+    """Remove FullyShardStrategy from a config for one process; returns a warning, or None without it."""
     if (cfg.get('strategy') or {}).get('type') != 'FullyShardStrategy':
         return None
     for key in ('runner_type', 'strategy'):

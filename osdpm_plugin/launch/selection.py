@@ -1,7 +1,7 @@
-"""How a checkpoint is chosen: on val by default, on test only by an explicit switch, and always said.
+"""Config -> how the best checkpoint is chosen: on val by default, on test only by an explicit switch.
 
-Choosing the best of many epochs on the split that is reported inflates the report. It is refused, unless the config
-says ``select_on_test = True``; then every run prints it, and every result file carries it.
+Choosing the best of many epochs on the split that is reported makes the reported numbers too high. It is refused unless
+the config says ``select_on_test = True``; then every run prints a warning, and every result file records it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def check_selection(cfg: Config) -> Optional[str]:
     val. Data sets of other packages, which name no split, are not compared.
 
     Returns:
-        A warning to print where the config switched that on, else None.
+        A warning to print if the config allows it and does it, else None.
 
     Raises:
         ConfigError: val and test are the same split, ``save_best`` is set, and the config has no
@@ -56,7 +56,7 @@ def save_best_of(cfg: Config) -> Optional[str]:
 
 
 def describe_selection(cfg: Config, checkpoint: str, epoch: Optional[int]) -> str:
-    """Words for how a checkpoint was chosen, from its name and the config.
+    """How a checkpoint was chosen, in words, from its name and the config.
 
     Args:
         cfg: the config.

@@ -36,8 +36,8 @@ def pick_examples(dataset: Any, number: int, *, seed: int = 0) -> list[Example]:
 
     Args:
         dataset: has a length and `get_data_info`, which gives ``img_path`` and ``captions``; no pipeline runs.
-        number: of images; all, where there are fewer.
-        seed: of the draw.
+        number: of images; if there are fewer, all are used.
+        seed: of the random choice.
 
     Raises:
         ConfigError: a number is out of range, or the data set has no captions.
@@ -61,7 +61,7 @@ def draw_contact_sheet(
 
     Args:
         examples: at least one.
-        columns: images beside each other.
+        columns: images in a row.
         captions: write the caption below each image.
         read: path -> (H, W, 3) uint8 RGB.
 

@@ -1,4 +1,4 @@
-"""Embedding spaces of some models, side by side on the same axes -> one picture.
+"""Embedding spaces of some models -> one picture, side by side on the same axes.
 
 ::
 
@@ -30,12 +30,12 @@ from .page import DPI, GREY, INK, LINE_HEIGHT, RULE, Page, font_of, pixels_of, t
 WIDTH = 1600  # pixels, all measures here
 MARGIN = 32
 GAP = 24
-PANELS = 3  # beside each other, at most
-WIDEST = 900  # panel
+PANELS = 3  # in a row, at most
+WIDEST = 900  # of a panel
 SMALL, BODY, TITLE = 17, 20, 30  # font sizes
 MOST_CLASSES = 20  # with a colour of their own
 OTHER = '#b6bec7'
-ALONE = 0.06  # margin round the points, as a share of their extent
+ALONE = 0.06  # margin around the points, as a share of their extent
 
 
 class Space(NamedTuple):
@@ -61,11 +61,11 @@ def spaces_of(
     neighbours: int = 10,
     seed: int = 0,
 ) -> list[Space]:
-    """Lay out the embeddings of several models, see `embedding_layout`.
+    """The t-SNE points of the embeddings of several models, see `embedding_layout`.
 
     Args:
-        splits: name of a model, the same split as it embeds it.
-        labels: N classes, or None.
+        splits: pairs of the name of a model and its embeddings of the same split.
+        labels: N classes; None for an image without a class.
         neighbours: k of the figures.
         seed: of t-SNE.
 
@@ -151,7 +151,7 @@ def sentences_of(figures: ClusterFigures) -> list[str]:
 def _scatter(
     space: Space, labels: Sequence[Optional[str]], shown: Sequence[str], extent: float, size: int
 ) -> np.ndarray:
-    """A panel (size, size, 3) uint8; classes that are rarer lie below."""
+    """A panel (size, size, 3) uint8; classes without a colour of their own are drawn below the others."""
     figure = Figure(figsize=(size / DPI, size / DPI), dpi=DPI, facecolor='white')
     FigureCanvasAgg(figure)
     inset = 1 / size  # room for the frame
@@ -180,7 +180,7 @@ def _scatter(
 
 
 def colour_of(index: int) -> str:
-    """Colour of a class by its rank: ten strong ones, then their pale sisters."""
+    """Colour of a class by its rank: ten dark colours, then ten light ones (matplotlib's ``tab20``)."""
     return to_hex(matplotlib.colormaps['tab20'](index * 2 if index < 10 else index * 2 - 19))
 
 

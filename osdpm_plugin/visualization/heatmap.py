@@ -1,4 +1,4 @@
-"""Images with what models make of them -> one picture of maps over images, with colour bars.
+"""Images with the maps of some models -> one picture of maps over images, with colour bars.
 
 ::
 
@@ -6,7 +6,7 @@
     file name, width x height
     ── name of a model ────────────────────────────────────────────────────────
     [image] [spatial attention] [response] [scale 1] [scale 3] [scale 5] [mixed]     DAPN only
-    [image] [relevance: embedding] [text 1] [text 2] ...                             every model, text under text
+    [image] [relevance: embedding] [text 1] [text 2] ...                             every model
             low ▬▬▬▬▬▬▬ high
             unit
 """
@@ -40,12 +40,12 @@ NOTE = (
 
 
 class Subject(NamedTuple):
-    """An image, and what models make of it.
+    """An image and the maps of some models.
 
     Attributes:
         path: of its file.
-        image: (H, W, 3) uint8 RGB, as the file gives it.
-        perceptions: name of a model, what it makes of the image.
+        image: (H, W, 3) uint8 RGB, as read from the file.
+        perceptions: pairs of the name of a model and its maps of the image.
     """
 
     path: str
@@ -70,9 +70,9 @@ class Panel(NamedTuple):
 
 
 def attention_panels(attention: Attention) -> list[Panel]:
-    """Spatial attention (where there is any), response, each scale with its weight, and the scales mixed.
+    """Spatial attention (if there is any), response, each scale with its weight, and the weighted sum of the scales.
 
-    The maps of saliency are in percent of the whole map, all on one scale, so that the same colour is the same share.
+    The saliency maps are in percent of the whole map and share one colour scale.
     """
     panels = []
     if attention.spatial is not None:
@@ -93,7 +93,7 @@ def attention_panels(attention: Attention) -> list[Panel]:
 
 
 def relevance_panels(perception: Perception) -> list[Panel]:
-    """Of the image's own embedding, then of each text."""
+    """The relevance for the image's own embedding, then for each text."""
     own = Panel('Image embedding', perception.relevance, scale_of(perception.relevance), '1 - cosine when hidden')
     texts = [
         Panel(
@@ -146,7 +146,7 @@ def _draw_rule(page: Page, y: int, name: str) -> int:
 
 
 def _draw_strip(page: Page, y: int, picture: np.ndarray, panels: Sequence[Panel]) -> int:
-    """The image, then panels beside it; what does not fit goes below, past the first column. Returns the y below."""
+    """The image and the panels to its right, in as many rows as they need; returns the y below."""
     page.image(MARGIN, y + _heading(panels[: COLUMNS - 1]), picture)
     for start in range(0, len(panels), COLUMNS - 1):
         row = panels[start : start + COLUMNS - 1]

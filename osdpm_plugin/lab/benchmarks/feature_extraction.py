@@ -1,8 +1,8 @@
-"""An archive of images -> vectors, against the loop over single images that published code bases have.
+"""An archive of images -> vectors, against the loop over single images of published code.
 
-Ours is what ``tools/retrieve.py`` and `RetrievalInferencer.index` do with images that are not in the cache: digests,
-decoding in threads, batches through tower and neck. Theirs opens a file with Pillow, applies open_clip's own transform
-and calls ``encode_image`` for one image, for each image.
+Our side does what ``tools/retrieve.py`` and `RetrievalInferencer.index` do with images that are not in the cache:
+digests, decoding in threads, batches through tower and neck. The other side opens each file with Pillow, applies
+open_clip's own transform and calls ``encode_image`` for this one image.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def one_by_one(
 
 
 def our_model(cfg: Config, precision: str, device: str) -> tuple[Config, Any]:
-    """The config with its image tower in ``precision``, as a user of ours chooses by one key, and its model."""
+    """The config with its image tower in ``precision``, which is one key of a config, and its model."""
     cfg = Config(cfg.to_dict())
     cfg.model.image_tower.precision = precision
     return cfg, training_model(cfg, device).eval()
@@ -94,7 +94,7 @@ def compare_extraction(
     device: str = 'cpu',
     rates: Optional[dict[str, float]] = None,
 ) -> list[dict[str, Any]]:
-    """Write the files, time all in turns, and say how far ours is from the model alone and from the rate of a matrix
+    """Write the files, time all sides in turns, and compare our time with that of the model alone and of a matrix
     product.
 
     Args:
@@ -104,13 +104,12 @@ def compare_extraction(
         count: N.
         batch_size: images a step of ours.
         device: of all models.
-        rates: of `machine.rates`; floors are left out without.
+        rates: of `machine.rates`; without them lower bounds are left out.
 
     Returns:
         rows of `report.comparison`: both sides in float32, both in bfloat16, and, without a goal, ours in bfloat16
-        against the loop in float32, which is what published code runs. ``model_alone_s``: our model on batches that
-        are ready. ``share_of_peak``: that, as a share of the time of the whole path; the goal on a GPU is
-        `SHARE_OF_PEAK`.
+        against the loop in float32, as in published code. ``model_alone_s``: seconds of our model on prepared batches.
+        ``share_of_peak``: these as a share of the whole time; the goal on a GPU is `SHARE_OF_PEAK`.
     """
     write_photos(folder, count)
     paths = [str(folder / 'images' / f'{i}.jpg') for i in range(count)]

@@ -21,14 +21,14 @@ HIGH_WATER, RESIDENT = 'VmHWM', 'VmRSS'
 
 
 class Slope(NamedTuple):
-    """A straight line's rise.
+    """The slope of a fitted line.
 
     Attributes:
         mb_per_hour: the least-squares slope.
         low: lower end of the interval.
         high: upper end.
         level: the interval's confidence, 0 to 1.
-        samples: how many it was fitted to.
+        samples: number of fitted samples.
     """
 
     mb_per_hour: float
@@ -41,12 +41,12 @@ class Slope(NamedTuple):
 def memory_slope(
     seconds: Sequence[float], megabytes: Sequence[float], *, warmup: float = 0.25, level: float = 0.95
 ) -> Slope:
-    """Fit a line behind the warm-up, in which allocators, caches and workers fill.
+    """Fit a line to the samples after the warm-up, in which allocators, caches and workers fill.
 
-    Memory moves in plateaus, so that neighbouring residuals resemble each other and the textbook interval is too
-    narrow. Its variance is multiplied by (1 + r) / (1 - r), where r is the lag-one autocorrelation of the residuals
-    (0 where it is negative), with as many degrees of freedom fewer: the usual first-order correction for n samples
-    that are worth n (1 - r) / (1 + r).
+    Memory changes in plateaus, so neighbouring residuals are correlated and the textbook interval is too narrow. Its
+    variance is multiplied by (1 + r) / (1 - r), where r is the lag-one autocorrelation of the residuals (0 if it is
+    negative), and the degrees of freedom are reduced accordingly: the usual first-order correction, by which n samples
+    count as n (1 - r) / (1 + r).
 
     Args:
         seconds: (n,) times, ascending.
@@ -55,7 +55,7 @@ def memory_slope(
         level: confidence of the interval.
 
     Raises:
-        DataError: fewer than five samples remain, or they are of one moment.
+        DataError: fewer than five samples remain, or all have the same time.
         ConfigError: ``warmup`` or ``level`` is out of range.
     """
     check_number('', 'warmup', warmup, least=0, below=1)
@@ -65,7 +65,7 @@ def memory_slope(
     hours, memory = hours[kept], memory[kept]
     if len(hours) < LEAST_SAMPLES or np.ptp(hours) == 0:
         raise DataError(
-            f'{len(hours)} samples of memory remain behind the warm-up, and a slope takes at least {LEAST_SAMPLES} '
+            f'{len(hours)} samples of memory remain after the warm-up, and a slope needs at least {LEAST_SAMPLES} '
             'of different times; run for longer'
         )
     centred = hours - hours.mean()
@@ -82,7 +82,7 @@ def memory_slope(
 
 
 def resident_memory() -> tuple[float, float]:
-    """MB resident of this process, and of its child processes together (pages that they share count in each).
+    """Resident MB of this process, and of its child processes together (shared pages count in each).
 
     Raises:
         ConfigError: the system has no /proc.
@@ -94,12 +94,12 @@ def resident_memory() -> tuple[float, float]:
 
 
 def added_memory(call: Callable[[], object]) -> Optional[int]:
-    """Bytes that are resident at the most during the call, beyond what is resident before it.
+    """The peak of resident bytes during a call, minus the resident bytes before it.
 
-    Linux's high-water mark is lowered to what is resident first: it would else include what was freed long ago.
+    Linux's peak value is first reset to the current value, because it would include memory that was freed long ago.
 
     Returns:
-        None where the system has no such mark, or does not let a process lower it; the call is made all the same.
+        None if the system has no such value, or does not let a process reset it; the call is made in any case.
     """
     try:
         RESET.write_text('5')  # Linux: "reset the peak resident set size to the current value"
@@ -123,7 +123,7 @@ def _status_bytes(name: str) -> int:
 
 
 def _resident(pid: int) -> Optional[float]:
-    """MB; None where the process is gone."""
+    """MB; None if the process has ended."""
     try:
         pages = int(Path('/proc', str(pid), 'statm').read_text().split()[1])
     except OSError:
@@ -132,7 +132,7 @@ def _resident(pid: int) -> Optional[float]:
 
 
 def _descendants(pid: int) -> list[int]:
-    """Child processes and theirs; those that end meanwhile are left out."""
+    """Child processes and their children; those that end meanwhile are left out."""
     found: list[int] = []
     for listing in Path('/proc', str(pid), 'task').glob('*/children'):
         try:

@@ -1,7 +1,7 @@
-"""From the start of the process to the end of the first iteration: ``tools/train.py``, against a bare mmengine script.
+"""Start of the process -> end of the first iteration: ``tools/train.py``, against a bare mmengine script.
 
-Both train the same small CLIP on the same few files. Ours reads a config of fine-tuning, checks the data, counts
-objects and builds necks, head and evaluation besides.
+Both train the same small CLIP on the same few files. Ours also reads a config of fine-tuning, checks the data, counts
+objects and builds necks, head and evaluation. The wall time of the quick start is measured here too.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ ARCHITECTURE: dict[str, Any] = dict(
 
 
 def small_training(cfg: Config, folder: Path, marker: Path) -> Config:
-    """A copy of the config with small towers on the files of `write_photos`, that ends after one iteration.
+    """A copy of the config with small towers and the files of `write_photos`, which ends after one iteration.
 
     Args:
         cfg: config of a fine-tuning of open_clip's towers.
-        folder: of the files; ``work_dir`` goes there too.
-        marker: gets the time.
+        folder: of the files, and for ``work_dir``.
+        marker: file for the time.
     """
     cfg = Config(cfg.to_dict())
     for name in ('image_tower', 'text_tower'):
@@ -62,7 +62,7 @@ def small_training(cfg: Config, folder: Path, marker: Path) -> Config:
 
 
 def compare_start_up(cfg: Config, folder: Path, *, root: Path, repeats: int) -> dict[str, Any]:
-    """Time both in child processes, in turns, after one start of each that fills the caches of files.
+    """Time both in child processes, in turns, after one start of each that fills the file caches.
 
     Args:
         cfg: config of a fine-tuning of open_clip's towers.
@@ -77,7 +77,7 @@ def compare_start_up(cfg: Config, folder: Path, *, root: Path, repeats: int) -> 
     marker, config = folder / 'marker', folder / 'start_up.py'
     small_training(cfg, folder, marker).dump(str(config))
     ours = [sys.executable, str(root / 'tools' / 'train.py'), str(config)]
-    # copied, so that it lies beside none of this package's modules
+    # copied, so that it cannot import modules from its own folder
     bare = Path(shutil.copy(Path(__file__).with_name('bare_training.py'), folder))
     theirs = [sys.executable, str(bare), str(folder), json.dumps(ARCHITECTURE), str(marker)]
     seconds = [(first_step(ours, root, marker), first_step(theirs, root, marker)) for _ in range(repeats + 1)][1:]
@@ -96,7 +96,7 @@ def compare_start_up(cfg: Config, folder: Path, *, root: Path, repeats: int) -> 
 
 
 def first_step(command: list[str], root: Path, marker: Path) -> float:
-    """Seconds from here to the time that the command writes to ``marker``.
+    """Seconds from now to the time that the command writes to ``marker``.
 
     Raises:
         ConfigError: it wrote none.
@@ -109,12 +109,12 @@ def first_step(command: list[str], root: Path, marker: Path) -> float:
 
 
 def slowest_imports(script: Path, root: Path, *, top: int = 12) -> dict[str, float]:
-    """Seconds of a script's imports that take longest by themselves, summed over each top-level package.
+    """Seconds of the slowest imports of a script, without nested imports, summed over each top-level package.
 
     Args:
-        script: that is read in a fresh process, without its ``__main__`` part.
+        script: it is run in a new process, without its ``__main__`` part.
         root: of the checkout.
-        top: packages to keep.
+        top: number of packages.
 
     Raises:
         ConfigError: it cannot be read; its last line is the reason.

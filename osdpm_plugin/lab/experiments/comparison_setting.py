@@ -35,7 +35,7 @@ OURS = {
 }
 METHOD_NAMES = {**COMPARED, **OURS}
 TEACHERS = {'lw_mcr_d': 'amfmn_soft'}  # student -> teacher
-# tower -> set -> what the names of its configs say
+# tower -> set -> the set's name in file names of configs
 CONFIG_NAMES = {
     'published': {'rsicd': 'rsicd', 'rsitmd': 'rsitmd', 'ucm': 'ucm'},
     'resnet50': {'rsicd': 'rsicd150', 'ucm': 'ucm'},
@@ -43,7 +43,7 @@ CONFIG_NAMES = {
 
 
 class Setting(NamedTuple):
-    """What one table is made of.
+    """The options of one table.
 
     Attributes:
         dataset: one of `DATASETS`.
@@ -55,8 +55,8 @@ class Setting(NamedTuple):
         epochs: of every method; each config's own when None.
         data_root: folder of the set; the configs' own when None.
         split: to report, ``test`` or ``val``; the configs' own when None.
-        cache: folder for cached features, of tower ``resnet50`` alone; None runs the towers in every step.
-        options: further ``key=value`` for ``--cfg-options``, of all methods.
+        cache: folder for cached features, for tower ``resnet50`` only; None runs the towers in every step.
+        options: further ``key=value`` for ``--cfg-options``, for all methods.
     """
 
     dataset: str
@@ -73,7 +73,7 @@ class Setting(NamedTuple):
 
     @property
     def folder(self) -> Path:
-        """Where results of this set and tower lie."""
+        """Folder of the results of this set and tower."""
         return Path(self.work_dir, f'{self.dataset}_{self.tower}')
 
     def config(self, method: str) -> Path:
@@ -100,7 +100,7 @@ class Setting(NamedTuple):
         return Path(os.path.relpath(path))
 
     def cache_of(self, method: str) -> Optional[str]:
-        """Folder of the features that a method is trained on: of images alone where its text tower is trained."""
+        """Folder of the features that a method is trained on; only of images if its text tower is trained."""
         if self.cache is None or self.tower != 'resnet50':
             return None
         name = CONFIG_NAMES[self.tower][self.dataset]
@@ -132,7 +132,7 @@ def schedule_options(cfg: Config, epochs: int) -> list[str]:
         begin = scaled(first)
         new: dict[str, Any] = {'begin': begin} if 'begin' in scheduler else {}
         if 'end' in scheduler:
-            shortest = 1 if scheduler.get('convert_to_iter_based') else 2  # a slope takes two steps
+            shortest = 1 if scheduler.get('convert_to_iter_based') else 2  # a slope needs two steps
             new['end'] = max(scaled(scheduler['end']), begin + shortest)
         if 'T_max' in scheduler:
             new['T_max'] = max(scaled(first + scheduler['T_max']) - begin, 1)
@@ -145,7 +145,7 @@ def schedule_options(cfg: Config, epochs: int) -> list[str]:
 
 
 def options_of(setting: Setting, method: str) -> list[str]:
-    """``--cfg-options`` of a method, but for what its teacher adds."""
+    """``--cfg-options`` of a method, without those of its teacher."""
     options = []
     if setting.data_root is not None:
         loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')

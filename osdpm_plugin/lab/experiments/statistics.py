@@ -1,4 +1,4 @@
-"""Numbers of several seeds -> mean and spread; two models on the same queries -> interval of their difference."""
+"""Numbers of several seeds -> mean and standard deviation; two models -> interval of their difference."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CHUNK = 256  # resamples at a time; changes memory, never a number
 
 
 class Spread(NamedTuple):
-    """Several runs of one number.
+    """One number over several runs.
 
     Attributes:
         mean: arithmetic mean.
         std: standard deviation with ddof = 1; None for one run.
-        values: one a seed.
+        values: one for each seed.
     """
 
     mean: float
@@ -40,19 +40,19 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def bootstrap(sums: np.ndarray, sizes: np.ndarray, *, resamples: int = 10_000, seed: int = 0) -> np.ndarray:
-    """Resample seeds and queries -> ratios as they would have been with other seeds and other queries.
+    """Ratios for resampled seeds and queries, as they could have been with other seeds and other queries.
 
-    The two are crossed: all seeds answer the same queries. A resample draws S seeds and N queries with replacement,
-    independently, and uses the same drawn queries under each drawn seed; drawing queries anew for each seed would make
+    The design is crossed: all seeds answer the same queries. A resample draws S seeds and N queries with replacement,
+    independently, and uses the same drawn queries for each drawn seed; drawing other queries for each seed would make
     their share of the variance S times too small. With one seed only the queries are drawn, and the result says nothing
-    about other seeds. With few seeds intervals are too narrow, by about sqrt((S - 1) / S) in the seeds' share.
+    about other seeds. With few seeds intervals are too narrow, by about sqrt((S - 1) / S) in the share of the seeds.
 
     Source: two-way bootstrap of a mean, Owen, The pigeonhole bootstrap, Annals of Applied Statistics 2007.
 
     Args:
-        sums: (S, N, Q) what each of N queries adds to the numerators of Q ratios under each of S seeds, e.g. the
-            difference of two models' hits; 100 times that for percent.
-        sizes: (N, Q) what it adds to the denominators, the same under each seed, e.g. its number of captions.
+        sums: (S, N, Q) what each of N queries adds to the numerators of Q ratios for each of S seeds, e.g. the
+            difference of the hits of two models; 100 times that for percent.
+        sizes: (N, Q) what it adds to the denominators, the same for each seed, e.g. its number of captions.
         resamples: B.
         seed: of the random numbers.
 
@@ -60,8 +60,8 @@ def bootstrap(sums: np.ndarray, sizes: np.ndarray, *, resamples: int = 10_000, s
         (B, Q) float64; the point estimate is ``sums.mean(0).sum(0) / sizes.sum(0)``.
 
     Raises:
-        ConfigError: ``resamples`` is not a positive int.
-        DataError: shapes do not fit each other, or a size is not positive.
+        ConfigError: ``resamples`` is out of range.
+        DataError: shapes do not match, or a size is not positive.
     """
     check_int('', 'resamples', resamples, hint='e.g. 10000')
     sums, sizes = np.asarray(sums, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
@@ -83,7 +83,7 @@ def bootstrap(sums: np.ndarray, sizes: np.ndarray, *, resamples: int = 10_000, s
 
 
 def percentile_interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high ends, each (Q,), between which the middle share ``level`` of (B, Q) samples lies.
+    """The ends, each (Q,), of the interval with the middle share ``level`` of (B, Q) samples.
 
     Raises:
         ConfigError: ``level`` does not lie between 0 and 1.
@@ -94,13 +94,13 @@ def percentile_interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.nd
 
 
 class Difference(NamedTuple):
-    """Model A less model B in one number.
+    """Model A minus model B in one number.
 
     Attributes:
         mean: over seeds.
-        low: end of the interval.
-        high: other end.
-        values: one a seed.
+        low: lower end of the interval.
+        high: upper end.
+        values: one for each seed.
     """
 
     mean: float
@@ -119,7 +119,7 @@ def paired_difference(
     level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Difference]:
-    """Recall of A less recall of B, in percentage points, with a bootstrap interval over seeds and queries.
+    """Recall of A minus recall of B, in percentage points, with a bootstrap interval over seeds and queries.
 
     Args:
         first: (S, N, Q) hits of A summed by query, see `queries.sums_by_image`.
@@ -132,7 +132,7 @@ def paired_difference(
 
     Raises:
         ConfigError: ``resamples`` or ``level`` is out of range.
-        DataError: shapes do not fit each other.
+        DataError: shapes do not match.
     """
     if first.shape != second.shape or first.shape[-1] != len(names):
         raise DataError(f'hits {first.shape} and {second.shape} do not pair up under {len(names)} names')

@@ -1,7 +1,7 @@
-"""An archive -> its files in a folder, or a refusal: nothing may leave the folder or fill the disk.
+"""An archive -> its files in a folder; an archive that would write outside of it or fill the disk is refused.
 
-Names, kinds and sizes of all entries are checked before anything is written. ``zipfile`` and ``tarfile`` (with its
-filter for data) write no more than the sizes that were checked.
+Names, types and sizes of all entries are checked before anything is written. ``zipfile`` and ``tarfile`` (with its
+filter for data) never write more than these sizes.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from ....errors import DataError
 from ....utils.hashing import CHUNK
 from .files import check_space, format_size, one_sentence
 
-MAX_BYTES = 20 << 30  # unpacked; the published sets stay far below all of these
+MAX_BYTES = 20 << 30  # unpacked; the published sets are far below all of these limits
 MAX_ENTRIES = 200_000  # files and folders
-MAX_RATIO = 100  # unpacked bytes for one byte of the archive, looked at from RATIO_FROM bytes on
+MAX_RATIO = 100  # unpacked bytes for each byte of the archive, checked from RATIO_FROM bytes on
 RATIO_FROM = 64 << 20
 
 _TAR = (b'\x1f\x8b', b'BZh', b'\xfd7zXZ\0')  # gzip, bzip2, xz
@@ -37,7 +37,7 @@ _OTHERS = {  # beginning of a file in lower case -> why it cannot be used, and t
     'with the download button of its page',
     b'<!doctype': 'is a web page and not an archive; open its address in a browser and fetch the file itself',
     b'<html': 'is a web page and not an archive; open its address in a browser and fetch the file itself',
-    b'': 'is no folder, zip, tar or JSON file; pass what the authors of the set publish',
+    b'': 'is not a folder, zip, tar or JSON file; pass the files that the authors of the set publish',
 }
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, struct.error, ValueError)
 
@@ -56,7 +56,7 @@ def unpack(path: Path, target: Path, *, progress: bool = False) -> None:
 
     Raises:
         NoArchive: not zip or tar.
-        DataError: damaged, encrypted, too large, or it holds something that is no file or folder inside ``target``.
+        DataError: damaged, encrypted, too large, or an entry is not a file or folder inside ``target``.
     """
     kind, hidden = _zip_or_tar(path), None if progress else True
     archive: Union[zipfile.ZipFile, tarfile.TarFile]
@@ -85,7 +85,7 @@ def _zip_or_tar(path: Path) -> str:
 
 @contextlib.contextmanager
 def _damage(path: Path) -> Iterator[None]:
-    """Turn the many errors of Python's decoders into one sentence."""
+    """Any error of Python's decoders -> one sentence."""
     try:
         yield
     except DataError:
@@ -100,10 +100,10 @@ def _damage(path: Path) -> Iterator[None]:
 
 
 def _checked_files(path: Path, archive: Union[zipfile.ZipFile, tarfile.TarFile]) -> tuple[list[Any], int]:
-    """The files of an archive, once it is clear that all entries may be unpacked, and their bytes together.
+    """The files of an archive and their total bytes, after all entries were checked.
 
     Raises:
-        DataError: a name that leads out, a link or device, too many entries or bytes.
+        DataError: a name points outside, an entry is a link or device, or there are too many entries or bytes.
     """
     files, total, packed = [], 0, path.stat().st_size
     for count, (member, name, size, is_file, is_folder) in enumerate(_entries(archive), start=1):
@@ -114,7 +114,7 @@ def _checked_files(path: Path, archive: Union[zipfile.ZipFile, tarfile.TarFile])
                 f'archive {path} is refused: its entry {name!r} is a link or a device, and only files and folders are '
                 'unpacked'
             )
-        if size < 0:  # would make room for a bomb
+        if size < 0:  # would lower the total
             raise tarfile.ReadError('a size is negative')
         total += size
         _check_limits(path, count, total, packed)
@@ -153,7 +153,7 @@ def _check_limits(path: Path, count: int, total: int, packed: int) -> None:
 
 
 def _check_end(path: Path, archive: tarfile.TarFile, total: int, packed: int) -> None:
-    """A damaged header looks to tarfile like the end, and checksums of compressed files stand behind it."""
+    """Read a tar to its end: tarfile takes a damaged header for the end, and checksums come after it."""
     stream = archive.fileobj
     assert stream is not None
     stream.seek(archive.offset)
