@@ -60,7 +60,7 @@ def parse_args() -> tuple[str, dict[str, Any]]:
     for name, kind, meaning in (
         ('config', str, 'config whose model or pipeline is measured'),
         ('repeats', int, 'measurements of each side'),
-        ('batch_size', int, 'images a batch'),
+        ('batch_size', int, 'images in a batch'),
         ('images', int, 'images'),
         ('captions', int, 'captions'),
         ('size', int, 'pixels of a side'),

@@ -34,7 +34,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         '--val-fraction',
         type=float,
         default=0.1,
-        help='share of train that becomes val where the file has none, for the convention official (default: 0.1)',
+        help='share of train that becomes val if the file has none, for the convention official (default: 0.1)',
     )
     parser.add_argument('--out', type=Path, required=True, help='file to write')
     args = parser.parse_args(argv)

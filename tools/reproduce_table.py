@@ -43,7 +43,7 @@ def parse_args() -> argparse.Namespace:
         '--cache', default='work_dirs/cache', help='folder for the features of --tower resnet50 (default: %(default)s)'
     )
     parser.add_argument('--no-cache', action='store_true', help='augment the images, run the towers in every step')
-    parser.add_argument('--gpus', type=int, default=1, help='runs at a time, each on a GPU of its own (default: 1)')
+    parser.add_argument('--gpus', type=int, default=1, help='runs at a time, each on its own GPU (default: 1)')
     parser.add_argument('--configs', type=Path, default=TOOLS.parent / 'configs', help='folder of the configs')
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override values of all configs'

@@ -42,8 +42,8 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument('--config', required=True, help='config file, or the name of a shipped config')
     parser.add_argument('--checkpoint', required=True, help='checkpoint that was trained with the config')
     parser.add_argument('--topk', type=int, default=5, help='answers to each query (default: %(default)s)')
-    parser.add_argument('--batch-size', type=int, default=32, help='images a step (default: %(default)s)')
-    parser.add_argument('--device', help='e.g. cpu or cuda:1 (default: a GPU where there is one)')
+    parser.add_argument('--batch-size', type=int, default=32, help='images in a step (default: %(default)s)')
+    parser.add_argument('--device', help='e.g. cpu or cuda:1 (default: a GPU if there is one)')
     keep = parser.add_mutually_exclusive_group()
     keep.add_argument('--cache', metavar='DIR', help=f'folder of embeddings (default: {default_cache_dir()})')
     keep.add_argument('--no-cache', action='store_true', help='neither read nor keep embeddings')
@@ -85,7 +85,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     if args.texts:
         as_texts(args.texts)
     if not Path(args.images).expanduser().is_dir():
-        raise ConfigError(f'--images {args.images} is no folder; name one with images')
+        raise ConfigError(f'--images {args.images} is not a folder; name one with images')
     queries = args.texts or args.image
     task: Task = 'text_to_image' if args.texts else 'image_to_image'
     with redirect_stdout(sys.stderr):  # standard output is for answers

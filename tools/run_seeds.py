@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override values of all configs'
     )
-    parser.add_argument('--gpus', type=int, default=1, help='seeds at a time, each on a GPU of its own (default: 1)')
+    parser.add_argument('--gpus', type=int, default=1, help='seeds at a time, each on its own GPU (default: 1)')
     parser.add_argument('--resamples', type=int, default=10_000, help='of the bootstrap (default: 10000)')
     return parser.parse_args()
 

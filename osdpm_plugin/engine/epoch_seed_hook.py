@@ -41,7 +41,7 @@ class EpochSeedHook(Hook):
             )
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Seed the data set where it can be seeded."""
+        """Seed all data sets that support it."""
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             return
         for dataset in seedable(runner.train_dataloader.dataset):

@@ -179,7 +179,7 @@ class FullyShardStrategy(DDPStrategy):
         if any(not isinstance(p, str) for group in state_dict['param_groups'] for p in group['params']):
             raise ConfigError(
                 'strategy: the checkpoint was saved without FullyShardStrategy and cannot be resumed with it; give it '
-                'as load_from, which takes the weights alone'
+                'as load_from, which reads the weights only'
             )
         options = StateDictOptions(full_state_dict=True)
         set_optimizer_state_dict(self.model, self.optim_wrapper.optimizer, state_dict, options=options)

@@ -139,7 +139,7 @@ def draw_embeddings(
 
 
 def sentences_of(figures: ClusterFigures) -> list[str]:
-    """The figures in words, one a line."""
+    """The figures as sentences, one for each line."""
     return [
         f'silhouette of images (cosine) {figures.silhouette:.3f}',
         f'neighbours of the same class: images {figures.purity:.1f} % (chance {figures.purity_by_chance:.1f}), '

@@ -56,7 +56,7 @@ def cluster_figures(split: EmbeddedSplit, labels: Sequence[Optional[str]], *, ne
         neighbours: k; if there are fewer, all are used.
 
     Raises:
-        ConfigError: ``neighbours`` is not positive, or there are no two classes.
+        ConfigError: ``neighbours`` is out of range, or there are fewer than two classes.
     """
     check_int('', 'neighbours', neighbours)
     kept = np.array([label is not None for label in labels])

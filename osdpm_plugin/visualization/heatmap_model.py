@@ -131,7 +131,7 @@ def _pipeline_owner(cfg: Config) -> Mapping[str, Any]:
     """The config of the test data set that has the pipeline.
 
     Raises:
-        ConfigError: there is none, it reads cached features, or a step displaces pixels in another way than a resize
+        ConfigError: there is none, it reads cached features, or a step moves pixels in another way than a resize
             of both edges.
     """
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}

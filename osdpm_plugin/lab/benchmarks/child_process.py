@@ -22,7 +22,7 @@ def run(
 
     Args:
         command: program and arguments.
-        complaint: what to say where it fails.
+        complaint: beginning of the sentence if it fails.
         folder: to run in.
         env: environment variables; those of this process when None.
         good: whether the process did what it should.

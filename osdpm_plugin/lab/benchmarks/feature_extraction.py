@@ -102,7 +102,7 @@ def compare_extraction(
         folder: empty; the files go there.
         repeats: passes of each side.
         count: N.
-        batch_size: images a step of ours.
+        batch_size: images in a step of our side.
         device: of all models.
         rates: of `machine.rates`; without them lower bounds are left out.
 

@@ -169,7 +169,7 @@ def compare_pipelines(
         folder: empty; files and decoded pixels go there.
         repeats: epochs of each side.
         count: files.
-        batch_size: images a batch.
+        batch_size: images in a batch.
         workers: processes of each loader.
     """
     shape = Shape(count=count, batch_size=batch_size, workers=workers)

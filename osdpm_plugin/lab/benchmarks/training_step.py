@@ -4,9 +4,9 @@ Both sides train all weights with AdamW, in the same precision, without hooks an
 shipped config recomputes activations to save memory and averages weights in a hook, and the time of our side contains
 neither. Our side is the Runner's ``train_step``, which normalises uint8 images, embeds the objects' prompts, logs
 losses and their parts, and clips gradients. The other side is the loop that a user of open_clip writes: images are
-already normalised, gradients are not clipped. Our text tower reads tokens up to the end of the longest caption, open_clip's
-reads the whole context; so there are two rows, one against open_clip as it is, one against open_clip with a context as
-short as ours. Weights are random; time does not depend on them.
+already normalised, gradients are not clipped. Our text tower reads tokens up to the end of the longest caption,
+open_clip's reads the whole context; so there are two rows, one against open_clip as it is, one against open_clip with a
+context as short as ours. Weights are random; time does not depend on them.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ TOWER_NOTES = {
 
 
 def plan_method(setting: Setting, method: str, extra: Sequence[str] = ()) -> list[Job]:
-    """Jobs of a method, one a seed; see `seeds.plan` for what is checked."""
+    """Jobs of a method, one for each seed; see `seeds.plan` for what is checked."""
     cache = setting.cache_of(method)
     options = [*options_of(setting, method), *extra, *([] if cache is None else [f'feature_cache={cache}'])]
     return plan([str(setting.config(method))], setting.seeds, str(setting.folder), options)[0]
@@ -55,7 +55,7 @@ def run_comparison(setting: Setting, tools: Path, *, gpus: int = 1) -> dict[str,
         gpus: see `seeds.run_jobs`.
 
     Returns:
-        Method -> result files, one a seed.
+        Method -> result files, one for each seed.
 
     Raises:
         OSDPMError: an argument cannot be used, or a run failed; the same command continues from there.

@@ -77,7 +77,7 @@ def stack_queries(paths: Sequence[Union[str, Path]]) -> tuple[np.ndarray, np.nda
     """Sums of several runs on the same queries.
 
     Args:
-        paths: per-query files, one a seed.
+        paths: per-query files, one for each seed.
 
     Returns:
         sums (S, N, 2Q), sizes (N, 2Q), and the content of the first file, for ids and K.

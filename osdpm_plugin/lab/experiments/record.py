@@ -75,7 +75,7 @@ class TestRecord:
     def _result(self, runner: Runner, seen: _Checkpoint, wall_time: float) -> RunResult:
         found = [m for m in runner.test_evaluator.metrics if isinstance(m, ImageTextRecall) and m.report is not None]
         if not found or found[0].report is None:
-            raise ConfigError('test_evaluator has no ImageTextRecall with queries_file, which result files need; add it')
+            raise ConfigError('test_evaluator has no ImageTextRecall with queries_file; result files need it')
         report = found[0].report
         dataset = _innermost(runner.test_dataloader.dataset)
         data_hash, images, captions = data_sha256(dataset)

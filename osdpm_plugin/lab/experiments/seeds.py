@@ -73,7 +73,7 @@ def plan(configs: Sequence[str], seeds: Sequence[int], work_dir: str, options: S
         options: ``key=value`` for ``--cfg-options``, for all configs.
 
     Returns:
-        Jobs of each config, one a seed.
+        Jobs of each config, one for each seed.
 
     Raises:
         ConfigError: an argument or a config cannot be used, or a folder belongs to another experiment.

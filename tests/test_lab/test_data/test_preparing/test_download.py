@@ -131,5 +131,5 @@ def test_nobody_there(tmp_path):
     with pytest.raises(DataError, match='cannot be reached'):
         download('http://127.0.0.1:9/x', tmp_path / 'a', size=1, sha256='0', timeout=1)
     for url in ('file:///etc/passwd', 'ftp://x/y', 'x'):
-        with pytest.raises(DataError, match='no http or https address'):
+        with pytest.raises(DataError, match='not an http or https address'):
             download(url, tmp_path / 'a', size=1, sha256='0')
