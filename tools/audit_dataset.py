@@ -1,11 +1,11 @@
-r"""Count what data sets repeat: captions and images that occur again within and across splits and sets.
+r"""Count duplicate captions and images of data sets, within and across splits and sets.
 
 Example:
     python tools/audit_dataset.py RSICD:data/RSICD RSITMD:data/RSITMD UCMCaptions:data/UCM_captions \
         --json audit.json --exclude-out exclude.json
 
 writes ``exclude_RSICD.json`` and so on, for ``dataset=dict(type='RSICD', exclude_list='exclude_RSICD.json', ...)`` of a
-joint training that meets no test image of any of the sets.
+joint training without test images of any of the sets.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.lab.data.auditing import audit, exclusions, read_sets, to_markdown, write_exclude_lists
 from osdpm_plugin.lab.data.auditing.near_duplicates import DEFAULT_MAX_DISTANCE
 from osdpm_plugin.launch import run_tool
+from osdpm_plugin.utils.checks import check_int
 from osdpm_plugin.utils.files import write_json
 
 IDENTITIES = {'verbatim': str.strip, 'normalised': normalise_caption}
@@ -49,7 +50,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     )
     parser.add_argument('--exclude-from', default='train', metavar='SPLIT', help='leave them out of (default: train)')
     parser.add_argument(
-        '--protect', nargs='+', default=['val', 'test'], metavar='SPLIT', help='for the sake of (default: val test)'
+        '--protect', nargs='+', default=['val', 'test'], metavar='SPLIT', help='splits to protect (default: val test)'
     )
     parser.add_argument(
         '--captions',
@@ -66,12 +67,10 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         help='audit with these images left out of the split of --exclude-from',
     )
     args = parser.parse_args(argv)
-    if not 0 <= args.split_seed < 2**63:
-        parser.error(f'--split-seed must lie between 0 and 2**63 - 1, got {args.split_seed}')
-    if not 0 <= args.max_distance < 64:
-        parser.error(f'--max-distance must lie between 0 and 63, got {args.max_distance}')
-    if args.threads is not None and args.threads < 1:
-        parser.error(f'--threads must be at least 1, got {args.threads}')
+    check_int('', '--split-seed', args.split_seed, least=0, most=2**63 - 1)
+    check_int('', '--max-distance', args.max_distance, least=0, most=63)
+    if args.threads is not None:
+        check_int('', '--threads', args.threads)
     return args
 
 

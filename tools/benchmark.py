@@ -1,6 +1,6 @@
-"""Measure the speed of this plugin against what it is compared with, side by side.
+"""Measure the speed of this plugin and of other code, side by side.
 
-PyTorch computes in as many threads as the environment variable OMP_NUM_THREADS says, or else in one for each core.
+PyTorch uses as many threads as the environment variable OMP_NUM_THREADS says, otherwise one for each core.
 
 Examples:
     python tools/benchmark.py all --repeats 5 --out benchmark.json
@@ -26,18 +26,18 @@ from osdpm_plugin.lab.benchmarks import (
     input_pipeline,
     machine,
     pair_scoring,
-    quickstart,
     recall,
     report,
     start_up,
     training_step,
 )
 from osdpm_plugin.launch import run_tool
+from osdpm_plugin.utils.checks import check_int
 
 ROOT = Path(__file__).resolve().parent.parent
 LARGE = 10_000  # images of the test of memory
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
-# What each measure takes, and its defaults. What takes no device is measured on the CPU.
+# The options of each measurement, with defaults. Without the option device it runs on the CPU.
 DEFAULTS: dict[str, dict[str, Any]] = dict(
     step=dict(config=training_step.CONFIG, repeats=7, batch_size=16, precision='fp32', device=DEVICE),
     input=dict(config=input_pipeline.CONFIG, repeats=7, images=512, batch_size=64, workers=2),
@@ -60,7 +60,7 @@ def parse_args() -> tuple[str, dict[str, Any]]:
     for name, kind, meaning in (
         ('config', str, 'config whose model or pipeline is measured'),
         ('repeats', int, 'measurements of each side'),
-        ('batch_size', int, 'images a batch'),
+        ('batch_size', int, 'images in a batch'),
         ('images', int, 'images'),
         ('captions', int, 'captions'),
         ('size', int, 'pixels of a side'),
@@ -80,7 +80,7 @@ def _option(name: str) -> str:
 
 
 def check(what: str, given: Options) -> None:
-    """Refuse what does not apply, before anything is measured.
+    """Check the options before anything is measured.
 
     Raises:
         ConfigError: an option does not apply, is out of range, or names no file.
@@ -90,8 +90,8 @@ def check(what: str, given: Options) -> None:
             takes = ', '.join(map(_option, TAKES[what])) or 'none but --out'
             raise ConfigError(f'{_option(key)} does not apply to {what}, whose options are {takes}; leave it out')
     for key, value in given.items():
-        if isinstance(value, int) and value < (0 if key == 'workers' else 1):
-            raise ConfigError(f'{_option(key)} must be at least {0 if key == "workers" else 1}, got {value}')
+        if isinstance(value, int):
+            check_int('', _option(key), value, least=0 if key == 'workers' else 1)
     if 'config' in given and not Path(given['config']).is_file():
         raise ConfigError(f'config file {given["config"]} does not exist; check --config')
     if 'out' in given:
@@ -154,7 +154,7 @@ def measure(what: str, given: Options, folder: Path) -> None:
     """Measure, print, and write to ``--out``."""
     out = given.get('out')
     if what == 'quickstart':
-        found = quickstart.time_quickstart(ROOT, folder)
+        found = start_up.time_quickstart(ROOT, folder)
         print(f'quickstart: {found["seconds"]} s')
         if out:
             report.merge(out, what, found)
@@ -164,7 +164,7 @@ def measure(what: str, given: Options, folder: Path) -> None:
         place = folder / name
         place.mkdir()
         options = settle(name, given)
-        described = machine.describe(options.get('device', 'cpu'))  # anew: floors and load belong together
+        described = machine.describe(options.get('device', 'cpu'))  # each time, since the load changes
         measured = MEASURES[name](options, described['rates'], place)
         rows += measured
         if out:

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument('--towers', nargs='+', choices=TOWERS, help='which to run (default: those that are frozen)')
     parser.add_argument('--dtype', choices=DTYPES, default='float16', help='of maps and words (default: float16)')
     parser.add_argument('--grid', choices=['own', 'coarsest'], default='own', help='pool all maps to the coarsest grid')
-    parser.add_argument('--batch-size', type=int, default=32, help='images a step')
+    parser.add_argument('--batch-size', type=int, default=32, help='images in a step')
     parser.add_argument('--bf16', action='store_true', help='run the image tower in bfloat16')
     args = parser.parse_args()
     cfg = load_config(args)

@@ -33,7 +33,7 @@ osdpm_check_python() {
     }
 }
 
-# What the environment is made from: a change of any of it installs anew.
+# The files that the environment depends on: after a change of any of them it is installed again.
 osdpm_fingerprint() {
     local python=$1 stack=$2
     "$python" - setup.cfg setup.py pyproject.toml "tools/constraints/$stack.txt" <<'PYTHON'

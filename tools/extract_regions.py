@@ -7,12 +7,12 @@ Example:
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import Optional
 
-from osdpm_plugin.errors import OSDPMError
 from osdpm_plugin.lab.data.region_detection import detect_regions
+from osdpm_plugin.launch import run_tool
+from osdpm_plugin.utils.checks import check_int, check_number
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -26,30 +26,16 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument('--min-score', type=float, default=0.05, help='least score of a region (default: 0.05)')
     parser.add_argument('--device', default='cpu', help='of the detector (default: cpu)')
     args = parser.parse_args(argv)
-    if args.num < 1 or not 0 <= args.min_score <= 1:
-        parser.error(f'--num must be at least 1 and --min-score in 0..1, got {args.num} and {args.min_score}')
+    check_int('', '--num', args.num)
+    check_number('', '--min-score', args.min_score, least=0, most=1)
     return args
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Return the exit code: 0, or 2 after one sentence on what the user can put right."""
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    """Run the tool."""
     args = parse_args(argv)
-    try:
-        count = detect_regions(
-            args.config,
-            args.checkpoint,
-            args.images,
-            args.out,
-            num=args.num,
-            min_score=args.min_score,
-            device=args.device,
-        )
-    except OSDPMError as error:
-        print(f'extract_regions: {error}', file=sys.stderr)
-        return 2
-    print(f'{count} region files in {args.out}')
-    return 0
+    print(f'{detect_regions(**vars(args))} region files in {args.out}')
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(main)

@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_common_arguments(parser)
     parser.add_argument('--images', type=int, default=5000, help='training images to look at (default: 5000)')
-    parser.add_argument('--batch-size', type=int, default=32, help='images a step')
+    parser.add_argument('--batch-size', type=int, default=32, help='images in a step')
     args = parser.parse_args()
     cfg = load_config(args)
     init_default_scope(cfg.get('default_scope', 'mmengine'))

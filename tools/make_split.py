@@ -1,6 +1,6 @@
-"""Cut train and val by a convention of the field and write the file lists down, with hashes.
+"""Split images into train and val by a convention of the field, and write the lists of files with hashes.
 
-All images of a file that names no splits are cut; such a file has no test.
+If the annotation file has no splits, all images are split, and there is no test split.
 
 Example:
     python tools/make_split.py data/RSITMD/dataset_RSITMD.json --convention pir --seed 0 --out rsitmd_pir_seed0.json
@@ -11,7 +11,6 @@ The manifest then goes into a config: ``dataset=dict(type='RSITMD', split_manife
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
@@ -20,7 +19,8 @@ from osdpm_plugin.datasets.annotations.split_conventions import CONVENTIONS, app
 from osdpm_plugin.datasets.annotations.split_manifest import make_manifest
 from osdpm_plugin.datasets.annotations.tables import read_annotations
 from osdpm_plugin.datasets.sets.precomp_captions import read_precomp
-from osdpm_plugin.errors import OSDPMError
+from osdpm_plugin.launch import run_tool
+from osdpm_plugin.utils.checks import check_int, check_number
 from osdpm_plugin.utils.files import write_json
 
 
@@ -34,40 +34,33 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         '--val-fraction',
         type=float,
         default=0.1,
-        help='share of train that becomes val where the file has none, for the convention official (default: 0.1)',
+        help='share of train that becomes val if the file has none, for the convention official (default: 0.1)',
     )
     parser.add_argument('--out', type=Path, required=True, help='file to write')
     args = parser.parse_args(argv)
-    if not 0 <= args.seed < 2**63:
-        parser.error(f'--seed must lie between 0 and 2**63 - 1, got {args.seed}')
-    if not 0 < args.val_fraction < 1:
-        parser.error(f'--val-fraction must lie between 0 and 1, got {args.val_fraction}')
+    check_int('', '--seed', args.seed, least=0, most=2**63 - 1)
+    check_number('', '--val-fraction', args.val_fraction, above=0, below=1)
     return args
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Return the exit code: 0, or 2 after one sentence on what the user can put right."""
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    """Run the tool."""
     args = parse_args(argv)
-    try:
-        read = read_precomp if args.ann_file.is_dir() else read_annotations
-        records = apply_convention(
-            read(args.ann_file, blank_captions='drop'),
-            convention=args.convention,
-            seed=args.seed,
-            val_fraction=args.val_fraction,
-            source=str(args.ann_file),
-        )
-        manifest = make_manifest(records, convention=args.convention, seed=args.seed)
-        write_json(args.out, manifest, '--out')
-    except OSDPMError as error:
-        print(f'make_split: {error}', file=sys.stderr)
-        return 2
+    read = read_precomp if args.ann_file.is_dir() else read_annotations
+    records = apply_convention(
+        read(args.ann_file, blank_captions='drop'),
+        convention=args.convention,
+        seed=args.seed,
+        val_fraction=args.val_fraction,
+        source=str(args.ann_file),
+    )
+    manifest = make_manifest(records, convention=args.convention, seed=args.seed)
+    write_json(args.out, manifest, '--out')
     for split, size in manifest['sizes'].items():
         print(f'{split or "(no split)"}: {size} images, sha256 {manifest["sha256"][split]}')
     if 'test' not in manifest['sizes']:
         print('test: none; name the test images in the split column of the annotation file')
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(main)

@@ -7,7 +7,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
@@ -15,8 +14,10 @@ from typing import Optional
 from osdpm_plugin.datasets.annotations.tables import read_annotations
 from osdpm_plugin.datasets.lexicon import Lexicon
 from osdpm_plugin.datasets.sets.precomp_captions import read_precomp
-from osdpm_plugin.errors import DataError, OSDPMError
+from osdpm_plugin.errors import DataError
 from osdpm_plugin.lab.data.object_statistics import format_statistics, object_statistics
+from osdpm_plugin.launch import run_tool
+from osdpm_plugin.utils.checks import check_int
 from osdpm_plugin.utils.files import write_json
 
 
@@ -33,13 +34,13 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument('--top', type=int, default=30, help='rows of each table (default: 30)')
     parser.add_argument('--json', type=Path, metavar='OUT', help='also write all numbers to this file')
     args = parser.parse_args(argv)
-    if args.top < 1:
-        parser.error(f'--top must be at least 1, got {args.top}')
+    check_int('', '--top', args.top)
     return args
 
 
-def run(args: argparse.Namespace) -> None:
+def main(argv: Optional[Sequence[str]] = None) -> None:
     """Count, print, and write the numbers if asked for."""
+    args = parse_args(argv)
     lexicon = Lexicon.default() if args.lexicon is None else Lexicon.from_file(args.lexicon)
     read = read_precomp if args.ann_file.is_dir() else read_annotations
     records = read(args.ann_file, blank_captions='drop')
@@ -56,16 +57,5 @@ def run(args: argparse.Namespace) -> None:
         write_json(args.json, {**source, **statistics.as_dict()}, '--json')
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Return the exit code: 0, or 2 after one sentence on what the user can put right."""
-    args = parse_args(argv)
-    try:
-        run(args)
-    except OSDPMError as error:
-        print(f'object_stats: {error}', file=sys.stderr)
-        return 2
-    return 0
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(main)

@@ -3,10 +3,10 @@
 Example:
     python tools/prepare_dataset.py rsicd --root data/RSICD --from ~/Downloads/RSICD_images.zip dataset_rsicd.json
 
---root is the data_root of the config. Without --from, what lies there already is verified, and archives there are
-unpacked. A complete set is left alone. An interrupted run leaves nothing half-written; started again, a download goes
-on where it was and the rest begins anew. Exit code: 0 complete, 1 something is wrong with the set (the report says
-what), 2 the input cannot be used.
+--root is the data_root of the config. Without --from, its present content is verified, and archives there are unpacked.
+A complete set is left alone. An interrupted run leaves no partial files; if it is started again, a download continues
+and the rest begins again. Exit code: 0 complete, 1 something is wrong with the set (see the report), 2 the input cannot
+be used.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             sources += fetch(published, args.root)
         report = prepare(published, args.root, sources, progress=True)
     except KeyboardInterrupt:
-        print('interrupted; nothing half-written is in place, run again to go on', file=sys.stderr)
+        print('interrupted; no file is incomplete, run again to continue', file=sys.stderr)
         return 130
     print(report.format())
     if not report.complete and (report.ann_sha256 is None or len(report.missing) == report.images):

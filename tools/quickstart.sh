@@ -3,7 +3,7 @@
 #
 #     bash tools/quickstart.sh
 #
-# Installs, trains on the procedural scenes, evaluates, draws. Run it again after an interruption: it goes on where it
+# Installs, trains on the procedural scenes, evaluates, draws. After an interruption run it again: it continues where it
 # stopped, and a finished training is reused.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,4 +1,4 @@
-"""Work dirs -> one HTML page that needs nothing but itself:
+"""Work dirs -> one HTML page without other files:
 
     python tools/report.py work_dirs/seeds/osdpm_scenes work_dirs/seeds/scenes_plain --out report.html
 

@@ -1,10 +1,10 @@
-"""The published table of a set, measured: train and evaluate every method of it, and print both side by side:
+"""Train and evaluate every method of a published table, and print published and measured numbers side by side:
 
     python tools/reproduce_table.py rsitmd
     python tools/reproduce_table.py ucm --tower resnet50 --methods vsepp hvsa plain osdpm --seeds 0 1 2
 
-Run it again after an interruption: finished seeds are not run again, the interrupted one goes on. The table is printed,
-or written into a file as tools/make_tables.py does; table.md, table.csv and table.tex always lie in the work dir.
+After an interruption run it again: finished seeds are not repeated, the interrupted one continues. The table is
+printed, or written into a file as tools/make_tables.py does; the work dir also gets table.md, table.csv and table.tex.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from osdpm_plugin.lab.experiments.comparison import finished_results, make_table, run_comparison
-from osdpm_plugin.lab.experiments.comparison_setting import DATASETS, METHODS, NAMES, Setting
+from osdpm_plugin.lab.experiments.comparison_setting import CONFIG_NAMES, DATASETS, METHOD_NAMES, Setting
 from osdpm_plugin.lab.experiments.comparison_table import render_comparison, write_comparison
 from osdpm_plugin.lab.experiments.tables import add_place, check_place, deliver
 from osdpm_plugin.launch import run_tool
@@ -24,17 +24,17 @@ TOOLS = Path(__file__).resolve().parent
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Train and evaluate the methods of a published table.')
-    parser.add_argument('dataset', choices=DATASETS, help='the set; its images must be at hand')
+    parser.add_argument('dataset', choices=DATASETS, help='the set; its images must be on disk')
     parser.add_argument(
         '--methods',
         nargs='+',
-        choices=METHODS,
-        default=[method for method in METHODS if method != 'no_dapn'],
+        choices=METHOD_NAMES,
+        default=[method for method in METHOD_NAMES if method != 'no_dapn'],
         metavar='METHOD',
-        help=f'of {", ".join(METHODS)} (default: all but no_dapn, which was not published)',
+        help=f'of {", ".join(METHOD_NAMES)} (default: all but no_dapn, which was not published)',
     )
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], help='default: 0 1 2')
-    parser.add_argument('--tower', choices=NAMES, default='published', help='image tower (default: published)')
+    parser.add_argument('--tower', choices=CONFIG_NAMES, default='published', help='image tower (default: published)')
     parser.add_argument('--epochs', type=int, help='of every method (default: what each config says)')
     parser.add_argument('--data-root', help='folder of the set (default: what the configs say)')
     parser.add_argument('--split', choices=['test', 'val'], help='to report (default: what the configs say)')
@@ -43,7 +43,7 @@ def parse_args() -> argparse.Namespace:
         '--cache', default='work_dirs/cache', help='folder for the features of --tower resnet50 (default: %(default)s)'
     )
     parser.add_argument('--no-cache', action='store_true', help='augment the images, run the towers in every step')
-    parser.add_argument('--gpus', type=int, default=1, help='runs at a time, each on a GPU of its own (default: 1)')
+    parser.add_argument('--gpus', type=int, default=1, help='runs at a time, each on its own GPU (default: 1)')
     parser.add_argument('--configs', type=Path, default=TOOLS.parent / 'configs', help='folder of the configs')
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override values of all configs'

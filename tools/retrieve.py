@@ -1,12 +1,12 @@
-r"""Ask a folder of images in words, or by an image.
+r"""Search a folder of images by words or by an image.
 
 Examples:
     python tools/retrieve.py "two planes beside a terminal" --images photos \
         --config osdpm_ucm --checkpoint work_dirs/osdpm_ucm/best.pth
     python tools/retrieve.py --image query.png --images photos --config configs/osdpm_ucm.py --checkpoint best.pth
 
-prints rank, score and path of the best images, and draws them. Embeddings of images are kept, by model and by content
-of the file: the first question to a folder embeds its images, later ones read the files alone to see what has changed.
+prints rank, score and path of the best images, and draws them. Embeddings are cached by model and by content of the
+file: the first query embeds all images of a folder, later queries only read the files to find what has changed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.launch import Overrides, load_config, run_tool
 from osdpm_plugin.search import RetrievalInferencer, Skipped, default_cache_dir, find_config
 from osdpm_plugin.search.inputs import Task, as_texts
+from osdpm_plugin.utils.checks import check_int
 from osdpm_plugin.visualization import check_png
 
 NAMED = 3  # unreadable images that are named
@@ -40,8 +41,8 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument('--config', required=True, help='config file, or the name of a shipped config')
     parser.add_argument('--checkpoint', required=True, help='checkpoint that was trained with the config')
     parser.add_argument('--topk', type=int, default=5, help='answers to each query (default: %(default)s)')
-    parser.add_argument('--batch-size', type=int, default=32, help='images a step (default: %(default)s)')
-    parser.add_argument('--device', help='e.g. cpu or cuda:1 (default: a GPU where there is one)')
+    parser.add_argument('--batch-size', type=int, default=32, help='images in a step (default: %(default)s)')
+    parser.add_argument('--device', help='e.g. cpu or cuda:1 (default: a GPU if there is one)')
     keep = parser.add_mutually_exclusive_group()
     keep.add_argument('--cache', metavar='DIR', help=f'folder of embeddings (default: {default_cache_dir()})')
     keep.add_argument('--no-cache', action='store_true', help='neither read nor keep embeddings')
@@ -61,12 +62,12 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 
 
 def printable(path: str) -> str:
-    """A path as text; a name that is no text of the file system's encoding has marks in it."""
+    """A path as text; bytes that are not valid in the file system's encoding are replaced."""
     return os.fsencode(path).decode(errors='replace')
 
 
 def describe_skipped(skipped: Sequence[Skipped], total: int) -> str:
-    """How many images were left out, with the reasons of the first."""
+    """The number of images that were left out, with the first reasons."""
     rest = '' if len(skipped) <= NAMED else f' and {len(skipped) - NAMED} more'
     reasons = '; '.join(printable(one.reason) for one in skipped[:NAMED])
     return f'{len(skipped)} of {total} images were left out: {reasons}{rest}'
@@ -79,12 +80,11 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         sys.stdout.reconfigure(errors='backslashreplace')  # what its encoding lacks, as on standard error
     args.config = str(find_config(args.config))
     args.launcher, args.local_rank = 'none', 0
-    if args.topk < 1:
-        raise ConfigError(f'--topk must be at least 1, got {args.topk}')
+    check_int('', '--topk', args.topk)
     if args.texts:
         as_texts(args.texts)
     if not Path(args.images).expanduser().is_dir():
-        raise ConfigError(f'--images {args.images} is no folder; name one with images')
+        raise ConfigError(f'--images {args.images} is not a folder; name one with images')
     queries = args.texts or args.image
     task: Task = 'text_to_image' if args.texts else 'image_to_image'
     with redirect_stdout(sys.stderr):  # standard output is for answers

@@ -2,7 +2,7 @@
 
     python tools/run_seeds.py configs/osdpm_scenes.py configs/ablations/scenes_plain.py --seeds 0 1 2 3 4
 
-Run it again after an interruption: finished seeds are not run again, the interrupted one goes on.
+After an interruption run it again: finished seeds are not repeated, the interrupted one continues.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override values of all configs'
     )
-    parser.add_argument('--gpus', type=int, default=1, help='seeds at a time, each on a GPU of its own (default: 1)')
+    parser.add_argument('--gpus', type=int, default=1, help='seeds at a time, each on its own GPU (default: 1)')
     parser.add_argument('--resamples', type=int, default=10_000, help='of the bootstrap (default: 10000)')
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Train and evaluate in turn for a time, and write memory over time with its slope.
+"""Train and evaluate in turn for a given time, and write memory over time with its slope.
 
 Example:
     python tools/soak.py configs/osdpm_scenes.py --minutes 30 --out soak.json
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import argparse
 
-from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.lab.benchmarks.soak import soak
 from osdpm_plugin.launch import add_common_arguments, load_config, run_tool
+from osdpm_plugin.utils.checks import check_number
 
 
 def parse_args() -> argparse.Namespace:
@@ -20,8 +20,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--minutes', type=float, default=30.0, help='how long to run (default: 30)')
     parser.add_argument('--out', default='soak.json', help='JSON file (default: soak.json)')
     args = parser.parse_args()
-    if args.minutes <= 0:
-        raise ConfigError(f'--minutes must be positive, got {args.minutes}')
+    check_number('', '--minutes', args.minutes, above=0)
     return args
 
 

@@ -30,7 +30,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def recall_metric(cfg: Config) -> Optional[ConfigDict]:
-    """The config of `ImageTextRecall` among the test evaluators; None where there is none."""
+    """The config of `ImageTextRecall` among the test evaluators; None if there is none."""
     evaluators = cfg.get('test_evaluator') or []
     evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
     return next((metric for metric in evaluators if metric.get('type') == 'ImageTextRecall'), None)

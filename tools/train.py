@@ -14,7 +14,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a retrieval model.')
     add_common_arguments(parser)
     parser.add_argument(
-        '--resume', nargs='?', const='auto', help='go on from the given checkpoint, or from the newest one in work_dir'
+        '--resume', nargs='?', const='auto', help='continue from the given checkpoint, or the newest one in work_dir'
     )
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision, see AutocastOptimWrapper')
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Bytes -> a file that is there whole or not at all."""
+"""Bytes -> a file that is either complete or absent."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..utils.files import atomic_file
 
 @register_backend('atomic_local', force=True)
 class AtomicLocalBackend(LocalBackend):
-    """Local storage whose `put` and `put_text` keep what was there until the new content is complete on disk.
+    """Local storage whose `put` and `put_text` keep the old file until the new one is complete on disk.
 
-    The content goes to ``<file>.tmp`` beside the target, is flushed to the disk, and takes the name in one step. A
-    process that is killed leaves at most that one temporary file, which the next write of the same name replaces.
+    The content is written to ``<file>.tmp`` in the same folder, flushed to disk, and renamed in one step. A killed
+    process leaves at most this temporary file, which the next write of the same name replaces.
     """
 
     def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
-        """Write bytes; the folder is made if there is none.
+        """Write bytes; the folder is created if needed.
 
         Raises:
             OSError: disk full, no permission; ``filepath`` is as it was before.

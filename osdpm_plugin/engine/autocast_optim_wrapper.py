@@ -1,4 +1,4 @@
-"""Mixed precision on any device."""
+"""An optimizer wrapper for mixed precision on CPUs and GPUs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from torch.optim import Optimizer
 
 from ..errors import ConfigError
 from ..registry import OPTIM_WRAPPERS
+from ..utils.checks import check_number, check_one_of
 
 _DTYPES = dict(bfloat16=torch.bfloat16, float16=torch.float16)
 
 
 @OPTIM_WRAPPERS.register_module()
 class AutocastOptimWrapper(OptimWrapper):
-    """`mmengine.optim.AmpOptimWrapper`, which refuses to start without a GPU, for CPUs too.
+    """Like `mmengine.optim.AmpOptimWrapper`, but for CPUs too.
 
-    The forward pass runs under `torch.autocast` of the device that the model is on. Weights, gradients and optimizer
-    stay float32, as do the logits of this plugin's losses. float16 needs its loss scaled, and a step whose gradients
-    overflow is left out; bfloat16 has the range of float32 and needs nothing.
+    The forward pass runs under `torch.autocast` for the device of the model. Weights, gradients and optimizer stay
+    float32, and so do the logits of this plugin's losses. With float16 the loss is scaled, and a step whose gradients
+    overflow is left out; bfloat16 has the range of float32 and needs neither.
 
     Args:
         optimizer: see `OptimWrapper`.
@@ -38,7 +39,7 @@ class AutocastOptimWrapper(OptimWrapper):
         loss_scaler: of float16 only.
 
     Raises:
-        ConfigError: ``dtype`` is unknown, or ``loss_scale`` is not positive or given for bfloat16.
+        ConfigError: ``dtype`` is unknown, or ``loss_scale`` is not positive, or it is given for bfloat16.
     """
 
     loss_scaler: GradScaler
@@ -54,13 +55,11 @@ class AutocastOptimWrapper(OptimWrapper):
     ) -> None:
         clip_grad = None if clip_grad is None else dict(clip_grad)  # mmengine takes its type out
         super().__init__(optimizer, accumulative_counts=accumulative_counts, clip_grad=clip_grad)
-        if dtype not in _DTYPES:
-            raise ConfigError(f'optim_wrapper: dtype must be one of {sorted(_DTYPES)}, got {dtype!r}')
-        if loss_scale is not None and (dtype != 'float16' or loss_scale <= 0):
-            raise ConfigError(
-                f'optim_wrapper: loss_scale must be positive and is for float16 alone, got {loss_scale} with {dtype}'
-            )
-        self.dtype = _DTYPES[dtype]
+        self.dtype = _DTYPES[check_one_of('optim_wrapper', 'dtype', dtype, _DTYPES)]
+        if loss_scale is not None and dtype != 'float16':
+            raise ConfigError(f'optim_wrapper: loss_scale is for float16 only, got {loss_scale} with {dtype}')
+        if loss_scale is not None:
+            check_number('optim_wrapper', 'loss_scale', loss_scale, above=0)
         if dtype == 'float16':
             device = optimizer.param_groups[0]['params'][0].device.type
             self.loss_scaler = GradScaler(device, init_scale=2.0**16 if loss_scale is None else loss_scale)
@@ -105,7 +104,7 @@ class AutocastOptimWrapper(OptimWrapper):
         return state
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """As `OptimWrapper.load_state_dict`; a training that was not of float16 starts with the first scale.
+        """As `OptimWrapper.load_state_dict`; without a saved scale the loss scaling starts at its first scale.
 
         Args:
             state_dict: of `state_dict`, or of another wrapper.

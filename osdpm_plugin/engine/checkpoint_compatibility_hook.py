@@ -1,4 +1,4 @@
-"""A checkpoint of another model is an error, not a model with half its weights random."""
+"""Hook that refuses a checkpoint of another model, of which mmengine would load only the matching weights."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class CheckpointCompatibilityHook(Hook):
             trained. Where it lacks some, the model is initialised first, in a test too.
 
     Raises:
-        CheckpointError: with the number and the first of the keys that do not fit; or the file holds no weights, or no
-            state of a training to resume.
+        CheckpointError: keys or shapes do not match (the sentence has their number and the first of them); or the file
+            holds no weights, or no state of a training to resume.
     """
 
     def __init__(self, *, allow_missing: Sequence[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""Training state -> checkpoint files, of which one that loads is there at every moment."""
+"""Training state -> checkpoint files, so that at any moment at least one complete file exists."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ VALIDATED = 'last_validation'  # in the message hub: epochs or iterations at the
 
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
-    """mmengine's `CheckpointHook` that survives a full disk and a kill in the middle of a save.
+    """mmengine's `CheckpointHook`, made safe against a full disk and a kill during a save.
 
-    The original removes what ``max_keep_ckpts`` or a new best score makes obsolete first, then writes the new file in
-    place, then ``last_checkpoint`` in place; a failure in between leaves none that loads. Here the order is
+    The original first removes the files that ``max_keep_ckpts`` or a new best score makes obsolete, then writes the new
+    file, then ``last_checkpoint``, both in place; a failure in between can leave no usable file. Here the order is
 
-        write new file -> give it its name -> point ``last_checkpoint`` to it -> remove what is obsolete
+        write new file -> give it its name -> point ``last_checkpoint`` to it -> remove obsolete files
 
-    where each arrow is one step of the file system. It takes space for one more checkpoint. All arguments are those of
-    `CheckpointHook`; the order holds for every storage backend, the atomic write for local folders.
+    where each arrow is one step of the file system. This needs space for one more checkpoint. All arguments are those
+    of `CheckpointHook`; the order holds for every storage backend, the atomic write for local folders.
 
-    Nothing outside the folder of this run is removed or overwritten: a training that resumes from a checkpoint of
-    another folder, or whose folder was moved or copied, looks for the best checkpoint by its name in its own folder;
-    where it is not, the best one is chosen anew from here on.
+    Nothing outside the folder of this run is removed or overwritten. A training that resumes from a checkpoint of
+    another folder, or whose folder was moved or copied, looks for the best checkpoint by its name in its own folder; if
+    it is not there, the best one is chosen anew.
 
-    A checkpoint is saved before it is validated. A training that resumes from one of which no validation is known
-    begins with that validation, so that a kill in between costs no candidate for the best. (One that was validated and
-    was not the best is validated again, to the same end.)
+    A checkpoint is saved before it is validated. If training resumes from a checkpoint that was not validated yet, it
+    begins with that validation, so that a kill in between loses no candidate for the best. (A checkpoint that was
+    validated and was not the best may be validated again, with the same result.)
 
     Raises:
-        CheckpointError: a save failed; it names the file, the reason, and the checkpoint that is left.
+        CheckpointError: a save failed; the sentence names the file, the reason and the last complete checkpoint.
     """
 
     backend_args: Optional[dict]
@@ -104,17 +104,17 @@ class SafeCheckpointHook(CheckpointHook):
                 self.best_ckpt_path = here
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
-        """See `CheckpointHook`; notes the validation in what is saved."""
+        """See `CheckpointHook`; also records the validation in the message hub, which is saved."""
         runner.message_hub.update_info(VALIDATED, _position(runner))
         super().after_val_epoch(runner, metrics)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Put the epoch and iteration right: FlexibleRunner counts one more in what is saved after a validation."""
+        """Correct the epoch and iteration: after a validation FlexibleRunner saves numbers that are one too large."""
         if self._meta is not None:
             checkpoint['meta'].update(self._meta)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
-        """Save, then remove what ``max_keep_ckpts`` makes obsolete (the original: the other way round)."""
+        """Save, then remove what ``max_keep_ckpts`` makes obsolete (the original does it in the other order)."""
         outdated = None
         if self.max_keep_ckpts > 0 and not (self.keep_ckpt_ids and self.keep_ckpt_ids[-1] == step):
             if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
@@ -147,7 +147,7 @@ class SafeCheckpointHook(CheckpointHook):
             _remove(self.file_backend, outdated)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        """Save, then remove the previous best (the original: the other way round)."""
+        """Save, then remove the previous best (the original does it in the other order)."""
         backend = self.file_backend
         self.file_backend = deferred = _DeferredRemoval(backend)
         try:
@@ -162,7 +162,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     @contextmanager
     def _counted(self, meta: dict) -> Iterator[None]:
-        """What is saved meanwhile has the epoch and iteration of ``meta``; FlexibleRunner changes that dict, too."""
+        """Checkpoints saved in this context have the epoch and iteration of ``meta``, which FlexibleRunner changes."""
         before = self._meta
         self._meta = before or dict(meta)
         try:
@@ -172,26 +172,26 @@ class SafeCheckpointHook(CheckpointHook):
 
     @contextmanager
     def _explain(self, path: object) -> Iterator[None]:
-        """Turn a failed write into one sentence."""
+        """A failed write -> one sentence."""
         try:
             yield
         except OSError as error:
-            remedy = REMEDIES.get(error.errno or 0, 'mend that')
+            remedy = REMEDIES.get(error.errno or 0, 'solve that')
             left = f'{self._saved} is complete, ' if self._saved else ''
             raise CheckpointError(
-                f'{path} could not be saved: {error.strerror or error}; {left}{remedy} and go on with --resume'
+                f'{path} could not be saved: {error.strerror or error}; {left}{remedy} and continue with --resume'
             ) from error
 
 
 class _DeferredRemoval:
-    """A storage backend that notes removals instead of doing them."""
+    """A storage backend that collects removals instead of doing them."""
 
     def __init__(self, backend: LocalBackend) -> None:
         self._backend = backend
         self.obsolete: list[str] = []
 
     def remove(self, path: str) -> None:
-        """Note a file."""
+        """Collect a file."""
         self.obsolete.append(path)
 
     rmtree = remove
@@ -201,12 +201,12 @@ class _DeferredRemoval:
 
 
 def _position(runner: Runner) -> int:
-    """What the training loop counts: iterations or epochs, those that are done."""
+    """Number of finished iterations or epochs, whichever the training loop counts."""
     return runner.iter if isinstance(runner.train_loop, IterBasedTrainLoop) else runner.epoch
 
 
 def _lacks_validation(runner: Runner) -> bool:
-    """Whether the loop would have validated where it is now, and what was saved does not know of it."""
+    """Whether the loop validates at its current position, and the checkpoint was saved before that validation."""
     loop: Any = runner.train_loop
     done = _position(runner)
     if runner.val_loop is None or done == 0 or runner.message_hub.get_info(VALIDATED, -1) == done:

@@ -1,22 +1,22 @@
-"""Compile parts of the model before training."""
+"""Hook that compiles parts of the model before training."""
 
 from __future__ import annotations
 
 from typing import Any, Optional, Sequence
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from ..errors import ConfigError
 from ..registry import HOOKS
+from ..utils.dist import unwrapped
 
 
 @HOOKS.register_module()
 class CompileHook(Hook):
-    """`torch.compile` of single modules, in place, so that names of weights stay what they are.
+    """Compile single modules with `torch.compile`, in place, so that the names of weights do not change.
 
-    mmengine's ``compile=`` compiles the whole training step, optimizer included, whose groups of parameters are
-    mmengine's own dictionaries, at which the compiler of torch 2.14 fails.
+    mmengine's ``compile=`` compiles the whole training step with the optimizer, whose parameter groups are dictionaries
+    of a type of mmengine; the compiler of torch 2.14 fails at them.
 
     Args:
         modules: names, e.g. ``image_tower`` and ``text_tower``.
@@ -39,8 +39,8 @@ class CompileHook(Hook):
         self.dynamic = dynamic
 
     def before_train(self, runner: Any) -> None:
-        """Have each module compiled when it is first called."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        """Mark each module, to be compiled at its first call."""
+        model = unwrapped(runner.model)
         for name in self.modules:
             try:
                 module = model.get_submodule(name)

@@ -1,6 +1,4 @@
-"""Random choices depend on the seed and the place in the run alone, so that a resumed run repeats the uninterrupted
-one.
-"""
+"""Hook that seeds random choices by seed and position in the run, so that a resumed run equals an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -22,28 +20,28 @@ from ..registry import HOOKS
 class EpochSeedHook(Hook):
     """Seed the augmentation of the data set in each training epoch, and dropout of this process in each iteration.
 
-    The seed is the run's (``randomness=dict(seed=...)``, or the one that mmengine drew). Processes draw different
-    dropout. Dropout is seeded by iteration since a data loader draws from the same generator, how often depends on its
-    workers and on whether the process has just started.
+    The seed is that of the run (``randomness=dict(seed=...)``, or the one that mmengine drew). Each process draws its
+    own dropout. Dropout is seeded in each iteration because a data loader uses the same generator, and how often it
+    does depends on its workers and on whether the process has just started.
 
-    A loop that counts iterations has no epochs: there augmentation is left to mmengine's seed of the workers.
+    A loop that counts iterations has no epochs: there augmentation depends on mmengine's seed of the workers.
     """
 
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Any) -> None:
-        """Warn of images that an epoch shows several times with the same augmentation."""
+        """Warn if an epoch shows images several times with the same augmentation."""
         dataset = runner.train_dataloader.dataset
         if not isinstance(runner.train_loop, IterBasedTrainLoop) and repeats_alike(dataset):
             print_log(
-                f'{type(dataset).__name__} shows images several times an epoch, augmented alike each time; put '
-                "dict(type='SeedByPosition', dataset=...) round it to augment each time anew",
+                f'{type(dataset).__name__} shows images several times in an epoch with the same augmentation; wrap it '
+                "in dict(type='SeedByPosition', dataset=...) to draw a new augmentation each time",
                 logger='current',
                 level=logging.WARNING,
             )
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Seed the data set where it can be seeded."""
+        """Seed all data sets that support it."""
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             return
         for dataset in seedable(runner.train_dataloader.dataset):

@@ -1,4 +1,4 @@
-"""A loss or gradient that is not finite: stop before it reaches the weights, or leave the batch out."""
+"""Hook that stops at a loss or gradient that is not finite, or leaves its batch out."""
 
 from __future__ import annotations
 
@@ -16,48 +16,45 @@ from torch.distributed.tensor import DTensor
 
 from ..errors import ConfigError, OSDPMError
 from ..registry import HOOKS
+from ..utils.checks import check_int, check_one_of
 
-COUNT = 'nonfinite_batches'  # in the message hub, so that it survives --resume
+COUNT = 'nonfinite_batches'  # a key of the message hub, which checkpoints contain
 
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Look at the loss before the backward pass, and at the gradients before the optimizer's step.
+    """Check the loss before the backward pass, and the gradients before the optimizer's step.
 
-    ``on_nonfinite='raise'`` ends the training before the weights are touched, so that the last checkpoint is a good
-    one. ``'skip'`` leaves the batch out: weights, optimizer and statistics of normalisation stay as they were, the
-    schedule goes on; what had been accumulated in the same step (``accumulative_counts``) is left out with it. All
-    processes decide alike. Either way the message names the batch.
+    ``on_nonfinite='raise'`` ends the training before the weights change, so that the last checkpoint is a good one.
+    ``'skip'`` leaves the batch out: weights, optimizer and statistics of normalisation stay as they were, and the
+    schedule continues; gradients accumulated in the same step (``accumulative_counts``) are left out too. All processes
+    decide the same. In both cases the message names the batch.
 
-    Under `AmpOptimWrapper` gradients are left to its loss scaler, which skips and rescales by itself.
+    With `AmpOptimWrapper` the loss scaler handles gradients, since it skips and rescales by itself.
 
     Args:
         on_nonfinite: ``raise`` or ``skip``.
-        max_skips: most batches to leave out of one training, resumed parts together; one more is an error.
+        max_skips: maximum number of batches to leave out in one training, over all its resumed parts.
 
     Raises:
-        OSDPMError: a loss or gradient is not finite, and is not to be skipped, or not any more.
+        OSDPMError: a loss or gradient is not finite, with 'raise', or with 'skip' after ``max_skips`` batches.
         ConfigError: an argument is out of range, or the optimizer is a dict of several.
     """
 
     priority = 'VERY_HIGH'
 
     def __init__(self, *, on_nonfinite: Literal['raise', 'skip'] = 'raise', max_skips: int = 10) -> None:
-        if on_nonfinite not in ('raise', 'skip'):
-            raise ConfigError(f"FiniteLossHook: on_nonfinite must be 'raise' or 'skip', got {on_nonfinite!r}")
-        if max_skips < 0:
-            raise ConfigError(f'FiniteLossHook: max_skips must be at least 0, got {max_skips}')
-        self.on_nonfinite = on_nonfinite
-        self.max_skips = max_skips
+        self.on_nonfinite = check_one_of('FiniteLossHook', 'on_nonfinite', on_nonfinite, ('raise', 'skip'))
+        self.max_skips = check_int('FiniteLossHook', 'max_skips', max_skips, least=0)
         self._batch: Any = None
         self._buffers: list[tuple[Tensor, Tensor]] = []
-        self._unguarded: dict[str, Any] = {}  # what the optimizer wrapper itself holds under the names replaced
+        self._unguarded: dict[str, Any] = {}  # the optimizer wrapper's own attributes of the replaced names
 
     def before_train(self, runner: Any) -> None:
-        """Stand before the optimizer wrapper's `update_params` and `step`."""
+        """Wrap the optimizer wrapper's `update_params` and `step` in checks."""
         wrapper = runner.optim_wrapper
         if not isinstance(wrapper, OptimWrapper):
-            raise ConfigError('FiniteLossHook guards one optimizer; leave it out with a constructor of several')
+            raise ConfigError('FiniteLossHook supports one optimizer only; leave it out with several optimizers')
         self._unguarded = {name: vars(wrapper).get(name) for name in ('update_params', 'step')}
         update, step = wrapper.update_params, wrapper.step
 
@@ -72,7 +69,7 @@ class FiniteLossHook(Hook):
             wrapper._inner_count += 1  # as its backward does
             wrapper.zero_grad()
 
-        @wraps(step)  # with the mark of the scheduler that counts steps
+        @wraps(step)  # keeps the attribute by which a scheduler counts steps
         def guarded_step(**kwargs: Any) -> None:
             if hasattr(wrapper, 'loss_scaler') or _on_all(_finite_gradients(wrapper.optimizer)):
                 step(**kwargs)
@@ -82,13 +79,13 @@ class FiniteLossHook(Hook):
         wrapper.update_params, wrapper.step = guarded_update, guarded_step
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Remember the batch, and statistics that its forward pass may spoil."""
+        """Keep the batch, and the buffers that its forward pass may change."""
         self._batch = data_batch
         if self.on_nonfinite == 'skip':
             self._buffers = [(buffer, buffer.clone()) for buffer in runner.model.buffers()]
 
     def after_train(self, runner: Any) -> None:
-        """Give the optimizer wrapper back as it was, and say how many batches were left out."""
+        """Restore the optimizer wrapper, and log how many batches were left out."""
         for name, own in self._unguarded.items():
             if own is None:
                 delattr(runner.optim_wrapper, name)
@@ -96,10 +93,10 @@ class FiniteLossHook(Hook):
                 setattr(runner.optim_wrapper, name, own)
         skipped = runner.message_hub.get_info(COUNT, 0)
         if skipped:
-            _warn(f'{skipped} batches were left out of this training, since their loss or gradient was not finite')
+            _warn(f'{skipped} batches were left out of this training, because their loss or gradient was not finite')
 
     def _refuse(self, runner: Any, what: str, loss: Optional[Tensor]) -> None:
-        """Raise, or undo what the forward pass has left behind."""
+        """Raise, or restore the buffers that the forward pass has changed."""
         guilty = loss is None or not bool(torch.isfinite(loss.detach()).all())
         told = dist.all_gather_object((what, _name_batch(self._batch)) if guilty else None)
         said = '; '.join(
@@ -110,13 +107,13 @@ class FiniteLossHook(Hook):
         skipped = runner.message_hub.get_info(COUNT, 0) + 1
         if self.on_nonfinite == 'raise':
             raise OSDPMError(
-                f'{sentence}; lower the learning rate, clip gradients (optim_wrapper.clip_grad), look at these images, '
-                "or set FiniteLossHook's on_nonfinite='skip', and go on with --resume"
+                f'{sentence}; lower the learning rate, clip gradients (optim_wrapper.clip_grad), check these images, '
+                "or set FiniteLossHook's on_nonfinite='skip', and continue with --resume"
             )
         if skipped > self.max_skips:
             raise OSDPMError(
-                f'{sentence}; {self.max_skips} batches had been left out before, which is max_skips of FiniteLossHook: '
-                'lower the learning rate and go on with --resume from an earlier checkpoint'
+                f'{sentence}; {self.max_skips} batches were left out before, which is max_skips of FiniteLossHook: '
+                'lower the learning rate and continue with --resume from an earlier checkpoint'
             )
         runner.message_hub.update_info(COUNT, skipped)
         _warn(f'{sentence}; the batch is left out ({skipped} of at most {self.max_skips})')
@@ -126,7 +123,7 @@ class FiniteLossHook(Hook):
 
 
 def _finite_gradients(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether all norms are finite, those of this process's parts where weights are shared out: one pass, no copy."""
+    """Whether the norms of all gradients are finite; of split gradients those of this process's parts."""
     gradients = [p.grad for group in optimizer.param_groups for p in group['params'] if p.grad is not None]
     parts = [gradient.to_local() if isinstance(gradient, DTensor) else gradient for gradient in gradients]
     norms = [torch.linalg.vector_norm(part, dtype=torch.float32) for part in parts]
@@ -134,7 +131,7 @@ def _finite_gradients(optimizer: torch.optim.Optimizer) -> bool:
 
 
 def _on_all(good: bool) -> bool:
-    """Whether it is good on every process."""
+    """Whether ``good`` is True on every process."""
     if dist.get_world_size() == 1:
         return good
     flag = torch.tensor(float(not good), device=dist.get_comm_device())

@@ -1,4 +1,4 @@
-"""Weights, gradients and optimizer states shared out among processes."""
+"""A strategy that splits weights, gradients and optimizer states among processes."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ from ..errors import ConfigError
 class FullyShardStrategy(DDPStrategy):
     """`torch.distributed.fsdp.fully_shard` (FSDP2) for mmengine's FlexibleRunner, on GPUs and on CPUs.
 
-    Each process keeps 1 / world of every parameter, of its gradient and of its optimizer state; parameters are gathered
-    module by module when they are needed. mmengine's own FSDPStrategy is built on the FSDP of torch 1, which takes no
-    scalar parameters (temperatures) and no CPU. Scalars are kept whole by every process here, and their gradients are
-    averaged, as DDP does.
+    With P processes, each keeps 1 / P of every parameter, of its gradient and of its optimizer state; parameters are
+    gathered module by module when they are needed. mmengine's own FSDPStrategy uses the FSDP of torch 1, which supports
+    neither scalar parameters (temperatures) nor CPUs. Here every process keeps scalars whole, and their gradients are
+    averaged, as in DDP.
 
-    Checkpoints hold the whole weights under their usual names, so that tools/test.py and every other tool read them;
-    ``--resume`` needs this strategy again, with any number of processes. Not for moving averages (EMAHook), not for
-    float16 (bfloat16 goes by `AutocastOptimWrapper`), and not for ``grad_cache_chunk``. A similarity of pairs is kept
-    whole, like the scalars, since evaluation calls it by itself.
+    Checkpoints hold the whole weights under their usual names, so that tools/test.py and every other tool can read
+    them; ``--resume`` needs this strategy again, with any number of processes. Not supported: moving averages
+    (EMAHook), float16 (for bfloat16 use `AutocastOptimWrapper`), and ``grad_cache_chunk``. A similarity of pairs is
+    kept whole, like the scalars, because evaluation calls it directly.
 
     Args:
         blocks: modules whose children are gathered one at a time, e.g. ``image_tower.visual.transformer.resblocks``;
-            what is in none of them is gathered for the whole pass.
-        reshard_after_forward: let go of gathered parameters until the backward pass needs them: less memory, more
+            parameters outside of them are gathered for the whole pass.
+        reshard_after_forward: free gathered parameters until the backward pass needs them: less memory, more
             communication.
         work_dir: set by the runner.
         experiment_name: set by the runner.
@@ -82,8 +82,8 @@ class FullyShardStrategy(DDPStrategy):
     def _wrap_model(self, model: nn.Module) -> nn.Module:
         if getattr(model, 'grad_cache_chunk', None) is not None:
             raise ConfigError(
-                'strategy: FullyShardStrategy does not go with model.grad_cache_chunk, by which processes would gather '
-                'weights differently often; leave one of the two out'
+                'strategy: FullyShardStrategy does not work with model.grad_cache_chunk, with which processes would '
+                'gather weights a different number of times; leave one of the two out'
             )
         model = self.convert_model(model.to(get_device()))
         for value in (*model.parameters(), *model.buffers()):
@@ -107,7 +107,7 @@ class FullyShardStrategy(DDPStrategy):
         return model
 
     def build_optim_wrapper(self, optim_wrapper: Any, model: Optional[nn.Module] = None) -> Any:
-        """As mmengine's, with a norm for clipping that is taken over all processes.
+        """As mmengine's, but gradients are clipped by their norm over all processes.
 
         Args:
             optim_wrapper: config.
@@ -127,13 +127,13 @@ class FullyShardStrategy(DDPStrategy):
         extra_ckpt: Optional[dict] = None,
         callback: Optional[Callable] = None,
     ) -> None:
-        """Gather on the main process, which writes.
+        """Gather everything on the main process, which writes the file.
 
         Args:
             filename: of the checkpoint.
-            save_optimizer: save its states, too.
-            save_param_scheduler: save the schedule, too.
-            extra_ckpt: what else to save.
+            save_optimizer: also save its states.
+            save_param_scheduler: also save the schedule.
+            extra_ckpt: further content.
             callback: called with the checkpoint before it is written.
         """
         options = StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -156,19 +156,19 @@ class FullyShardStrategy(DDPStrategy):
         write_checkpoint(checkpoint, filename, backend_args=dict(backend='atomic_local') if local else None)
 
     def load_model_state_dict(self, state_dict: dict, *, strict: bool = False, revise_keys: Any = ()) -> None:
-        """Share out whole weights.
+        """Split whole weights among the processes.
 
         Args:
             state_dict: on every process.
-            strict: whether keys must fit.
-            revise_keys: not used: names are the usual ones.
+            strict: whether keys must match.
+            revise_keys: not used, since names are the usual ones.
         """
         set_model_state_dict(
             self.model, dict(state_dict), options=StateDictOptions(full_state_dict=True, strict=strict)
         )
 
     def load_optim_state_dict(self, state_dict: dict) -> None:
-        """Share out whole states of the optimizer.
+        """Split whole states of the optimizer among the processes.
 
         Args:
             state_dict: as `save_checkpoint` saved them, on every process.
@@ -179,14 +179,14 @@ class FullyShardStrategy(DDPStrategy):
         if any(not isinstance(p, str) for group in state_dict['param_groups'] for p in group['params']):
             raise ConfigError(
                 'strategy: the checkpoint was saved without FullyShardStrategy and cannot be resumed with it; give it '
-                'as load_from, which takes the weights alone'
+                'as load_from, which reads the weights only'
             )
         options = StateDictOptions(full_state_dict=True)
         set_optimizer_state_dict(self.model, self.optim_wrapper.optimizer, state_dict, options=options)
 
 
 def clip_grad_norm(params: Sequence[nn.Parameter], max_norm: float, norm_type: float = 2.0) -> Tensor:
-    """`torch.nn.utils.clip_grad_norm_` over gradients of which some are shared out.
+    """`torch.nn.utils.clip_grad_norm_` for gradients of which some are split among processes.
 
     Args:
         params: with gradients.
@@ -194,7 +194,7 @@ def clip_grad_norm(params: Sequence[nn.Parameter], max_norm: float, norm_type: f
         norm_type: p of the norm.
 
     Returns:
-        the norm before, scalar.
+        the norm before clipping, scalar.
     """
     norms = []
     for p in params:

@@ -1,4 +1,4 @@
-"""Before training: tell the OSFCM head how often the training captions name each object."""
+"""Hook that gives the OSFCM head the frequency of each object in the training captions, before training."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def object_frequency(dataset: Any, lexicon: Lexicon) -> np.ndarray:
 
 @HOOKS.register_module()
 class ObjectFrequencyHook(Hook):
-    """Count objects in the captions of the training data loader's set; no other split is ever read.
+    """Count objects in the captions of the training data; no other split is read.
 
-    It does nothing for heads without ``set_object_frequency``.
+    Heads without ``set_object_frequency`` are left alone.
     """
 
     def before_train(self, runner: Any) -> None:

@@ -1,4 +1,4 @@
-"""Before evaluation: bring the similarity of a model that scores pairs to the metric."""
+"""Hook that gives the similarity of a model that scores pairs to the metric, before evaluation."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class PairwiseScoringHook(Hook):
     """Hand the model's similarity to every `ImageTextRecall` of the loop, unless it is ``indexable``.
 
     Args:
-        tile: images and captions that are scored in one call; memory on the device grows with their product.
+        tile: number of images and of captions that are scored in one call; device memory grows with their product.
 
     Raises:
-        ConfigError: ``tile`` is no pair of positive ints.
+        ConfigError: ``tile`` is not a pair of positive whole numbers.
     """
 
     def __init__(self, *, tile: Sequence[int] = TILE) -> None:

@@ -1,4 +1,4 @@
-"""What an image that cannot be read in the middle of an epoch means."""
+"""Hook that decides what happens if an image cannot be read during training: an error, or another image."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from mmengine.logging import print_log
 from ..datasets.sets.wrappers import found_in
 from ..datasets.transforms.mmcv_loader import IMAGE_LOADERS
 from ..datasets.transforms.unreadable_image import UnreadableImage, describe_failed
-from ..errors import ConfigError, DataError
+from ..errors import DataError
 from ..registry import HOOKS
+from ..utils.checks import check_int, check_one_of
 
 
 @HOOKS.register_module()
 class UnreadableImageHook(Hook):
-    """Images are checked at start-up; this is for those that spoil or vanish later.
+    """Handle images that become unreadable after the check at the start of a run.
 
-    ``on_error='raise'`` ends the run with a sentence that names the file. ``'skip'`` goes on with another image in its
-    place, drawn by the seed of the item, in *training* alone: an evaluation that left images out would be of another
-    data set, so that it raises always. The log says after each epoch and at the end how many images were left out and
-    which, over all workers and processes; a resumed training finds them again.
+    ``on_error='raise'`` ends the run with a sentence that names the file. ``'skip'`` continues with another image,
+    drawn with the seed of the item, in *training* only: an evaluation without some images would be of another
+    data set, so it always raises. After each epoch the log says how many images were left out and which, over all
+    workers and processes; a resumed training finds them again.
 
     It works with `LoadImageFromFile` and `LoadRemoteSensingImage` in the pipelines of data sets that are mmengine's
     `BaseDataset`, inside wrappers too.
 
     Args:
         on_error: ``raise`` or ``skip``.
-        max_images: with ``skip``, most different images to leave out; one more is an error.
+        max_images: with ``skip``, maximum number of different images to leave out.
 
     Raises:
         ConfigError: an argument is out of range.
@@ -39,17 +40,12 @@ class UnreadableImageHook(Hook):
     """
 
     def __init__(self, *, on_error: Literal['raise', 'skip'] = 'raise', max_images: int = 10) -> None:
-        if on_error not in ('raise', 'skip'):
-            raise ConfigError(f"UnreadableImageHook: on_error must be 'raise' or 'skip', got {on_error!r}")
-        if max_images < 1:
-            raise ConfigError(
-                f"UnreadableImageHook: max_images must be at least 1, got {max_images}; on_error='raise' allows none"
-            )
-        self.on_error = on_error
-        self.max_images = max_images
+        owner, hint = 'UnreadableImageHook', "on_error='raise' allows none"
+        self.on_error = check_one_of(owner, 'on_error', on_error, ('raise', 'skip'))
+        self.max_images = check_int(owner, 'max_images', max_images, hint=hint)
 
     def before_train(self, runner: Any) -> None:
-        """Prepare the training data, and the validation data before its workers start."""
+        """Prepare the training data before its workers start."""
         _watch(runner.train_dataloader.dataset, self.max_images if self.on_error == 'skip' else 0)
 
     def before_val(self, runner: Any) -> None:
@@ -61,10 +57,10 @@ class UnreadableImageHook(Hook):
         _watch(runner.test_dataloader.dataset, 0)
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Count over all processes.
+        """Count the images left out over all processes.
 
         Raises:
-            DataError: they have left out more than ``max_images`` together.
+            DataError: there are more than ``max_images``.
         """
         if self.on_error == 'skip':
             self._report(runner)
@@ -82,12 +78,12 @@ class UnreadableImageHook(Hook):
         if total > self.max_images:
             raise DataError(
                 f'{"; ".join(filter(None, said))}; max_images of UnreadableImageHook allows {self.max_images}: replace '
-                'them and go on with --resume'
+                'them and continue with --resume'
             )
 
 
 def _watch(dataset: Any, max_images: int) -> None:
-    """Put `UnreadableImage` round the loaders of all data sets, once."""
+    """Wrap the loaders of all data sets in `UnreadableImage`, once."""
     for part in _parts(dataset):
         steps = part.pipeline.transforms
         for place, step in enumerate(steps):

@@ -1,4 +1,4 @@
-"""During training: pictures of what the model retrieves, to the backends of the config's visualizer."""
+"""Hook that draws what the model retrieves during training, for the backends of the config's visualizer."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from ..errors import ConfigError
 from ..evaluation.embedded_split import TOLERANCE, EmbeddedSplit, EmbeddingCollector
 from ..registry import HOOKS
+from ..utils.checks import check_int
 from ..utils.dist import unwrapped
 
 FIELDS = ('image_id', 'caption_ids', 'tokens', 'img_path', 'captions', 'image_embed', 'text_embed')
@@ -29,20 +30,20 @@ class RetrievalVisualizationHook(Hook):
 
     The pictures go to every backend of ``visualizer.vis_backends``: ``LocalVisBackend`` writes them to ``vis_image`` in
     the run's ``vis_data``, ``TensorboardVisBackend`` and ``WandbVisBackend`` show them by step. Their names are
-    ``retrieval_gallery`` and ``recall_curve``, their step is the epoch. Nothing is predicted twice: the validation loop
-    runs as it would.
+    ``retrieval_gallery`` and ``recall_curve``, their step is the epoch. The predictions are those of the validation
+    loop; nothing is predicted twice.
 
     Args:
         epochs: epochs, counted from 1.
-        interval: every how many epochs; one of ``epochs`` and ``interval`` is given.
-        queries: of each direction in the gallery.
+        interval: number of epochs between drawings; give either ``epochs`` or ``interval``.
+        queries: number of each direction in the gallery.
         topk: answers to each query.
         seed: of the random choice of queries, the same at each epoch.
-        only_misses: draw only queries whose right answer is not at rank 1.
+        only_misses: show only queries whose right answer is not at rank 1.
 
     Raises:
-        ConfigError: a value is out of range; before training, an epoch that is not validated, a loop without epochs or
-            a model whose similarity scores pairs.
+        ConfigError: a value is out of range; or, before training, an epoch is not validated, the loop has no epochs, or
+            the similarity of the model scores pairs.
     """
 
     priority = 'LOW'
@@ -60,17 +61,11 @@ class RetrievalVisualizationHook(Hook):
         owner = type(self).__name__
         if (interval is None) != bool(epochs):
             raise ConfigError(f'{owner}: give either epochs, e.g. (1, 10, 24), or interval, e.g. 5')
-        numbers = dict(queries=queries, topk=topk, **{f'epochs[{i}]': epoch for i, epoch in enumerate(epochs)})
-        for key, value in (numbers if interval is None else dict(numbers, interval=interval)).items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f'{owner}: {key} must be an int of at least 1, got {value!r}')
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise ConfigError(f'{owner}: seed must be an int of at least 0, got {seed!r}')
-        self.epochs = frozenset(epochs)
-        self.interval = interval
-        self.queries = queries
-        self.topk = topk
-        self.seed = seed
+        self.epochs = frozenset(check_int(owner, f'epochs[{i}]', epoch) for i, epoch in enumerate(epochs))
+        self.interval = None if interval is None else check_int(owner, 'interval', interval)
+        self.queries = check_int(owner, 'queries', queries)
+        self.topk = check_int(owner, 'topk', topk)
+        self.seed = check_int(owner, 'seed', seed, least=0)
         self.only_misses = only_misses
         self._training = False
         self._samples: list[dict[str, Any]] = []
@@ -84,7 +79,7 @@ class RetrievalVisualizationHook(Hook):
             )
         model = unwrapped(runner.model)
         if not getattr(getattr(model, 'similarity', None), 'indexable', False):
-            raise ConfigError(f'{owner}: a gallery takes embeddings, and this model scores pairs; leave the hook out')
+            raise ConfigError(f'{owner}: a gallery needs embeddings, and this model scores pairs; leave the hook out')
         for epoch in sorted(self._chosen(loop.max_epochs)):
             if not _is_validated(loop, epoch):
                 raise ConfigError(
@@ -94,11 +89,11 @@ class RetrievalVisualizationHook(Hook):
         self._training = True
 
     def after_train(self, runner: Any) -> None:
-        """A later validation alone draws nothing."""
+        """Draw nothing in a later validation."""
         self._training = False
 
     def before_val_epoch(self, runner: Any) -> None:
-        """Forget an interrupted epoch."""
+        """Discard the predictions of an interrupted epoch."""
         self._samples.clear()
 
     def after_val_iter(
@@ -145,7 +140,7 @@ class RetrievalVisualizationHook(Hook):
 
 
 def _is_validated(loop: EpochBasedTrainLoop, epoch: int) -> bool:
-    """Whether the loop validates after an epoch; true where its interval changes on the way."""
+    """Whether the loop validates after an epoch; True if its interval changes during training."""
     if not loop.val_begin <= epoch <= loop.max_epochs:
         return False
     return len(loop.dynamic_intervals) > 1 or epoch % loop.val_interval == 0 or epoch == loop.max_epochs

@@ -1,4 +1,4 @@
-"""Before training: tell a text tower of words which words the training captions have."""
+"""Hook that gives the words of the training captions to the model's `WordEmbedding`, before training."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def training_words(dataset: Any) -> set[str]:
 
 @HOOKS.register_module()
 class VocabularyHook(Hook):
-    """Fill each `WordEmbedding` of the model from the captions of the training data loader's set; no other split is
-    ever read. A vocabulary that came with a checkpoint stays, if it is the same.
+    """Set the vocabulary of each `WordEmbedding` of the model to the words of the training captions; no other split is
+    read. A vocabulary that was loaded from a checkpoint must be the same.
 
-    It does nothing for models without a `WordEmbedding`.
+    Models without a `WordEmbedding` are left alone.
     """
 
     def before_train(self, runner: Any) -> None:
@@ -60,5 +60,5 @@ class VocabularyHook(Hook):
         elif not embedding.holds(words):
             raise CheckpointError(
                 f'the checkpoint was trained with a vocabulary of {len(embedding.vocabulary)} words that is not the '
-                f'{len(words)} words of the training captions; train on the data set of the checkpoint, or anew'
+                f'{len(words)} words of the training captions; train on the data set of the checkpoint, or leave it out'
             )

@@ -1,7 +1,7 @@
-"""What only commands call. Nothing outside imports it: delete it, and the plugin still trains, evaluates and searches.
+"""What only the commands use. Nothing outside imports it: without it the plugin still trains, evaluates and searches.
 
-- ``data``: downloads and folders -> data sets in their official layout, checked and searched for what they repeat;
+- ``data``: downloads and folders -> data sets in their official layout, verified and searched for duplicates;
 - ``experiments``: configs and seeds -> result files -> means, intervals and tables;
 - ``report``: work dirs -> one HTML page;
-- ``benchmarks``: this plugin and what it is compared with -> speed and memory, side by side.
+- ``benchmarks``: this plugin and other code -> speed and memory, side by side.
 """

@@ -3,11 +3,10 @@
 Read in this order:
 
 - ``command_line``: the options that users of OpenMMLab know, and how a command ends;
-- ``configs``: these options -> the config that a Runner takes; ``work_dir`` checks its folder;
+- ``configs``: these options -> the config that a Runner takes, and its folder;
 - ``check_data``: a config -> its annotation files, read before towers are built;
 - ``selection``: which checkpoint is the best one, and that it is not chosen on test;
-- ``runner``: a config -> a Runner of a training, or of a test; ``launchers`` and ``cpu_processes`` know several
-  processes;
+- ``runner``: a config -> a Runner of a training, or of a test; ``launchers`` knows several processes;
 - ``load_model``: config and checkpoint -> the trained model;
 - ``embed``: config and checkpoint -> the embeddings of a split;
 - ``faults``: what went wrong -> one sentence.
@@ -15,13 +14,12 @@ Read in this order:
 
 from .check_data import check_data
 from .command_line import Overrides, add_common_arguments, overrides_of, run_tool
-from .configs import load_config, use_amp
+from .configs import check_work_dir, load_config, use_amp
 from .embed import SPLITS, embed_split
 from .faults import explain
 from .load_model import load_model
 from .runner import build_runner, build_tester
 from .selection import check_selection
-from .work_dir import check_work_dir
 
 __all__ = [
     'SPLITS',

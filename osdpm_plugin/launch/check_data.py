@@ -1,4 +1,4 @@
-"""Look for a config's data before towers are built or fetched."""
+"""A config -> its data sets, checked before towers are built or downloaded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_data(cfg: Config, *loaders: str) -> None:
 
     Args:
         cfg: the config.
-        loaders: keys such as ``train_dataloader``; those that the config lacks are passed over.
+        loaders: keys such as ``train_dataloader``; missing ones are skipped.
 
     Raises:
         DataError: a data set is missing or its annotation file unusable, or two images of a loader share an id.
@@ -53,20 +53,20 @@ def _parts(dataset: Any) -> Iterator[Optional[CaptionRetrievalDataset]]:
 
 
 def _check_ids(name: str, parts: list[CaptionRetrievalDataset]) -> None:
-    """Positives are decided by ids, so that one id must not be of two images."""
+    """Check that no two images share an id, because ids decide which pairs are positive."""
     paths: dict[int, str] = {}
     for part in parts if len(parts) > 1 else ():
         for info in map(part.get_data_info, range(len(part))):
             path = paths.setdefault(info['image_id'], info['img_path'])
             if path != info['img_path']:
                 raise DataError(
-                    f'{name}: image id {info["image_id"]} is of {path} and of {info["img_path"]}, and their captions '
-                    'would count as right for either; describe both sets in one annotation file for CaptionDataset'
+                    f'{name}: image id {info["image_id"]} belongs to {path} and to {info["img_path"]}, and their '
+                    'captions would be right for both; describe both sets in one annotation file for CaptionDataset'
                 )
 
 
 def _check_batches(name: str, loader: Mapping[str, Any], images: int, launcher: str) -> None:
-    """A loader that drops its only batch would train nothing."""
+    """Check that a loader with ``drop_last`` has at least one whole batch."""
     processes = int(os.environ.get(LAUNCHERS[launcher].size, 1)) if launcher in LAUNCHERS else 1
     share = -(-images // processes)
     batch_size = loader.get('batch_size', 1)

@@ -17,7 +17,7 @@ from .faults import explain
 
 
 class Overrides(DictAction):
-    """``KEY=VALUE`` pairs; what is none ends the program as argparse ends it, with the usage and exit code 2."""
+    """``KEY=VALUE`` pairs; anything else ends the program as argparse does, with the usage and exit code 2."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Optional[str] = None) -> None:
         """Read the pairs."""
@@ -50,11 +50,10 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_tool(main: Callable[[], Optional[int]]) -> NoReturn:
-    """Run a command; an error of the user's input ends it with one sentence on stderr and exit code 2.
+    """Run a command; an error in the user's input ends it with one sentence on stderr and exit code 2.
 
-    Processes of a launcher leave their group first, which Python's exit does not do for them. After an error they end
-    at once: another process may be gone, for which NCCL's end would wait, and threads that still work for the group
-    would abort Python's exit.
+    Processes of a launcher leave their group first, which Python does not do at exit. After an error they end at once:
+    another process may be gone, and NCCL would wait for it, and threads of the group would abort Python's exit.
     """
     try:
         code = main()
@@ -79,7 +78,7 @@ def _in_group() -> bool:
 
 
 def _end_at_once(code: int) -> NoReturn:
-    """End this process without Python's clean-up, once all that was said is written."""
+    """End this process without Python's clean-up, after all output is written."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -6,6 +6,7 @@ import argparse
 import inspect
 import logging
 import os
+import tempfile
 from pathlib import Path
 from typing import Union
 
@@ -17,9 +18,8 @@ from mmengine.runner import Runner
 from ..errors import ConfigError, OSDPMError
 from ..features.use_cache import use_feature_cache
 from .launchers import LAUNCHERS
-from .work_dir import check_work_dir
 
-# Top-level keys of a config that the Runner reads besides its own arguments.
+# Top-level keys of a config that are read although they are not arguments of the Runner.
 RUNNER_KEYS = (
     'activation_checkpointing',
     'compile',
@@ -75,14 +75,14 @@ def read_config_file(path: Union[str, Path]) -> Config:
 
 
 def _override(cfg: Config, options: dict) -> None:
-    """Merge ``--cfg-options``; a misspelt top-level key is an error, since it would change nothing."""
+    """Merge ``--cfg-options``; a misspelt top-level key is an error, because it would have no effect."""
     read = {*RUNNER_KEYS, *inspect.signature(Runner.__init__).parameters}
     variables = [key for key in options if key.split('.')[0] in set(cfg.keys()) - read]
     if variables:
         name = variables[0].split('.')[0]
         print_log(
-            f'--cfg-options {variables[0]}: {name!r} is a variable of the config file, whose uses were settled when '
-            'it was read; to change a component name its own key, e.g. train_dataloader.dataset.data_root',
+            f'--cfg-options {variables[0]}: {name!r} is a variable of the config file, which was already used when '
+            'the file was read; to change a component, name its own key, e.g. train_dataloader.dataset.data_root',
             logger='current',
             level=logging.WARNING,
         )
@@ -100,24 +100,49 @@ def _override(cfg: Config, options: dict) -> None:
         raise ConfigError(f'--cfg-options {pairs} does not fit the config: {_describe(error)}') from error
 
 
-def use_amp(cfg: Config) -> None:
-    """Train in mixed precision by `AutocastOptimWrapper`, on CPUs and GPUs.
+def check_work_dir(path: str) -> str:
+    """Make the folder if there is none, and check that it can be written: a probe file is written and removed.
 
-    ``optim_wrapper.dtype`` is kept where the config says one; else it is bfloat16, or float16 on a GPU that does not
-    compute in bfloat16.
+    Args:
+        path: folder; a leading ``~`` is expanded.
+
+    Returns:
+        Its absolute path.
+
+    Raises:
+        ConfigError: it cannot be made, or not be written.
+    """
+    folder = os.path.abspath(os.path.expanduser(path))
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix='.probe-', dir=folder) as probe:
+            probe.write(b'1')
+            probe.flush()
+    except OSError as error:
+        raise ConfigError(
+            f'work_dir {folder} cannot be written: {error.strerror or error}; name another one with --work-dir'
+        ) from error
+    return folder
+
+
+def use_amp(cfg: Config) -> None:
+    """Train in mixed precision with `AutocastOptimWrapper`, on CPUs and GPUs.
+
+    ``optim_wrapper.dtype`` is kept if the config has one; otherwise it is bfloat16, or float16 on a GPU without
+    bfloat16.
 
     Args:
         cfg: is changed.
 
     Raises:
-        ConfigError: the optimizer wrapper is of a kind that does something else.
+        ConfigError: the config has another kind of optimizer wrapper.
     """
     wrapper = cfg.get('optim_wrapper')
     kind = 'none' if wrapper is None else wrapper.get('type', 'OptimWrapper')
     name = kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
     if name not in ('OptimWrapper', 'AutocastOptimWrapper'):
         raise ConfigError(
-            f"--amp puts AutocastOptimWrapper in the place of OptimWrapper, but the config's optim_wrapper is {name}; "
+            f"--amp replaces OptimWrapper by AutocastOptimWrapper, but the config's optim_wrapper is {name}; "
             'leave --amp out, or set optim_wrapper.type=OptimWrapper'
         )
     wrapper.type = 'AutocastOptimWrapper'

@@ -1,4 +1,4 @@
-"""What went wrong in a run: an error of Python, of a worker, a process or a disk -> one sentence with a remedy."""
+"""An error in a run, of Python, a worker, a process or a disk -> one sentence with a remedy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PEER = re.compile(
     'Connection (closed by|reset by|refused)|Broken pipe|Timed out waiting|Timeout|timed out|'
     'remote process exited|ncclRemoteError|Watchdog caught',
 )
-# What a disk or a folder does; other errors of the operating system are left to their traceback.
+# Errors of disks and folders; other errors of the operating system keep their traceback.
 FILES = {
     errno.ENOSPC: 'free disk space',
     errno.EDQUOT: 'free disk space',
@@ -31,8 +31,8 @@ FILES = {
 
 
 def explain(error: Exception) -> Exception:
-    """Turn Python's complaint about a keyword that a constructor does not take, or an unknown name, into a
-    ConfigError, and what the machine did into the sentence of `explain_fault`; any other error stays what it is.
+    """Python's error about an unknown keyword of a constructor or an unknown component -> a ConfigError; a fault of the
+    machine -> the sentence of `explain_fault`; any other error is returned as it is.
     """
     text = ' '.join(str(error.args[0] if error.args else error).split())
     if isinstance(error, TypeError) and '__init__() ' in text and 'argument' in text:
@@ -53,17 +53,17 @@ def explain_fault(error: Exception) -> Optional[OSDPMError]:
         worker = WORKER.search(text)
         if worker:
             return OSDPMError(
-                f'a data-loader worker {worker[1].strip()}, most often for want of memory; free memory or lower '
-                'num_workers or batch_size of the loader, and go on with --resume'
+                f'a data-loader worker {worker[1].strip()}, most often for lack of memory; free memory or lower '
+                'num_workers or batch_size of the loader, and continue with --resume'
             )
         if dist.is_available() and dist.is_initialized() and PEER.search(text):
             return OSDPMError(
                 f'rank {dist.get_rank()}: another process of this run ended or does not answer ({text[:200]}); look '
-                'for its own error, and go on with --resume (env_cfg.dist_cfg.timeout sets how many seconds to wait)'
+                'for its own error, and continue with --resume (env_cfg.dist_cfg.timeout sets how many seconds to wait)'
             )
     if isinstance(error, OSError) and error.errno in FILES:
         return OSDPMError(
-            f'{error.filename or "a file"} cannot be used: {error.strerror}; {FILES[error.errno]}, and go on with '
-            '--resume'
+            f'{error.filename or "a file"} cannot be used: {error.strerror}; {FILES[error.errno]}, and continue '
+            'with --resume'
         )
     return None

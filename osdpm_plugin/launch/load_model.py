@@ -35,7 +35,7 @@ def load_model(
         ConfigError: the model does not fit its components.
         CheckpointError: the checkpoint is missing, unreadable, or of another model.
     """
-    saved = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    saved = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
     try:
         with DefaultScope.overwrite_default_scope(scope or cfg.get('default_scope') or 'mmengine'):
             model = MODELS.build(cfg.model)

@@ -13,8 +13,8 @@ from mmengine.runner import Runner
 
 from ..engine import CheckpointCompatibilityHook
 from ..utils.dist import unwrapped
-from .cpu_processes import distribute_on_cpu
 from .faults import explain
+from .launchers import distribute_on_cpu
 from .selection import check_selection
 
 
@@ -32,7 +32,7 @@ def build_runner(cfg: Config) -> Runner:
         distribute_on_cpu(cfg)
     try:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-        for warning in filter(None, warnings):  # to the log that the runner has opened
+        for warning in filter(None, warnings):  # after the runner has opened its log
             print_log(warning, logger='current', level=logging.WARNING)
         return runner
     except (TypeError, KeyError) as error:
@@ -63,7 +63,7 @@ def build_tester(cfg: Config) -> Runner:
 
 
 def _leave_out_sharding(cfg: Config) -> Optional[str]:
-    """One process has nothing to share its weights with -> what is to be said of it."""
+    """Remove FullyShardStrategy from a config for one process; returns a warning, or None without it."""
     if (cfg.get('strategy') or {}).get('type') != 'FullyShardStrategy':
         return None
     for key in ('runner_type', 'strategy'):

@@ -1,7 +1,7 @@
-"""How a checkpoint is chosen: on val by default, on test only by an explicit switch, and always said.
+"""Config -> how the best checkpoint is chosen: on val by default, on test only by an explicit switch.
 
-Choosing the best of many epochs on the split that is reported inflates the report. It is refused, unless the config
-says ``select_on_test = True``; then every run prints it, and every result file carries it.
+Choosing the best of many epochs on the split that is reported makes the reported numbers too high. It is refused unless
+the config says ``select_on_test = True``; then every run prints a warning, and every result file records it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from mmengine.config import Config
 from ..datasets.config_views import leaves
 from ..errors import ConfigError
 from ..registry import DATASETS
+from ..utils.checks import check_bool
 
 ON_TEST = 'select_on_test = True: the best checkpoint is chosen on the TEST split; its numbers are optimistic'
 
@@ -26,15 +27,13 @@ def check_selection(cfg: Config) -> Optional[str]:
     val. Data sets of other packages, which name no split, are not compared.
 
     Returns:
-        A warning to print where the config switched that on, else None.
+        A warning to print if the config allows it and does it, else None.
 
     Raises:
         ConfigError: val and test are the same split, ``save_best`` is set, and the config has no
             ``select_on_test = True``; or that key is not a bool.
     """
-    allowed = cfg.get('select_on_test', False)
-    if not isinstance(allowed, bool):
-        raise ConfigError(f'select_on_test={allowed!r} must be True or False')
+    allowed = check_bool('', 'select_on_test', cfg.get('select_on_test', False))
     shared = _shared(cfg)
     if save_best_of(cfg) is None or not shared:
         return None
@@ -58,7 +57,7 @@ def save_best_of(cfg: Config) -> Optional[str]:
 
 
 def describe_selection(cfg: Config, checkpoint: str, epoch: Optional[int]) -> str:
-    """Words for how a checkpoint was chosen, from its name and the config.
+    """How a checkpoint was chosen, in words, from its name and the config.
 
     Args:
         cfg: the config.

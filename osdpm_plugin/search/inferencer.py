@@ -49,7 +49,6 @@ class RetrievalInferencer(BaseInferencer):
 
     Example:
         >>> inferencer = RetrievalInferencer('osdpm_scenes', 'best.pth', show_progress=False)
-        Loads checkpoint by local backend from path: best.pth
         >>> inferencer.text_to_image('a ship in a harbour', 'images/', topk=1)
         [Match(rank=1, score=..., item=..., answer='images/...')]
         >>> gallery = inferencer.index('images/')  # embed once, ask often

@@ -1,16 +1,16 @@
-"""Images, captions and ranked answers -> matplotlib figures; what is shown is computed apart from how it is drawn.
+"""Images, captions and ranked answers -> matplotlib figures. Computing and drawing are separate.
 
-- ``answers``: embeddings with ids -> queries with their ranked answers, right or wrong by id (no drawing);
+- ``answers``: embeddings with ids -> queries with their ranked answers, each right or wrong by its id (no drawing);
 - ``gallery``: queries with answers -> a picture, text to image above, image to text below (no model);
 - ``contact_sheet``: a data set -> a grid of images with captions;
-- ``heatmap``: image files -> what DAPN attends to, over the image; from ``heatmap_model`` (config, checkpoint, file ->
-  maps), ``heatmap_attention`` (DAPN's own maps), ``relevance`` (regions that a match rests on, by hiding them, for any
-  model), ``heatmap_panels`` (titles, units) and ``heatmap_overlay`` (maps -> colours that lie on the image);
+- ``heatmap``: images with maps of models -> the maps drawn over the images; the maps come from ``heatmap_model``
+  (config, model, image file -> maps), ``heatmap_attention`` (the maps of DAPN itself) and ``relevance`` (for any model:
+  the regions that a match depends on, found by hiding them); ``heatmap_overlay`` colours them;
 - ``embedding``: embedded splits -> t-SNE of several models side by side; from ``embedding_classes`` (images ->
   classes), ``embedding_layout`` (t-SNE, alignment) and ``embedding_figures`` (numbers in the joint space);
 - ``recall_curve``: an embedded split -> recall at every K;
-- ``images``: how image files are read, by the loader of the config's pipeline, and cut to tiles;
-- ``page``: what both draw on, a page measured in pixels, by matplotlib's object interface (no global state).
+- ``images``: image files -> arrays, read by the loader of the config's pipeline, and square tiles;
+- ``page``: a page measured in pixels, on which gallery, contact sheet and heat maps are drawn (no global state).
 
 Colour is never the only cue: right answers also carry a check mark, wrong ones a cross.
 """

@@ -1,8 +1,8 @@
 """Embeddings with ids -> some queries with their ranked answers, as the evaluation ranks them.
 
-Scores are those of `osdpm_plugin.evaluation.score_matrix`, bit for bit. The evaluation counts ties under a rule of
-chance; a picture needs one order: of equal scores the lower id comes first, since ids know nothing of right or wrong.
-Without ties a rank here is the rank there.
+Scores are exactly those of `osdpm_plugin.evaluation.score_matrix`. The evaluation averages over the possible orders of
+tied scores, but a picture needs one order: of equal scores the lower id comes first, since ids do not depend on which
+answers are right. Without ties, ranks here and in the evaluation are equal.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..errors import ConfigError
 from ..evaluation import ranks_from_embeddings, recall_at, score_matrix
 from ..evaluation.embedded_split import EmbeddedSplit
+from ..utils.checks import check_int
 
 RECALL_AT = (1, 5, 10)
 
@@ -54,9 +54,9 @@ class Retrieval(NamedTuple):
 
     Attributes:
         queries: those chosen.
-        drawn_from: number of queries among which they were chosen: all, or all misses.
+        drawn_from: number of queries from which they were chosen: all, or all misses.
         total: number of queries of the split.
-        recall: percent at each K of `RECALL_AT`, over the whole split, as the evaluation states it.
+        recall: percent at each K of `RECALL_AT`, over the whole split, as in the evaluation.
     """
 
     queries: tuple[Query, ...]
@@ -71,8 +71,8 @@ class Retrievals(NamedTuple):
     Attributes:
         t2i: captions are the queries, images the answers.
         i2t: images are the queries, captions the answers.
-        only_misses: only queries whose right answer is not at rank 1 were drawn.
-        seed: of the draw.
+        only_misses: only queries whose right answer is not at rank 1 were chosen.
+        seed: of the random choice.
     """
 
     t2i: Retrieval
@@ -84,22 +84,21 @@ class Retrievals(NamedTuple):
 def retrieve(
     split: EmbeddedSplit, *, queries: int = 4, topk: int = 5, seed: int = 0, only_misses: bool = False
 ) -> Retrievals:
-    """Rank, and draw queries at random.
+    """Rank all answers and choose queries at random.
 
     Args:
         split: N images and M captions.
-        queries: number of each direction; all, where there are fewer.
-        topk: answers to each query; all, where there are fewer.
-        seed: of the draw, which depends on ids and not on the order of the split.
-        only_misses: draw among the queries whose first right answer is not at rank 1.
+        queries: number of each direction; if there are fewer, all are used.
+        topk: answers to each query; if there are fewer, all are used.
+        seed: of the random choice, which depends on ids and not on the order of the split.
+        only_misses: choose from the queries whose first right answer is not at rank 1.
 
     Raises:
         ConfigError: a number is out of range.
         MetricError: ids or embeddings of the split contradict each other.
     """
     for key, value, least in (('queries', queries, 1), ('topk', topk, 1), ('seed', seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigError(f'{key} must be an int of at least {least}, got {value!r}')
+        check_int('', key, value, least=least)
     images, texts = torch.from_numpy(split.image_embed), torch.from_numpy(split.text_embed)
     ranks = ranks_from_embeddings(
         images, texts, split.image_ids, split.caption_image_ids, caption_ids=split.caption_ids

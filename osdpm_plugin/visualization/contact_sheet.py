@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import ConfigError
+from ..utils.checks import check_int
 from .images import ImageReader, read_image, tile_of
 from .page import INK, TILE, Page, wrap
 
@@ -35,14 +36,14 @@ def pick_examples(dataset: Any, number: int, *, seed: int = 0) -> list[Example]:
 
     Args:
         dataset: has a length and `get_data_info`, which gives ``img_path`` and ``captions``; no pipeline runs.
-        number: of images; all, where there are fewer.
-        seed: of the draw.
+        number: of images; if there are fewer, all are used.
+        seed: of the random choice.
 
     Raises:
         ConfigError: a number is out of range, or the data set has no captions.
     """
-    if number < 1 or seed < 0:
-        raise ConfigError(f'a contact sheet needs at least 1 image and a seed of at least 0, got {number} and {seed}')
+    check_int('contact sheet', 'number', number)
+    check_int('contact sheet', 'seed', seed, least=0)
     draw = np.random.default_rng(seed)
     examples = []
     for index in draw.choice(len(dataset), size=min(number, len(dataset)), replace=False):
@@ -60,7 +61,7 @@ def draw_contact_sheet(
 
     Args:
         examples: at least one.
-        columns: images beside each other.
+        columns: images in a row.
         captions: write the caption below each image.
         read: path -> (H, W, 3) uint8 RGB.
 
@@ -71,9 +72,7 @@ def draw_contact_sheet(
         DataError: an image cannot be read.
         ConfigError: ``columns`` is out of range, or the picture would be too high.
     """
-    most = WIDTH // (4 * GAP)
-    if not 1 <= columns <= most:
-        raise ConfigError(f'columns must lie between 1 and {most}, got {columns}')
+    check_int('contact sheet', 'columns', columns, most=WIDTH // (4 * GAP))
     page = Page(WIDTH)
     size = (WIDTH - (columns + 1) * GAP) // columns
     margin = (WIDTH - columns * size - (columns - 1) * GAP) // 2

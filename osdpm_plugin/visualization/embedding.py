@@ -1,4 +1,4 @@
-"""Embedding spaces of some models, side by side on the same axes -> one picture.
+"""Embedding spaces of some models -> one picture, side by side on the same axes.
 
 ::
 
@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 
 from ..errors import ConfigError
 from ..evaluation.embedded_split import EmbeddedSplit
+from ..utils.checks import check_int
 from .embedding_figures import ClusterFigures, cluster_figures
 from .embedding_layout import align, first_captions, tsne
 from .page import DPI, GREY, INK, LINE_HEIGHT, RULE, Page, font_of, pixels_of, text_width, wrap
@@ -29,12 +30,12 @@ from .page import DPI, GREY, INK, LINE_HEIGHT, RULE, Page, font_of, pixels_of, t
 WIDTH = 1600  # pixels, all measures here
 MARGIN = 32
 GAP = 24
-PANELS = 3  # beside each other, at most
-WIDEST = 900  # panel
+PANELS = 3  # in a row, at most
+WIDEST = 900  # of a panel
 SMALL, BODY, TITLE = 17, 20, 30  # font sizes
 MOST_CLASSES = 20  # with a colour of their own
 OTHER = '#b6bec7'
-ALONE = 0.06  # margin round the points, as a share of their extent
+ALONE = 0.06  # margin around the points, as a share of their extent
 
 
 class Space(NamedTuple):
@@ -60,11 +61,11 @@ def spaces_of(
     neighbours: int = 10,
     seed: int = 0,
 ) -> list[Space]:
-    """Lay out the embeddings of several models, see `embedding_layout`.
+    """The t-SNE points of the embeddings of several models, see `embedding_layout`.
 
     Args:
-        splits: name of a model, the same split as it embeds it.
-        labels: N classes, or None.
+        splits: pairs of the name of a model and its embeddings of the same split.
+        labels: N classes; None for an image without a class.
         neighbours: k of the figures.
         seed: of t-SNE.
 
@@ -107,8 +108,7 @@ def draw_embeddings(
     Raises:
         ConfigError: ``most_classes`` is out of range.
     """
-    if not 1 <= most_classes <= MOST_CLASSES:
-        raise ConfigError(f'most_classes must lie between 1 and {MOST_CLASSES}, got {most_classes}')
+    check_int('', 'most_classes', most_classes, most=MOST_CLASSES)
     counts = Counter(label for label in labels if label is not None)
     shown = sorted(counts, key=lambda label: (-counts[label], label))[:most_classes]
     page = Page(WIDTH)
@@ -139,7 +139,7 @@ def draw_embeddings(
 
 
 def sentences_of(figures: ClusterFigures) -> list[str]:
-    """The figures in words, one a line."""
+    """The figures as sentences, one for each line."""
     return [
         f'silhouette of images (cosine) {figures.silhouette:.3f}',
         f'neighbours of the same class: images {figures.purity:.1f} % (chance {figures.purity_by_chance:.1f}), '
@@ -151,7 +151,7 @@ def sentences_of(figures: ClusterFigures) -> list[str]:
 def _scatter(
     space: Space, labels: Sequence[Optional[str]], shown: Sequence[str], extent: float, size: int
 ) -> np.ndarray:
-    """A panel (size, size, 3) uint8; classes that are rarer lie below."""
+    """A panel (size, size, 3) uint8; classes without a colour of their own are drawn below the others."""
     figure = Figure(figsize=(size / DPI, size / DPI), dpi=DPI, facecolor='white')
     FigureCanvasAgg(figure)
     inset = 1 / size  # room for the frame
@@ -180,7 +180,7 @@ def _scatter(
 
 
 def colour_of(index: int) -> str:
-    """Colour of a class by its rank: ten strong ones, then their pale sisters."""
+    """Colour of a class by its rank: ten dark colours, then ten light ones (matplotlib's ``tab20``)."""
     return to_hex(matplotlib.colormaps['tab20'](index * 2 if index < 10 else index * 2 - 19))
 
 

@@ -1,4 +1,4 @@
-"""Images of a split -> their classes: from the file name, a file, or the object that their captions name most."""
+"""Images of a split -> their classes, from file names, a file, or the object that most captions of an image name."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def labels_of(split: EmbeddedSplit, classes: str = PREFIX, *, lexicon: Optional[
     Args:
         split: the images, with paths and captions.
         classes: ``prefix``: the file name up to its number (``airport_12.jpg``: *airport*); ``objects``: the category
-            of the lexicon that most of the image's captions name, of several the first one in the lexicon; or the path
-            of a file, see `read_classes`.
+            of the lexicon that most of the image's captions name (in a tie the first in the lexicon); or the path of a
+            file, see `read_classes`.
         lexicon: for ``objects``; None: the shipped one.
 
     Raises:
@@ -49,7 +49,7 @@ def labels_of(split: EmbeddedSplit, classes: str = PREFIX, *, lexicon: Optional[
 
 
 def read_classes(path: str) -> dict[str, str]:
-    """Name of an image file, with as many of its folders as tell it apart -> class.
+    """Name of an image file, with as many of its folders as are needed to make it unique -> class.
 
     Args:
         path: ``.json`` with one object ``{"airport_1.jpg": "airport", ...}``, or a CSV file with the two columns file
@@ -94,7 +94,7 @@ def _one_class_each(rows: Iterable[tuple[str, Any]], path: str) -> dict[str, Any
 
 
 def _from_file(split: EmbeddedSplit, path: str) -> Labels:
-    """The longest name of the file that ends an image's path says its class."""
+    """The class of an image is that of the longest listed name with which its path ends."""
     table = {_parts(name): (name, label) for name, label in read_classes(path).items()}
     owner: dict[str, str] = {}
     labels: list[str] = []

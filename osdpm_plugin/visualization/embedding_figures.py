@@ -1,6 +1,6 @@
-"""Embeddings and classes -> numbers that say how well a space is ordered, none of them read off a picture.
+"""Embeddings and classes -> numbers that say how well the classes are separated, computed in the full joint space.
 
-All neighbours are by cosine in the joint space of D dimensions; of equal cosines the lower position comes first.
+Neighbours are found by cosine in all D dimensions; of equal cosines the lower position comes first.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..evaluation.embedded_split import EmbeddedSplit
+from ..utils.checks import check_int
 
 CHUNK = 512  # queries at a time
 
 
 class ClusterFigures(NamedTuple):
-    """How well a space is ordered by class.
+    """How well a space separates classes.
 
     Attributes:
         images: number of images with a class; the others are left out.
@@ -26,7 +27,7 @@ class ClusterFigures(NamedTuple):
         silhouette: mean over images, in [-1, 1], of (b - a) / max(a, b) with the cosine distance a to the own class and
             b to the nearest other one (Rousseeuw 1987); 0 for the only image of a class.
         purity: percent of the k nearest other images that are of the image's class, mean over images.
-        purity_by_chance: percent, what a random order of the images would have.
+        purity_by_chance: percent, the expected purity of a random order of the images.
         caption_purity: percent of the k nearest captions whose images are of the image's class, mean over images.
         caption_purity_by_chance: percent, likewise.
         overlap: percent of the k nearest other images that are the same by images and by texts, mean over images; the
@@ -52,13 +53,12 @@ def cluster_figures(split: EmbeddedSplit, labels: Sequence[Optional[str]], *, ne
     Args:
         split: N images and M captions.
         labels: N classes; images without one are left out, with their captions.
-        neighbours: k; all, where there are fewer.
+        neighbours: k; if there are fewer, all are used.
 
     Raises:
-        ConfigError: ``neighbours`` is not positive, or there are no two classes.
+        ConfigError: ``neighbours`` is out of range, or there are fewer than two classes.
     """
-    if isinstance(neighbours, bool) or not isinstance(neighbours, int) or neighbours < 1:
-        raise ConfigError(f'neighbours must be an int of at least 1, got {neighbours!r}')
+    check_int('', 'neighbours', neighbours)
     kept = np.array([label is not None for label in labels])
     names, label = np.unique(np.array([name for name in labels if name is not None], dtype=str), return_inverse=True)
     if len(names) < 2:

@@ -1,9 +1,9 @@
-"""Embeddings of images and texts -> points of a plane, laid out so that several models can be compared by eye.
+"""Embeddings of images and texts -> points in the plane, arranged so that several models can be compared by eye.
 
-Spaces of two models have nothing to do with each other, so that a joint t-SNE of both would place them at random. Here
-each model has its own t-SNE, of images and texts together; then all are centred, brought to the same size, and each is
-turned and mirrored onto the first (orthogonal Procrustes over the same items). Angles and distances within a panel stay
-those of its own t-SNE, and one pair of axes serves all panels.
+The spaces of two models are unrelated, so a joint t-SNE of both would place them at random. Here each model has its own
+t-SNE, of images and texts together; then all are centred and scaled to the same size, and each is rotated and mirrored
+onto the first one (orthogonal Procrustes over the same items). Angles and distance ratios within a panel do not change,
+and all panels share one pair of axes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PERPLEXITY = 30.0
 
 
 def first_captions(split: EmbeddedSplit) -> np.ndarray:
-    """(N,) position of the caption of the lowest id of each image; a caption a model need not be drawn more often."""
+    """(N,) for each image the position of its caption with the lowest id, the one caption that is drawn."""
     order = np.lexsort((split.caption_ids, split.caption_image_ids))
     owners, first = np.unique(split.caption_image_ids[order], return_index=True)
     place = dict(zip(owners.tolist(), order[first].tolist()))
@@ -32,7 +32,7 @@ def tsne(vectors: np.ndarray, *, seed: int = 0, perplexity: float = PERPLEXITY) 
     Args:
         vectors: unit vectors, so that squared Euclidean distance is 2 - 2 cosine.
         seed: of the optimisation.
-        perplexity: number of neighbours that count; at most a third of the points.
+        perplexity: effective number of neighbours; at most a third of the points is used.
 
     Raises:
         ConfigError: scikit-learn is not installed, or there are fewer than four points.
@@ -48,7 +48,7 @@ def tsne(vectors: np.ndarray, *, seed: int = 0, perplexity: float = PERPLEXITY) 
 
 
 def align(layouts: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Layouts (P, 2) of the same P items -> centred, root mean square radius 1, turned and mirrored onto the first.
+    """Layouts (P, 2) of the same P items -> centred, root mean square radius 1, rotated and mirrored onto the first.
 
     Raises:
         ConfigError: they are not of the same items.

@@ -24,8 +24,8 @@ from .page import GREY, INK, LINE_HEIGHT, RULE, TILE, Page, text_width, wrap
 
 WIDTH = 1600  # pixels, all measures here
 MARGIN = 32
-FRAME = 8  # of a right answer; half of it of a wrong one
-GAP = 2 * FRAME + 8  # between two images, their frames included
+FRAME = 8  # of a right answer; a wrong answer has half of it
+GAP = 2 * FRAME + 8  # between two images, with their frames
 LABEL = 34  # height of the line below an image
 LEFT = 330  # width of the column of queries
 TILE_SIZE = 216
@@ -43,8 +43,8 @@ def draw_gallery(retrievals: Retrievals, split: EmbeddedSplit, *, title: str, re
 
     Args:
         retrievals: queries and answers, positions in ``split``.
-        split: gives paths of images and texts of captions; embeddings are not looked at.
-        title: first line; what was drawn and how it was chosen is added below.
+        split: gives paths of images and texts of captions; its embeddings are not used.
+        title: first line; a line below says how the queries were chosen.
         read: path -> (H, W, 3) uint8 RGB.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Images with what models make of them -> one picture of maps over images, with colour bars.
+"""Images with the maps of some models -> one picture of maps over images, with colour bars.
 
 ::
 
@@ -6,7 +6,7 @@
     file name, width x height
     ── name of a model ────────────────────────────────────────────────────────
     [image] [spatial attention] [response] [scale 1] [scale 3] [scale 5] [mixed]     DAPN only
-    [image] [relevance: embedding] [text 1] [text 2] ...                             every model, text under text
+    [image] [relevance: embedding] [text 1] [text 2] ...                             every model
             low ▬▬▬▬▬▬▬ high
             unit
 """
@@ -19,9 +19,10 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from .heatmap_attention import Attention
 from .heatmap_model import Perception
-from .heatmap_overlay import colour_bar, fit, overlay
-from .heatmap_panels import Panel, attention_panels, relevance_panels
+from .heatmap_overlay import Scale, colour_bar, overlay, scale_of
+from .images import fit
 from .page import GREY, LINE_HEIGHT, RULE, Page, text_width, wrap
 
 WIDTH = 1600  # pixels, all measures here
@@ -39,17 +40,71 @@ NOTE = (
 
 
 class Subject(NamedTuple):
-    """An image, and what models make of it.
+    """An image and the maps of some models.
 
     Attributes:
         path: of its file.
-        image: (H, W, 3) uint8 RGB, as the file gives it.
-        perceptions: name of a model, what it makes of the image.
+        image: (H, W, 3) uint8 RGB, as read from the file.
+        perceptions: pairs of the name of a model and its maps of the image.
     """
 
     path: str
     image: np.ndarray
     perceptions: tuple[tuple[str, Perception], ...]
+
+
+class Panel(NamedTuple):
+    """One map over the image.
+
+    Attributes:
+        title: what the map is.
+        heat: (h, w), in ``unit``.
+        scale: values -> colours.
+        unit: of the values, for the colour bar.
+    """
+
+    title: str
+    heat: np.ndarray
+    scale: Scale
+    unit: str
+
+
+def attention_panels(attention: Attention) -> list[Panel]:
+    """Spatial attention (if there is any), response, each scale with its weight, and the weighted sum of the scales.
+
+    The saliency maps are in percent of the whole map and share one colour scale.
+    """
+    panels = []
+    if attention.spatial is not None:
+        panels.append(Panel('Spatial attention', attention.spatial, Scale(0.0, 1.0), 'weight'))
+    response = Panel(
+        'Response after channel attention',
+        attention.response,
+        scale_of(attention.response),
+        'root mean square over channels',
+    )
+    panels.append(response)
+    shares = 100 * attention.scale_saliency
+    mixed = 100 * attention.saliency
+    scale, unit = scale_of(np.stack([*shares, mixed])), '% of the map in a cell'
+    for edge, weight, share in zip(attention.scales, attention.scale_weights, shares):
+        panels.append(Panel(f'Saliency by {edge} x {edge} cells, weight {weight:.3f}', share, scale, unit))
+    return [*panels, Panel('Saliency, scales mixed', mixed, scale, unit)]
+
+
+def relevance_panels(perception: Perception) -> list[Panel]:
+    """The relevance for the image's own embedding, then for each text."""
+    own = Panel('Image embedding', perception.relevance, scale_of(perception.relevance), '1 - cosine when hidden')
+    texts = [
+        Panel(
+            f'\u201c{found.text}\u201d, cosine {found.cosine:.3f}',
+            found.relevance,
+            scale_of(found.relevance, signed=True),
+            'fall of the cosine when hidden',
+        )
+        for found in perception.texts
+    ]
+    return [own, *texts]
 
 
 def draw_heatmaps(subjects: Sequence[Subject], *, title: str) -> Figure:
@@ -91,7 +146,7 @@ def _draw_rule(page: Page, y: int, name: str) -> int:
 
 
 def _draw_strip(page: Page, y: int, picture: np.ndarray, panels: Sequence[Panel]) -> int:
-    """The image, then panels beside it; what does not fit goes below, past the first column. Returns the y below."""
+    """The image and the panels to its right, in as many rows as they need; returns the y below."""
     page.image(MARGIN, y + _heading(panels[: COLUMNS - 1]), picture)
     for start in range(0, len(panels), COLUMNS - 1):
         row = panels[start : start + COLUMNS - 1]

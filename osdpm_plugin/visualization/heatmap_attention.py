@@ -1,4 +1,4 @@
-"""DAPN at work on one image -> its maps as arrays. The one place here that knows DAPN's inner parts."""
+"""DAPN and the features of one image -> its attention maps as arrays. Only this file uses the inner parts of DAPN."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Attention(NamedTuple):
 
     Attributes:
         spatial: (h, w), weights of positions in (0, 1), or None without cooperative attention.
-        response: (h, w), root mean square over channels of the merged map times its channel weights (weights of 1
-            without cooperative attention).
+        response: (h, w), root mean square over channels of the merged map times its channel weights (all 1 without
+            cooperative attention).
         scales: S window edges in cells of the map.
         scale_saliency: (S, h, w), each sums to 1.
         scale_weights: (S,), sum to 1.
-        saliency: (h, w), the scales mixed by their weights; sums to 1.
+        saliency: (h, w), the weighted sum of the scales; sums to 1.
     """
 
     spatial: Optional[np.ndarray]
@@ -55,7 +55,7 @@ def attention_of(neck: DAPN, features: ImageFeatures) -> Attention:
 
 
 def _cooperative_weights(cooperative: torch.nn.Module, x: Tensor) -> tuple[Optional[Tensor], Tensor]:
-    """The weights that refine x (B, C, h, w): of positions (B, 1, h, w) or None, of channels (B, C, 1, 1)."""
+    """The weights of x (B, C, h, w): of positions (B, 1, h, w) or None, and of channels (B, C, 1, 1)."""
     if not isinstance(cooperative, SpatialChannelCooperativeAttention):
         return None, torch.ones_like(x[:, :, :1, :1])
     channel, spatial = cooperative.weights(x)

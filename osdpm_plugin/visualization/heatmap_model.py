@@ -1,4 +1,4 @@
-"""A trained model and its config -> attention, and relevance for texts, of single image files."""
+"""A trained model, its config and an image file -> attention maps, and relevance maps for texts."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ STILL_STEPS = (
     'SampleCaptions',
     'TokenizeCaptions',
     'PackRetrievalInputs',
-)  # steps of a pipeline that leave every pixel at its share of the edges
+)  # steps of a pipeline that keep the relative position of each pixel
 
 
 class TextRelevance(NamedTuple):
-    """What a match rests on.
+    """Which regions of the image a match with a text depends on.
 
     Attributes:
         text: the text.
@@ -45,12 +45,12 @@ class TextRelevance(NamedTuple):
 
 
 class Perception(NamedTuple):
-    """What a model makes of one image.
+    """The maps of one model for one image.
 
     Attributes:
         attention: of DAPN, or None for another neck.
-        relevance: (g, g), how far the embedding turns when a region is hidden: 1 - cosine.
-        texts: one entry a text.
+        relevance: (g, g), how much the embedding changes when a region is hidden: 1 - cosine.
+        texts: one entry for each text.
     """
 
     attention: Optional[Attention]
@@ -68,7 +68,7 @@ class HeatmapModel:
 
     Raises:
         ConfigError: the config reads cached features, or its test pipeline displaces pixels other than by a plain
-            resize; or the model is no image-text retriever with an indexable similarity.
+            resize; or the model is not an image-text retriever with an indexable similarity.
     """
 
     def __init__(self, cfg: Config, model: nn.Module, *, name: str) -> None:
@@ -84,7 +84,7 @@ class HeatmapModel:
         self.model = model.eval()
 
     def perceive(self, path: str, texts: Sequence[str] = (), *, grid: int = GRID, window: int = WINDOW) -> Perception:
-        """Look at one image file.
+        """Compute the maps of one image file.
 
         Args:
             path: of the image.
@@ -118,13 +118,13 @@ class HeatmapModel:
         blank = [text for text in texts if not text.strip()]
         if blank:
             raise DataError(f'--text {blank[0]!r} is blank; give words to look for')
-        captions = list(texts) or ['image']  # a pipeline reads captions; this one is not used
+        captions = list(texts) or ['image']  # the pipeline needs a caption; this one is not used
         item = dict(img_path=path, image_id=0, captions=captions, caption_ids=np.arange(len(captions)))
         try:
             batch = default_collate([self.pipeline(item)])
         except OSDPMError:
             raise
-        except Exception as error:  # decoders raise many kinds
+        except Exception as error:  # decoders raise many types
             raise DataError(f'image {path} cannot be read ({error}); name another file') from error
         data = self.model.data_preprocessor(batch, False)
         tokens = torch.as_tensor(data['data_samples'][0].tokens).to(data['inputs'].device)
@@ -135,7 +135,7 @@ def _still_pipeline(cfg: Config) -> list[dict]:
     """The test pipeline of a config.
 
     Raises:
-        ConfigError: there is none, it reads cached features, or a step displaces pixels in another way than a resize
+        ConfigError: there is none, it reads cached features, or a step moves pixels in another way than a resize
             of both edges.
     """
     if ((cfg.get('test_dataloader') or {}).get('dataset') or {}).get('type') == 'CachedFeatureDataset':

@@ -1,9 +1,9 @@
-"""Maps of cells (h, w) -> colours (H, W, 3) uint8 that lie on the image, and the colour bar that belongs to them.
+"""Maps of cells (h, w) -> colours (H, W, 3) uint8 over the image, and their colour bar.
 
-A model sees an image of any shape resized to its own input, a plain stretch of both edges. A cell of a map is therefore
-the same share of the edges of the image as it was given, and maps are enlarged to the image, never to the input. (In a
-backbone of padded strides a cell looks up to half a cell further to the upper left: of ImageNet's ResNet-50, measured,
-0.1 to 0.2 cells at stride 16 and 0.2 to 0.3 at stride 32. Relevance by occlusion has no such shift.)
+A model sees an image of any shape resized to its input size, without keeping the ratio of its edges. So each cell of a
+map covers the same share of the original image, and maps are enlarged to the image and not to the input. (In a backbone
+with padded strides a cell looks up to half a cell further to the upper left: measured for ImageNet's ResNet-50, 0.1 to
+0.2 cells at stride 16 and 0.2 to 0.3 at stride 32. Relevance by occlusion has no such shift.)
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from typing import NamedTuple
 
 import matplotlib
 import numpy as np
-from PIL import Image
 
 from ..errors import ConfigError
 
 STRENGTH = 0.6  # share of the colour in an overlay
 SIGNED_STRENGTH = 0.85  # likewise, at either end of a signed scale
-RISE, FALL = (0.698, 0.094, 0.169), (0.129, 0.400, 0.675)  # red above 0, blue below: apart for the colour-blind too
+RISE, FALL = (0.698, 0.094, 0.169), (0.129, 0.400, 0.675)  # red above 0, blue below: safe for the colour-blind
 GREY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
@@ -28,7 +27,7 @@ class Scale(NamedTuple):
     Attributes:
         low: value of the first colour.
         high: value of the last colour; above ``low``.
-        signed: true for values of both signs around 0: two hues that fade towards it.
+        signed: true for values of both signs: two hues that fade towards 0.
     """
 
     low: float
@@ -37,7 +36,7 @@ class Scale(NamedTuple):
 
 
 def scale_of(heat: np.ndarray, *, signed: bool = False) -> Scale:
-    """From 0 to the largest value of ``heat``, or as far below 0 as above for values of both signs."""
+    """From 0 to the largest value of ``heat``; symmetric around 0 for values of both signs."""
     most = float(np.abs(heat).max())
     most = most if np.isfinite(most) and most > 0 else 1.0
     return Scale(-most if signed else 0.0, most, signed)
@@ -47,7 +46,7 @@ def enlarge(heat: np.ndarray, height: int, width: int) -> np.ndarray:
     """Cells (h, w) -> pixels (H, W): bilinear between the centres of cells, constant beyond the outer ones.
 
     Raises:
-        ConfigError: there is no cell or no pixel.
+        ConfigError: the map or the image is empty.
     """
     if min(*heat.shape, height, width) < 1:
         raise ConfigError(f'a map of {heat.shape} cells cannot be drawn on {height} x {width} pixels')
@@ -56,11 +55,11 @@ def enlarge(heat: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def blend(grey: np.ndarray, values: np.ndarray, scale: Scale) -> np.ndarray:
-    """Lay the colours of values over a ground: (..., 3) uint8.
+    """Blend the colours of values with a grey image: (..., 3) uint8.
 
     Args:
         grey: (...), between 0 and 1.
-        values: (...); those beyond the scale take its ends. Of a signed scale 0 leaves the ground as it is.
+        values: (...); those beyond the scale are clipped. On a signed scale the value 0 leaves the grey unchanged.
         scale: values -> colours.
     """
     share = np.clip((values - scale.low) / (scale.high - scale.low), 0, 1)
@@ -74,7 +73,7 @@ def blend(grey: np.ndarray, values: np.ndarray, scale: Scale) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, heat: np.ndarray, scale: Scale) -> np.ndarray:
-    """The image in grey with the colours of a map over it: (H, W, 3) uint8.
+    """The image in grey, coloured by a map: (H, W, 3) uint8.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -90,16 +89,8 @@ def colour_bar(scale: Scale, height: int, width: int) -> np.ndarray:
     return np.repeat(blend(np.full(width, 0.5), values, scale)[None], height, axis=0)
 
 
-def fit(image: np.ndarray, size: int) -> np.ndarray:
-    """An image (H, W, 3) uint8 at its own shape with the longer edge of ``size`` pixels."""
-    height, width = image.shape[:2]
-    share = size / max(height, width)
-    edges = max(1, round(width * share)), max(1, round(height * share))
-    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(edges, Image.Resampling.LANCZOS))
-
-
 def _weights(cells: int, pixels: int) -> np.ndarray:
-    """(pixels, cells), rows sum to 1: how much of each cell's value a pixel takes."""
+    """(pixels, cells) weights of linear interpolation; each row sums to 1."""
     place = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
     low = np.minimum(place.astype(int), max(cells - 2, 0))
     weights = np.zeros((pixels, cells))

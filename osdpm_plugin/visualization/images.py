@@ -1,4 +1,4 @@
-"""Paths -> (H, W, 3) uint8 RGB, read as the model's pipeline reads them, and square tiles of those."""
+"""Image files -> (H, W, 3) uint8 RGB arrays, read as the model's pipeline reads them; arrays -> square tiles."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def reader_of(dataset: Mapping[str, Any]) -> ImageReader:
     """The way in which a data set's pipeline reads images: its choice of bands and depth, without the later steps.
 
     Args:
-        dataset: config of a data set, or of a wrapper around one. Where its pipeline begins with no loader that is
-            known, `LoadRemoteSensingImage` reads with its defaults.
+        dataset: config of a data set, or of a wrapper around one. If its pipeline has no known loader,
+            `LoadRemoteSensingImage` reads with its defaults.
     """
     for step in pipeline_of(dataset):
         transform = TRANSFORMS.get(step['type']) if isinstance(step.get('type'), str) else step.get('type')
@@ -35,25 +35,30 @@ def read_image(path: str) -> np.ndarray:
     """Read with the defaults of `LoadRemoteSensingImage`.
 
     Raises:
-        DataError: the file is missing or no image.
+        DataError: the file is missing or not an image.
     """
     return _reader(LoadRemoteSensingImage())(path)
 
 
+def fit(image: np.ndarray, size: int) -> np.ndarray:
+    """An image (H, W, 3) uint8, resized so that its longer edge has ``size`` pixels."""
+    height, width = image.shape[:2]
+    share = size / max(height, width)
+    edges = max(1, round(width * share)), max(1, round(height * share))
+    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(edges, Image.Resampling.LANCZOS))
+
+
 def tile_of(image: np.ndarray, size: int, *, ground: str) -> np.ndarray:
-    """An image (H, W, 3) uint8 as (size, size, 3); one that is not square keeps its shape on a plain ground.
+    """An image (H, W, 3) uint8 -> (size, size, 3); an image that is not square is centred on a plain background.
 
     Args:
         image: uint8.
         size: pixels.
-        ground: colour.
+        ground: colour of the background.
     """
-    height, width = image.shape[:2]
-    share = size / max(height, width)
-    inner = max(1, round(width * share)), max(1, round(height * share))
+    scaled = Image.fromarray(fit(image, size))
     tile = Image.new('RGB', (size, size), ground)
-    scaled = Image.fromarray(np.ascontiguousarray(image)).resize(inner, Image.Resampling.LANCZOS)
-    tile.paste(scaled, ((size - inner[0]) // 2, (size - inner[1]) // 2))
+    tile.paste(scaled, ((size - scaled.width) // 2, (size - scaled.height) // 2))
     return np.asarray(tile)
 
 
@@ -63,7 +68,7 @@ def _reader(transform: Any) -> ImageReader:
             image = np.asarray(transform.transform(dict(img_path=path))['img'])
         except OSDPMError:
             raise
-        except Exception as error:  # decoders raise many kinds, mmcv even TypeError for a file that is no image
+        except Exception as error:  # decoders raise many types, mmcv even TypeError
             raise DataError(f'image {path} cannot be read ({error}); replace it, or correct data_root') from error
         if image.ndim == 2:
             image = image[..., None]

@@ -1,7 +1,7 @@
-"""Drawing orders in pixels -> a matplotlib `Figure` of exactly that size, and that as a file.
+"""Drawing commands in pixels -> a matplotlib `Figure` of exactly that size -> a PNG file.
 
-Fonts: the first installed one that has a character draws it, see `FAMILIES`; where none has it, a box stands in, and
-`save_figure` says so.
+Fonts: a character is drawn by the first installed font of `FAMILIES` that has it; if no font has it, a box is drawn
+and `save_figure` logs a warning.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mmengine.logging import print_log
 from ..errors import ConfigError
 from ..utils.files import write_atomically
 
-# DejaVu comes with matplotlib: Latin, Greek, Cyrillic, symbols. The others are taken where they are installed.
+# DejaVu comes with matplotlib: Latin, Greek, Cyrillic, symbols. The others are used if they are installed.
 FAMILIES = (
     'DejaVu Sans',
     'Noto Sans',
@@ -47,9 +47,9 @@ FAMILIES = (
     'Arial Unicode MS',
     'Unifont',
 )
-DPI = 128  # a power of two: pixels / DPI * DPI is the same number of pixels in floating point
+DPI = 128  # a power of two, so that pixels / DPI * DPI is exact in floating point
 LINE_HEIGHT = 1.35  # of a line of text, in font sizes
-MAX_HEIGHT = 32_000  # pixels; the renderer ends at 2**16, viewers earlier
+MAX_HEIGHT = 32_000  # pixels; the renderer's limit is 2**16, that of image viewers is lower
 
 INK, GREY, RULE, TILE = '#1f2328', '#59636e', '#d1d9e0', '#eff2f5'
 
@@ -57,11 +57,11 @@ INK, GREY, RULE, TILE = '#1f2328', '#59636e', '#d1d9e0', '#eff2f5'
 class Page:
     """A page of fixed width that is filled from the top and cut to its height at the end.
 
-    All measures are whole pixels from the top left corner. Orders are kept and carried out by `figure`.
+    All measures are whole pixels from the top left corner. Commands are stored and carried out by `figure`.
 
     Args:
         width: pixels.
-        background: colour of the paper.
+        background: colour.
     """
 
     def __init__(self, width: int, *, background: str = 'white') -> None:
@@ -70,11 +70,11 @@ class Page:
         self._orders: list[Callable[[Figure, int], object]] = []
 
     def mark(self) -> int:
-        """What `back_to` takes."""
+        """The number of commands so far, for `back_to`."""
         return len(self._orders)
 
     def back_to(self, mark: int) -> None:
-        """Forget what was ordered since `mark` was called."""
+        """Remove the commands since `mark` was called."""
         del self._orders[mark:]
 
     def rectangle(self, x: int, y: int, width: int, height: int, color: str) -> None:
@@ -97,7 +97,7 @@ class Page:
         self._orders.append(draw)
 
     def image(self, x: int, y: int, pixels: np.ndarray) -> None:
-        """Place an image (h, w, 3) uint8, pixel by pixel."""
+        """Place an image (h, w, 3) uint8 without scaling."""
         self._orders.append(lambda figure, bottom: figure.figimage(pixels, x, bottom - y - len(pixels), zorder=0))
 
     def text(self, x: int, y: int, text: str, *, size: int, color: str = INK, bold: bool = False) -> None:
@@ -116,7 +116,7 @@ class Page:
         )
 
     def lines(self, x: int, y: int, lines: list[str], *, size: int, color: str = INK, bold: bool = False) -> int:
-        """Write lines one below the other; returns the height that they take."""
+        """Write lines one below the other; returns their height."""
         for i, line in enumerate(lines):
             self.text(x, y + round(i * LINE_HEIGHT * size), line, size=size, color=color, bold=bold)
         return round(len(lines) * LINE_HEIGHT * size)
@@ -140,13 +140,13 @@ class Page:
 
 
 def wrap(text: str, *, width: int, size: int, bold: bool = False, most: Optional[int] = None) -> list[str]:
-    """Break a text into lines of at most ``width`` pixels, between words, or within one that is too long for a line.
+    """Break a text into lines of at most ``width`` pixels, between words, or inside a word that is too long for a line.
 
     Args:
-        text: any; white space of all kinds becomes one blank.
+        text: any; each run of white space becomes one blank.
         width: pixels.
         size: font size in pixels.
-        bold: measure the bold face.
+        bold: measure the bold font.
         most: number of lines after which the text is cut and ends in an ellipsis.
     """
     lines, line = [], ''
@@ -187,7 +187,7 @@ def font_of(size: int, bold: bool = False) -> FontProperties:
 
 
 def printable(text: str) -> str:
-    """Text on one line that the renderer takes: no line breaks, no control characters, no halves of surrogate pairs."""
+    """Text on one line, without what the renderer refuses: line breaks, control characters, single surrogates."""
     text = ' '.join(str(text).encode('utf-8', 'replace').decode('utf-8').split())
     return ''.join(letter for letter in text if letter >= ' ' and letter != '\x7f')
 
@@ -199,7 +199,7 @@ def check_png(path: str) -> None:
 
 
 def save_figure(figure: Figure, path: str) -> None:
-    """Write a PNG file, whole or not at all; its folder is made if there is none. Equal figures give equal bytes.
+    """Write a complete PNG file or none; its folder is created if needed. Equal figures give equal bytes.
 
     Characters that no installed font has are named in the log.
 

@@ -1,4 +1,4 @@
-"""Ranks -> recall at every K, both ways, beside what a random order would reach."""
+"""Embeddings of a split -> recall at every K in both directions, with the recall of a random order."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def recall_curves(split: EmbeddedSplit) -> tuple[RecallCurve, RecallCurve]:
 
 
 def draw_recall_curves(split: EmbeddedSplit, *, title: str) -> Figure:
-    """Both curves on fixed axes, so that pictures of several epochs can be compared.
+    """Both curves on fixed axes, so that the pictures of several epochs can be compared.
 
     Args:
         split: N images and M captions.
@@ -66,7 +66,7 @@ def draw_recall_curves(split: EmbeddedSplit, *, title: str) -> Figure:
     """
     figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor='white')
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.09, 0.23, 0.87, 0.68))  # the legend stands below, where it hides no curve
+    axes = figure.add_axes((0.09, 0.23, 0.87, 0.68))  # the legend is below the axes, where it hides no curve
     curves = recall_curves(split)
     for (name, colour, dashes), curve in zip(STYLES, curves):
         known = ', '.join(f'R@{k} {curve.recall[curve.ks == k][0]:.1f}' for k in (1, 5, 10) if k in curve.ks)
@@ -89,7 +89,7 @@ def _curve(ranks: QueryRanks, candidates: int, positives: np.ndarray) -> RecallC
     """One direction; positives (Q,) of each query."""
     spaced = np.geomspace(1, candidates, POINTS).round().astype(np.int64)
     ks = np.unique(np.concatenate([spaced, [k for k in (1, 5, 10) if k <= candidates]]))
-    # all candidates in one tie group: the expectation over its orders is chance
+    # with all candidates in one tie group, the expectation is that of a random order
     all_tied = torch.full((len(positives),), candidates)
     chance = QueryRanks(torch.zeros_like(all_tied), all_tied, torch.from_numpy(positives))
     return RecallCurve(

@@ -1,16 +1,16 @@
-"""Which regions of an image a match with a text rests on: measured by hiding them, for any model.
+"""An image and targets -> the regions that each match depends on, found by hiding them, for any model.
 
-A window is painted with the image's mean colour and the image is embedded again. The *fall* of the window is what the
-cosine with the target loses::
+A window is filled with the image's mean colour, and the image is embedded again. The *fall* of the window is how much
+the cosine with the target decreases::
 
     fall(window) = t . e(image) - t . e(image without the window)          t, e: unit vectors (D,)
 
 Windows cover ``window`` x ``window`` cells of a ``grid`` x ``grid`` division of the image and move by one cell; the
-relevance of a cell is the mean fall of the windows that cover it. Positive: hiding it makes the match worse. With the
-image's own embedding as target it is 1 - cosine, how far the embedding turns.
+relevance of a cell is the mean fall of the windows that cover it. A positive value means that hiding the cell makes the
+match worse. With the image's own embedding as the target it is 1 - cosine, how much the embedding changes.
 
-No gradient and no inner part of a model is looked at, so that the maps of two models mean the same. The image is hidden
-in pixels, so that padded strides of a backbone do not displace the map.
+Neither gradients nor inner parts of a model are used, so the maps of two models can be compared. Pixels of the image
+are hidden, so padded strides of a backbone do not shift the map.
 
 Source of the idea: occlusion sensitivity (Zeiler and Fergus 2014). Interpretation: mean colour, overlapping windows and
 the mean over them are ours.
@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..utils.checks import check_int
 
 GRID = 14
 WINDOW = 2
@@ -51,17 +51,16 @@ def occlusion_relevance(
         targets: (T, D) unit vectors.
         grid: cells along each edge, at most the pixels of the shorter one.
         window: edge of a window in cells.
-        batch_size: images that are embedded at a time; changes speed and memory alone.
+        batch_size: images that are embedded at a time; it changes speed and memory only.
 
     Raises:
         ConfigError: a number is out of range.
     """
     check_grid(grid, window)
-    if batch_size < 1 or grid > min(image.shape[1:]):
-        raise ConfigError(
-            f'grid={grid} and batch_size={batch_size} must lie between 1 and, for the grid, the '
-            f'{min(image.shape[1:])} pixels of the shorter edge of the image that the model sees'
-        )
+    check_int('', 'batch_size', batch_size)
+    pixels = min(image.shape[1:])
+    hint = f'the shorter edge of the image that the model sees has {pixels} pixels'
+    check_int('', 'grid', grid, most=pixels, hint=hint)
     whole = _scores(embed(image[None]), targets)  # (1, T)
     painted = _without_windows(image, grid, window)
     places = grid - window + 1
@@ -73,15 +72,13 @@ def occlusion_relevance(
 
 
 def check_grid(grid: int, window: int) -> None:
-    """Raise ConfigError unless a window of this edge fits into a grid of this edge and leaves something visible."""
-    if not isinstance(grid, int) or not isinstance(window, int) or not 1 <= window < grid:
-        raise ConfigError(
-            f'grid={grid!r} and window={window!r} must be ints with 1 <= window < grid, e.g. {GRID} and {WINDOW}'
-        )
+    """Raise ConfigError unless a window of this edge is smaller than a grid of this edge."""
+    check_int('', 'grid', grid, least=2, hint=f'e.g. {GRID}')
+    check_int('', 'window', window, most=grid - 1, hint=f'it must be smaller than the grid, e.g. {WINDOW}')
 
 
 def _without_windows(image: Tensor, grid: int, window: int) -> Iterator[Tensor]:
-    """Copies (3, H, W) of the image with one window painted over, row by row."""
+    """Copies (3, H, W) of the image, each with one window hidden, row by row."""
     rows, columns = (np.linspace(0, edge, grid + 1).round().astype(int) for edge in image.shape[1:])
     mean = image.mean(dim=(1, 2))[:, None, None]
     for i in range(grid - window + 1):

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -129,6 +130,14 @@ def run_here(name: str, *arguments: str, **options: Any) -> Outcome:
             traceback.print_exc()
         gc.collect()
     return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def exit_code_of(name: str, arguments: Sequence[str]) -> int:
+    """Run a tool whose ``main`` takes the command line in this process -> its exit code."""
+    try:
+        run_tool(lambda: load_tool(name).main(arguments))
+    except SystemExit as end:
+        return end.code or 0
 
 
 def copy_and_run(name: str, *arguments: str, **env: str) -> BaseProcess:

@@ -1,6 +1,5 @@
 """Regions: files, their transform, the tool that makes them, and the retriever that reads them."""
 
-import importlib.util
 import sys
 import types
 from types import SimpleNamespace
@@ -21,6 +20,7 @@ from osdpm_plugin.registry import DATASETS, MODELS
 from osdpm_plugin.structures import RetrievalDataSample
 from tests.helpers import word_features as words
 from tests.helpers.paths import ROOT
+from tests.helpers.short_runs import exit_code_of
 
 
 def a_record(count=3, seed=0, features=None):
@@ -278,27 +278,19 @@ def test_a_data_set_has_a_region_file_for_each_image(tmp_path):
         DATASETS.build(dict(options, pipeline=[dict(type='LoadRegions', folder='regions')]))
 
 
-@pytest.fixture
-def tool():
-    spec = importlib.util.spec_from_file_location('extract_regions', ROOT / 'tools' / 'extract_regions.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_tool(tmp_path, detector, tool, capsys):
+def test_the_tool(tmp_path, detector, capsys):
     images = str(write_images(tmp_path / 'images'))
-    assert tool.main(['c.py', 'c.pth', images, str(tmp_path / 'out'), '--num', '1']) == 0
+    assert exit_code_of('extract_regions', ['c.py', 'c.pth', images, str(tmp_path / 'out'), '--num', '1']) == 0
     assert len(read_regions(tmp_path / 'out' / 'b.npz').scores) == 1
-    assert tool.main(['c.py', 'c.pth', str(tmp_path), str(tmp_path / 'out')]) == 2
+    assert exit_code_of('extract_regions', ['c.py', 'c.pth', str(tmp_path), str(tmp_path / 'out')]) == 2
     assert 'has no images' in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        tool.main(['c.py', 'c.pth', images, 'out', '--num', '0'])
+    assert exit_code_of('extract_regions', ['c.py', 'c.pth', images, 'out', '--num', '0']) == 2
 
 
-def test_without_mmdet_there_is_one_sentence(tmp_path, tool, capsys, monkeypatch):
+def test_without_mmdet_there_is_one_sentence(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, 'mmdet.apis', None)
-    assert tool.main(['c.py', 'c.pth', str(write_images(tmp_path / 'images')), str(tmp_path / 'out')]) == 2
+    images = str(write_images(tmp_path / 'images'))
+    assert exit_code_of('extract_regions', ['c.py', 'c.pth', images, str(tmp_path / 'out')]) == 2
     error = capsys.readouterr().err
     assert 'mmdet is not installed' in error and len(error.splitlines()) == 1 and not (tmp_path / 'out').exists()
 

@@ -102,7 +102,7 @@ def test_full_disk_at_every_write(tmp_path, monkeypatch, sizes, moment):
     with pytest.raises(CheckpointError) as caught:
         toy_runner(tmp_path, epochs=4).train()
     message = str(caught.value)
-    assert 'No space left on device' in message and 'free disk space and go on with --resume' in message
+    assert 'No space left on device' in message and 'free disk space and continue with --resume' in message
     assert '\n' not in message and '.pth is complete' in message
     disk.room = float('inf')
     assert_resumable(tmp_path)

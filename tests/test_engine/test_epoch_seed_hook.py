@@ -190,7 +190,7 @@ def test_repetitions_that_are_augmented_alike_are_warned_of(datasets, plain, mon
         EpochSeedHook().before_train(runner_of(dataset, loop=loop))
     assert said == []
     EpochSeedHook().before_train(runner_of(DATASETS.build(repeated)))
-    assert len(said) == 1 and said[0].startswith('RepeatDataset shows images several times an epoch, augmented alike')
+    assert len(said) == 1 and said[0].startswith('RepeatDataset shows images several times in an epoch with the same')
 
 
 def test_a_training_on_repetitions(config, whole, tmp_path):

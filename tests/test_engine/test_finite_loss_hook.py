@@ -126,7 +126,7 @@ def test_skipping_is_training_without_the_batch(tmp_path, fault, caplog):
     assert_equal_weights(runner.model.state_dict(), by_hand({2}))
     assert 'iteration 3 of epoch 1: ' in told[0]
     assert 'image ids 104, 105 (image_4.jpg, image_5.jpg)' in told[0] and '(1 of at most 10)' in told[0]
-    assert told[1:] == ['1 batches were left out of this training, since their loss or gradient was not finite']
+    assert told[1:] == ['1 batches were left out of this training, because their loss or gradient was not finite']
     assert not {'update_params', 'step'} & vars(runner.optim_wrapper).keys()
 
 
@@ -163,7 +163,7 @@ def test_more_than_max_skips(tmp_path):
     """The bound counts resumed parts together: two epochs of one bad batch each, and one is allowed."""
     runner_of(tmp_path, SPOILT['nan'], dict(on_nonfinite='skip', max_skips=1)).train()
     resumed = runner_of(tmp_path, SPOILT['nan'], dict(on_nonfinite='skip', max_skips=1), epochs=2, resume=True)
-    with pytest.raises(OSDPMError, match='iteration 9 of epoch 2.*1 batches had been left out before'):
+    with pytest.raises(OSDPMError, match='iteration 9 of epoch 2.*1 batches were left out before'):
         resumed.train()
 
 
@@ -235,7 +235,7 @@ def test_two_processes_decide_alike(tmp_path):
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
-    [(dict(on_nonfinite='ignore'), "must be 'raise' or 'skip', got 'ignore'"), (dict(max_skips=-1), 'at least 0')],
+    [(dict(on_nonfinite='ignore'), "must be one of 'raise', 'skip', got 'ignore'"), (dict(max_skips=-1), 'at least 0')],
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(ConfigError, match=message):

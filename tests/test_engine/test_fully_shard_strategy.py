@@ -122,7 +122,7 @@ def refuse(chunk):
 
 
 def test_chunks_of_gradients_are_refused():
-    with pytest.raises(ConfigError, match='does not go with model.grad_cache_chunk'):
+    with pytest.raises(ConfigError, match='does not work with model.grad_cache_chunk'):
         run_distributed(refuse, 1, 4)
 
 

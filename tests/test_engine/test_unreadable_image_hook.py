@@ -212,7 +212,7 @@ def test_a_full_disk_is_no_fault_of_an_image(tmp_path, monkeypatch, max_images):
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
-    [(dict(on_error='ignore'), "must be 'raise' or 'skip'"), (dict(max_images=0), 'at least 1')],
+    [(dict(on_error='ignore'), "must be one of 'raise', 'skip'"), (dict(max_images=0), 'at least 1')],
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(ConfigError, match=message):

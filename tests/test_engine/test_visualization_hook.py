@@ -148,8 +148,8 @@ def test_epochs_that_cannot_be_drawn(options, runner, words):
     [
         (dict(), 'give either epochs'),
         (dict(epochs=(1,), interval=2), 'give either epochs'),
-        (dict(epochs=(1, 0)), r'epochs\[1\] must be an int of at least 1, got 0'),
-        (dict(interval=0), 'interval must be an int of at least 1, got 0'),
+        (dict(epochs=(1, 0)), r'epochs\[1\] must be a whole number of at least 1, got 0'),
+        (dict(interval=0), 'interval must be a whole number of at least 1, got 0'),
         (dict(interval=1, queries=0), 'queries must be'),
         (dict(interval=1, topk=True), 'topk must be'),
         (dict(interval=1, seed=-1), 'seed must be'),

@@ -46,7 +46,7 @@ def test_one_id_of_two_images(tmp_path):
     first, second = (dict(type='RSITMD', data_root=str(tmp_path / name), split='train') for name in 'ab')
     for name in 'ab':
         write_dataset(tmp_path / name, 'RSITMD', train=4, val=2, test=2)
-    words = rf'train_dataloader: image id (\d+) is of {tmp_path}/a/.* and of {tmp_path}/b/.*CaptionDataset'
+    words = rf'train_dataloader: image id (\d+) belongs to {tmp_path}/a/.* and to {tmp_path}/b/.*CaptionDataset'
     with pytest.raises(DataError, match=words):
         check_data(concatenation(first, second), 'train_dataloader')
     check_data(concatenation(first, dict(first, split='test')), 'train_dataloader')

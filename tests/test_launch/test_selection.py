@@ -81,7 +81,7 @@ def test_trainval_holds_val():
 
 
 def test_bad_switch_and_no_validation():
-    with pytest.raises(ConfigError, match="select_on_test='yes' must be True or False"):
+    with pytest.raises(ConfigError, match="select_on_test must be one of True, False, got 'yes'"):
         check_selection(config(select_on_test='yes'))
     cfg = config()
     cfg.val_dataloader = None

@@ -8,7 +8,7 @@ import tempfile
 import pytest
 
 from osdpm_plugin.errors import ConfigError
-from osdpm_plugin.launch.work_dir import check_work_dir
+from osdpm_plugin.launch import check_work_dir
 
 
 def test_makes_the_folder_and_leaves_it_empty(tmp_path, monkeypatch):

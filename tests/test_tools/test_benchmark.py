@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from osdpm_plugin.errors import ConfigError
-from osdpm_plugin.lab.benchmarks import quickstart, start_up
+from osdpm_plugin.lab.benchmarks import start_up
 from tests.helpers.paths import ROOT
 
 
@@ -56,9 +56,9 @@ def test_scoring(benchmark, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (['step', '--repeats=0'], '--repeats must be at least 1'),
-        (['input', '--workers=-1'], '--workers must be at least 0'),
-        (['step', '--precision=fp8'], 'precision must be one of fp32, bf16'),
+        (['step', '--repeats=0'], '--repeats must be a whole number of at least 1'),
+        (['input', '--workers=-1'], '--workers must be a whole number of at least 0'),
+        (['step', '--precision=fp8'], "--precision must be one of 'fp32', 'bf16'"),
         (['step', '--config=no.py'], 'no.py does not exist'),
         (['all', '--config=no.py'], '--config does not apply to all, whose options are --repeats, --device'),
         (['recall', '--device=cpu'], '--device does not apply to recall'),
@@ -88,10 +88,10 @@ def test_wall_time_of_the_quick_start(tmp_path):
     script = tmp_path / 'tools' / 'quickstart.sh'
     script.parent.mkdir()
     script.write_text('echo "$OSDPM_QUICKSTART_DIR"\necho "wall time: 12 s"\n')
-    assert quickstart.time_quickstart(tmp_path, tmp_path / 'work') == dict(what='quickstart', seconds=12)
+    assert start_up.time_quickstart(tmp_path, tmp_path / 'work') == dict(what='quickstart', seconds=12)
     script.write_text('echo broken >&2\nexit 3\n')
-    with pytest.raises(ConfigError, match='code 3: broken'):
-        quickstart.time_quickstart(tmp_path, tmp_path / 'work')
+    with pytest.raises(ConfigError, match='tools/quickstart.sh failed: broken'):
+        start_up.time_quickstart(tmp_path, tmp_path / 'work')
 
 
 def test_a_start_that_fails_says_why(tmp_path):

@@ -72,7 +72,8 @@ def test_contact_sheet(trained, tmp_path, monkeypatch, capsys):
     assert run(monkeypatch, 'contact_sheet.py', config, *options) == 0
     assert Image.open(work_dir / 'contact_sheet.png').size[0] == 1600
     assert run(monkeypatch, 'contact_sheet.py', config, *options, '--rows', 0) == 2
-    assert capsys.readouterr().err.splitlines()[-1].startswith('error: a contact sheet needs at least 1 image')
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error == 'error: contact sheet: number must be a whole number of at least 1, got 0'
 
 
 def test_checkpoint_of_another_model(trained, tmp_path, monkeypatch, capsys):
@@ -101,7 +102,7 @@ def test_bad_input_is_one_sentence(trained, tmp_path, monkeypatch, capsys, argum
 def test_queries_out_of_range(trained, tmp_path, monkeypatch, capsys):
     config, checkpoint, _ = trained
     assert run(monkeypatch, 'gallery.py', config, checkpoint, '--work-dir', tmp_path / 'w', '--queries', 0) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == 'error: queries must be an int of at least 1, got 0'
+    assert capsys.readouterr().err.splitlines()[-1] == 'error: queries must be a whole number of at least 1, got 0'
 
 
 def test_what_cannot_be_embedded(trained):

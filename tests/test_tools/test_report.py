@@ -82,7 +82,7 @@ def test_page_with_evaluation(work_dir, tmp_path, monkeypatch, capsys):
         (['{runs}', '{more}', '--evaluate', '--checkpoint', 'a.pth'], 'belong to one experiment'),
         (['{more}', '--evaluate'], 'holds no checkpoint'),
         (['{runs}', '--audit-json', 'none.json'], 'audit none.json cannot be read'),
-        (['{runs}', '{more}', '--resamples', '0'], 'resamples=0 must be a positive int'),
+        (['{runs}', '{more}', '--resamples', '0'], 'resamples must be a whole number of at least 1, got 0'),
     ],
 )
 def test_bad_input_is_one_sentence(work_dir, tmp_path, monkeypatch, capsys, arguments, words):

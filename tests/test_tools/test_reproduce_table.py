@@ -130,7 +130,7 @@ def test_user_errors(tool, tmp_path):
     for arguments, words in (
         (['rsitmd', '--tower', 'resnet50'], '--tower resnet50 has configs for rsicd and ucm, not for rsitmd'),
         (['ucm', '--configs', tmp_path], 'vsepp has no config'),
-        (['ucm', '--epochs', 0], '--epochs 0 must be positive'),
+        (['ucm', '--epochs', 0], '--epochs must be a whole number of at least 1, got 0'),
         (['ucm', '--seeds', 1, 1], '--seeds 1 1 must be distinct'),
     ):
         code, _, err, started = tool(*arguments, '--methods', 'vsepp')

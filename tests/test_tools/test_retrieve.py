@@ -145,8 +145,8 @@ def test_pairs(tmp_path_factory, retrieve):
     ('arguments', 'options', 'words'),
     [
         ([' '], {}, '1 of 1 texts are blank'),
-        ([TEXT], dict(topk=0), '--topk must be at least 1, got 0'),
-        ([TEXT], dict(images='nowhere'), '--images nowhere is no folder; name one with images'),
+        ([TEXT], dict(topk=0), '--topk must be a whole number of at least 1, got 0'),
+        ([TEXT], dict(images='nowhere'), '--images nowhere is not a folder; name one with images'),
         ([TEXT], dict(images=ROOT / 'tools'), 'holds no images'),
         ([TEXT], dict(config='nothing'), 'config nothing is neither a file nor a shipped config'),
         ([TEXT], dict(checkpoint='none.pth'), 'checkpoint none.pth does not exist'),

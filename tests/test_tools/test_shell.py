@@ -338,7 +338,7 @@ def test_quickstart_resumes_an_interrupted_training(copy):
     assert run('tools/quickstart.sh', TRAIN_EXIT='130').returncode == 130
     (root / 'work_dirs/osdpm_scenes/best_mR_epoch_1.pth').touch()  # of an unfinished training: not reused
     done = run('tools/quickstart.sh')
-    assert done.returncode == 0 and 'goes on from work_dirs/osdpm_scenes/epoch_1.pth' in done.stdout
+    assert done.returncode == 0 and 'continues from work_dirs/osdpm_scenes/epoch_1.pth' in done.stdout
     assert log()[3].endswith('--work-dir work_dirs/osdpm_scenes --resume')
 
 

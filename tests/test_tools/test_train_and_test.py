@@ -393,7 +393,7 @@ def test_full_disk_while_saving(trained, tmp_path):
         signal.signal(signal.SIGXFSZ, handler)
     sentence = outcome.err.splitlines()[-1]
     assert outcome.code == 2 and 'Traceback' not in outcome.err
-    assert 'epoch_2.pth could not be saved: File too large' in sentence and 'go on with --resume' in sentence
+    assert 'epoch_2.pth could not be saved: File too large' in sentence and 'continue with --resume' in sentence
     assert (tmp_path / 'run' / 'last_checkpoint').read_text().endswith('epoch_1.pth')
     assert run_here('train', config, '--work-dir', tmp_path / 'run', '--resume').code == 0
     assert same_weights(tmp_path / 'run' / 'epoch_2.pth', run / 'epoch_2.pth')

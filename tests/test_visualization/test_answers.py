@@ -102,7 +102,7 @@ def test_the_draw_depends_on_ids_and_seed_alone():
     ('key', 'value'), [('queries', 0), ('topk', 0), ('topk', 2.5), ('seed', -1), ('queries', True)]
 )
 def test_numbers_out_of_range(key, value):
-    with pytest.raises(ConfigError, match=f'{key} must be an int of at least'):
+    with pytest.raises(ConfigError, match=f'{key} must be a whole number of at least'):
         retrieve(by_hand(), **{key: value})
 
 

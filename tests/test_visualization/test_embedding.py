@@ -139,7 +139,7 @@ def test_every_class_has_a_colour_of_its_own():
 
 @pytest.mark.parametrize('number', [0, 21])
 def test_too_many_classes(number):
-    with pytest.raises(ConfigError, match='most_classes must lie between 1 and 20'):
+    with pytest.raises(ConfigError, match='most_classes must be a whole number from 1 to 20'):
         draw_embeddings([], (), title='t', most_classes=number)
 
 

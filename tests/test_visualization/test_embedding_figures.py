@@ -136,7 +136,7 @@ def test_neighbours_in_chunks_and_ties(monkeypatch):
 
 @pytest.mark.parametrize('neighbours', [0, -1, 2.5, True])
 def test_neighbours_out_of_range(neighbours):
-    with pytest.raises(ConfigError, match='neighbours must be an int of at least 1'):
+    with pytest.raises(ConfigError, match='neighbours must be a whole number of at least 1'):
         cluster_figures(by_hand(), ('a', 'b', 'b'), neighbours=neighbours)
 
 

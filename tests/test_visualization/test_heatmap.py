@@ -121,8 +121,8 @@ def test_tool(models, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ('image', 'options', 'words'),
     [
-        ('a.png', ('--grid', 2, '--window', 2), 'grid=2 and window=2 must be ints'),
-        ('a.png', ('--grid', 99), 'grid=99 and batch_size=32 must lie between 1 and'),
+        ('a.png', ('--grid', 2, '--window', 2), 'window must be a whole number from 1 to 1, got 2; it must be smaller'),
+        ('a.png', ('--grid', 99), 'grid must be a whole number from 1 to '),
         ('a.png', ('--text', 'a plane', ' '), "--text ' ' is blank"),
         ('gone.png', (), 'gone.png'),
         ('a.png', ('--out', 'heat.jpg'), 'must name a .png file'),

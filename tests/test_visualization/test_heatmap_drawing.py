@@ -11,7 +11,15 @@ from PIL import Image
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.structures import ImageFeatures
 from osdpm_plugin.visualization import Subject, draw_heatmaps, pixels_of
-from osdpm_plugin.visualization.heatmap import COLUMNS, GAP, MARGIN, TILE_SIZE, WIDTH
+from osdpm_plugin.visualization.heatmap import (
+    COLUMNS,
+    GAP,
+    MARGIN,
+    TILE_SIZE,
+    WIDTH,
+    attention_panels,
+    relevance_panels,
+)
 from osdpm_plugin.visualization.heatmap_attention import attention_of
 from osdpm_plugin.visualization.heatmap_model import Perception, TextRelevance
 from osdpm_plugin.visualization.heatmap_overlay import (
@@ -21,11 +29,10 @@ from osdpm_plugin.visualization.heatmap_overlay import (
     Scale,
     colour_bar,
     enlarge,
-    fit,
     overlay,
     scale_of,
 )
-from osdpm_plugin.visualization.heatmap_panels import attention_panels, relevance_panels
+from osdpm_plugin.visualization.images import fit
 from osdpm_plugin.visualization.page import quiet_about_glyphs
 from tests.helpers import tiny_models as tiny
 from tests.helpers.bright_rectangles import SHAPES, centre_of, plant

@@ -69,11 +69,11 @@ def test_naive_oracle(grid, window, batch_size):
 @pytest.mark.parametrize(
     ('options', 'words'),
     [
-        (dict(grid=2, window=2), 'grid=2 and window=2 must be ints with 1 <= window < grid'),
-        (dict(grid=3, window=0), 'window=0'),
-        (dict(grid=2.5, window=1), 'grid=2.5'),
-        (dict(grid=5, window=1), 'the 4 pixels of the shorter edge'),
-        (dict(grid=3, window=1, batch_size=0), 'batch_size=0'),
+        (dict(grid=2, window=2), 'window must be a whole number from 1 to 1, got 2; it must be smaller than the grid'),
+        (dict(grid=3, window=0), 'window must be a whole number from 1 to 2, got 0'),
+        (dict(grid=2.5, window=1), 'grid must be a whole number of at least 2, got 2.5'),
+        (dict(grid=5, window=1), 'grid must be a whole number from 1 to 4, got 5; the shorter edge'),
+        (dict(grid=3, window=1, batch_size=0), 'batch_size must be a whole number of at least 1, got 0'),
     ],
 )
 def test_numbers_out_of_range(options, words):

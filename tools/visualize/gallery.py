@@ -1,6 +1,6 @@
 """Draw what a model retrieves: ``python tools/visualize/gallery.py configs/osdpm_rsitmd.py best.pth``.
 
-Text to image above, image to text below; queries are drawn at random, so that the picture is no better than the model.
+Text to image above, image to text below; queries are chosen at random, so the picture shows typical results.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Draw what a model attends to, and which regions a match with a text rests on.
+"""Draw what a model attends to, and which regions a match with a text depends on.
 
 Example:
     python tools/visualize/heatmap.py configs/osdpm_rsitmd.py best.pth airport_1.tif --text "plane" "two planes"
@@ -17,7 +17,7 @@ from osdpm_plugin.visualization.relevance import GRID, WINDOW, check_grid
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description='Draw attention maps and the regions that matches rest on, over images of any shape.'
+        description='Draw attention maps and the regions that matches depend on, over images of any shape.'
     )
     add_common_arguments(parser)
     parser.add_argument('checkpoint', help='checkpoint file')

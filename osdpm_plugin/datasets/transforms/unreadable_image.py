@@ -50,13 +50,13 @@ class UnreadableImage(BaseTransform):
         except Exception as error:  # decoders raise many types
             fault = f'image {path} cannot be read ({" ".join(str(error).split()) or type(error).__name__})'
         if self.max_images == 0:
-            raise DataError(f'{fault}; replace it, and go on with --resume if a training was interrupted')
+            raise DataError(f'{fault}; replace it, and continue with --resume if a training was interrupted')
         self.failed[results['sample_idx']] = True
         count = int(self.failed.sum())
         if count > self.max_images:
             raise DataError(
                 f'{fault}; it is one more than the {self.max_images} that max_images of UnreadableImageHook allows: '
-                'replace the images that the log names, and go on with --resume'
+                'replace the images that the log names, and continue with --resume'
             )
         return None
 

@@ -25,14 +25,14 @@ def running_in(precision: str, kind: str) -> Any:
 
 
 class BareLoop:
-    """open_clip's model, its loss, AdamW: what is timed as the other side.
+    """open_clip's model, its loss and AdamW, the other side of the comparison.
 
     Args:
         model: name of an open_clip architecture, or a dict with ``embed_dim``, ``vision_cfg`` and ``text_cfg``.
         optimizer: keyword arguments of AdamW.
         precision: of `PRECISIONS`.
         device: of the model.
-        context_length: T, where it is not the architecture's.
+        context_length: T; that of the architecture when None.
     """
 
     def __init__(

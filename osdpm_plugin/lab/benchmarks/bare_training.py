@@ -1,4 +1,4 @@
-"""The script that start-up is compared with: mmengine's Runner, open_clip's model, a data set in ten lines.
+"""A script for comparison with our start-up: mmengine's Runner, open_clip's model, a data set in ten lines.
 
 It imports nothing of this package. ``python bare_training.py FOLDER ARCHITECTURE MARKER``: a folder of `write_photos`,
 JSON with an open_clip architecture, and the file that gets the time after the first iteration.

@@ -1,8 +1,8 @@
-"""An archive of images -> vectors, against the loop over single images that published code bases have.
+"""An archive of images -> vectors, against the loop over single images of published code.
 
-Ours is what ``tools/retrieve.py`` and `RetrievalInferencer.index` do with images that are not in the cache: digests,
-decoding in threads, batches through tower and neck. Theirs opens a file with Pillow, applies open_clip's own transform
-and calls ``encode_image`` for one image, for each image.
+Our side does what ``tools/retrieve.py`` and `RetrievalInferencer.index` do with images that are not in the cache:
+digests, decoding in threads, batches through tower and neck. The other side opens each file with Pillow, applies
+open_clip's own transform and calls ``encode_image`` for this one image.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .bare_loop import PRECISIONS, BareLoop, running_in
 from .photos import write_photos
 from .report import Goal, comparison
 from .step_profile import flops_of
-from .timing import Pairs, rounds, spread
+from .timing import Pairs, min_median_max, rounds
 from .training_step import training_model
 
 CONFIG = 'configs/osdpm_rsitmd.py'
@@ -72,7 +72,7 @@ def one_by_one(
 
 
 def our_model(cfg: Config, precision: str, device: str) -> tuple[Config, Any]:
-    """The config with its image tower in ``precision``, as a user of ours chooses by one key, and its model."""
+    """The config with its image tower in ``precision``, which is one key of a config, and its model."""
     cfg = Config(cfg.to_dict())
     cfg.model.image_tower.precision = precision
     return cfg, training_model(cfg, device).eval()
@@ -88,7 +88,7 @@ def compare_extraction(
     device: str = 'cpu',
     rates: Optional[dict[str, float]] = None,
 ) -> list[dict[str, Any]]:
-    """Write the files, time all in turns, and say how far ours is from the model alone and from the rate of a matrix
+    """Write the files, time all sides in turns, and compare our time with that of the model alone and of a matrix
     product.
 
     Args:
@@ -96,15 +96,14 @@ def compare_extraction(
         folder: empty; the files go there.
         repeats: passes of each side.
         count: N.
-        batch_size: images a step of ours.
+        batch_size: images in a step of our side.
         device: of all models.
-        rates: of `machine.rates`; floors are left out without.
+        rates: of `machine.rates`; without them lower bounds are left out.
 
     Returns:
         rows of `report.comparison`: both sides in float32, both in bfloat16, and, without a goal, ours in bfloat16
-        against the loop in float32, which is what published code runs. ``model_alone_s``: our model on batches that
-        are ready. ``share_of_peak``: that, as a share of the time of the whole path; the goal on a GPU is
-        `SHARE_OF_PEAK`.
+        against the loop in float32, as in published code. ``model_alone_s``: seconds of our model on prepared batches.
+        ``share_of_peak``: these as a share of the whole time; the goal on a GPU is `SHARE_OF_PEAK`.
     """
     write_photos(folder, count)
     paths = [str(folder / 'images' / f'{i}.jpg') for i in range(count)]
@@ -130,7 +129,7 @@ def compare_extraction(
     goal = None if device.startswith('cuda') else GOAL
     for ours, theirs, row_goal in (('fp32', 'fp32', goal), ('bf16', 'bf16', goal), ('bf16', 'fp32', None)):
         whole, alone_s = seconds[f'ours {ours}'], seconds[f'alone {ours}']
-        share = spread([model_s / whole_s for whole_s, model_s in zip(whole, alone_s)])
+        share = min_median_max([model_s / whole_s for whole_s, model_s in zip(whole, alone_s)])
         rows.append(
             comparison(
                 what=f'features of {count} images',
@@ -140,8 +139,8 @@ def compare_extraction(
                 goal=row_goal,
                 details=dict(
                     batch_size=batch_size,
-                    images_per_second=count / spread(whole).median,
-                    model_alone_s=spread(alone_s).median,
+                    images_per_second=count / min_median_max(whole).median,
+                    model_alone_s=min_median_max(alone_s).median,
                     share_of_peak=dict(share._asdict(), goal=f'>= {SHARE_OF_PEAK}', met=share.median >= SHARE_OF_PEAK),
                     flops=flops[ours],
                     floor_s=None if rates is None else flops[ours] / rates[f'{ours}_flops'],

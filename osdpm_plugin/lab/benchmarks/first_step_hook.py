@@ -1,4 +1,4 @@
-"""The end of a start-up that is timed."""
+"""A hook that writes down the time of the first iteration; apart, since the timed process imports this file."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
 """JPEG files -> batches in the training process, against mmpretrain's default ImageNet pipeline and torchvision's.
 
-Every side, but for the rows ``decoded once``, decodes each file in each epoch, crops and flips at random, and delivers
-one tensor of 224 px a batch with the same number of worker processes. Ours delivers captions, tokens and object counts
-besides. mmpretrain's and our workers deliver uint8 pixels, torchvision's normalised float32 ones: four times the bytes.
+Every side, except in the rows ``decoded once``, decodes each file in each epoch, crops and flips at random, and returns
+one tensor of 224 px for each batch with the same number of worker processes. Ours also returns captions, tokens and
+object counts. mmpretrain's and our workers return uint8 pixels, torchvision's normalised float32 ones: four times the
+bytes.
 
-A pass is one epoch of warm, persistent workers, each pass the next epoch, with crops, captions and order of its own, as
-in the first epochs of a training. `TokenizeCaptions` remembers the captions that its worker has met, so that its share
-of a pass falls from epoch to epoch; the share that it remembers is in each row.
+A pass is one epoch of warm, persistent workers; each pass is the next epoch, with new crops, captions and order, as in
+the first epochs of a training. `TokenizeCaptions` keeps the tokens of captions that its worker has seen, so that its
+share of the time falls from epoch to epoch; the share of kept captions is in each row.
 """
 
 from __future__ import annotations
@@ -29,32 +30,31 @@ from torchvision.datasets import ImageFolder
 
 from ...datasets.sets.seed_by_position import seedable
 from ...errors import ConfigError
+from ...utils.checks import check_int
 from .photos import CAPTIONS, write_photos
 from .report import Goal, comparison
-from .timing import Pairs, rounds, spread
+from .timing import Pairs, min_median_max, rounds
 
 CONFIG = 'configs/regimes/vitb32_finetune_rsitmd.py'
 GOAL = Goal('at least', 1.5)
 SIZE = 224
-WARM_UP = 1  # epochs, in which workers start and pixels are kept
+WARM_UP = 1  # epochs, in which workers start and decoded pixels are stored
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Shape:
-    """What is read: ``count`` files a pass, in batches of ``batch_size``, by ``workers`` processes.
+    """Sizes of a pass: ``count`` files, in batches of ``batch_size``, read by ``workers`` processes.
 
     Raises:
-        ConfigError: ``count`` is no multiple of ``batch_size``, or a number is out of range.
+        ConfigError: ``count`` is not a multiple of ``batch_size``, or a number is out of range.
     """
 
     def __init__(self, *, count: int, batch_size: int, workers: int) -> None:
-        if batch_size < 1 or workers < 0 or count < batch_size or count % batch_size:
-            raise ConfigError(
-                f'--images {count} must be a multiple of --batch-size {batch_size}, and --workers {workers} at least 0'
-            )
-        self.count = count
-        self.batch_size = batch_size
-        self.workers = workers
+        self.count = check_int('', '--images', count)
+        self.batch_size = check_int('', '--batch-size', batch_size)
+        self.workers = check_int('', '--workers', workers, least=0)
+        if count % batch_size:
+            raise ConfigError(f'--images {count} must be a multiple of --batch-size {batch_size}')
 
 
 def our_loader(cfg: Config, root: Path, shape: Shape) -> DataLoader:
@@ -70,7 +70,7 @@ def our_loader(cfg: Config, root: Path, shape: Shape) -> DataLoader:
     loader['dataset'] = dict(
         type='CaptionRetrievalDataset',
         data_root=str(root),
-        split=None,  # all; a split would give up a part as val
+        split=None,  # all images; a split would lose some of them to val
         pipeline=loader['dataset']['pipeline'],
         check='none',
     )
@@ -78,7 +78,7 @@ def our_loader(cfg: Config, root: Path, shape: Shape) -> DataLoader:
 
 
 def decoded_once(cfg: Config, folder: Path) -> Config:
-    """A copy of the config whose training images are decoded in the first epoch alone, see `LoadDecodedImage`."""
+    """A copy of the config whose training images are decoded in the first epoch only, see `LoadDecodedImage`."""
     cfg = Config(cfg.to_dict())
     steps = cfg.train_dataloader.dataset.pipeline
     steps[0] = dict(type='LoadDecodedImage', folder=str(folder))
@@ -139,7 +139,7 @@ def epoch(loader: DataLoader, number: int) -> Iterator[torch.Tensor]:
     """The images of all batches of an epoch, seeded and shuffled as in a training of seed 0."""
     for dataset in seedable(loader.dataset):
         dataset.seed_epoch(0, number)
-    if hasattr(loader.sampler, 'set_epoch'):  # not torchvision's, which draws anew by itself
+    if hasattr(loader.sampler, 'set_epoch'):  # torchvision's sampler has no such method and shuffles again by itself
         loader.sampler.set_epoch(number)
     yield from map(images_of, loader)
 
@@ -151,9 +151,9 @@ def passes(loader: DataLoader) -> Callable[[], int]:
 
 
 def remembered(epoch: int, workers: int) -> float:
-    """Share of captions that `TokenizeCaptions` has met before, on average, where an epoch draws one of five captions.
+    """Mean share of captions that `TokenizeCaptions` has seen before, if each epoch draws one of five captions.
 
-    A worker gets any image with probability 1 / ``workers``.
+    A worker gets each image with probability 1 / ``workers``.
     """
     return 1 - (1 - 1 / (CAPTIONS * max(1, workers))) ** epoch
 
@@ -161,15 +161,15 @@ def remembered(epoch: int, workers: int) -> float:
 def compare_pipelines(
     cfg: Config, folder: Path, *, repeats: int, count: int = 512, batch_size: int = 64, workers: int = 2
 ) -> list[dict[str, Any]]:
-    """Write the files, then rows of `report.comparison`: our pipeline, and our pipeline with `LoadDecodedImage`, each
-    against mmpretrain's and against torchvision's, all in turns.
+    """Write the files and return rows of `report.comparison`: our pipeline, and our pipeline with `LoadDecodedImage`,
+    each against mmpretrain's and against torchvision's, all in turns.
 
     Args:
         cfg: config whose training pipeline is ours.
         folder: empty; files and decoded pixels go there.
         repeats: epochs of each side.
         count: files.
-        batch_size: images a batch.
+        batch_size: images in a batch.
         workers: processes of each loader.
     """
     shape = Shape(count=count, batch_size=batch_size, workers=workers)
@@ -195,7 +195,7 @@ def compare_pipelines(
             goal=GOAL,
             details=dict(
                 bytes_per_file=size,
-                images_per_second={name: count / spread(seconds[name]).median for name in (ours, theirs)},
+                images_per_second={name: count / min_median_max(seconds[name]).median for name in (ours, theirs)},
                 captions_remembered=[remembered(WARM_UP + n, workers) for n in range(repeats)],
                 steps_ms=steps[ours],
             ),
@@ -206,9 +206,9 @@ def compare_pipelines(
 
 
 def steps_ms(cfg: Config, root: Path, count: int) -> dict[str, float]:
-    """Milliseconds an image of each transform of our pipeline in this process, in epoch `WARM_UP` after those before.
+    """Milliseconds per image of each transform of our pipeline in this process, in the epoch after `WARM_UP` epochs.
 
-    All choices are seeded by one number, so that two calls time the same crops and captions.
+    All random choices have one seed, so that two calls time the same crops and captions.
     """
     dataset: Any = our_loader(cfg, root, Shape(count=count, batch_size=count, workers=0)).dataset
     np.random.seed(0)

@@ -1,4 +1,4 @@
-"""The machine in words, and what it can do at most: rates that floors are computed from."""
+"""The machine in words, and its highest measured rates, from which lower bounds of times are computed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..experiments.provenance import git_state, hardware, versions
 from .timing import synchronize
 
 MATRIX = dict(cpu=2048, cuda=8192)  # side of the matrices; 2 * 2048**3 is 17 GFLOP
-CALLS = dict(cpu=1, cuda=20)  # between two looks at the clock, so that a GPU's launches and waiting do not count
+CALLS = dict(cpu=1, cuda=20)  # between two readings of the clock, so that launching and waiting hardly count
 BYTES = 256 * 2**20
 REPEATS = 5
 
@@ -44,7 +44,7 @@ def rates(device: str, *, matrix: Optional[int] = None, size: int = BYTES) -> di
 
     Args:
         device: to measure.
-        matrix: side of the matrices; `MATRIX` of the kind of device without.
+        matrix: side of the matrices; `MATRIX` of the kind of device when None.
         size: bytes that are copied.
     """
     matrix = matrix or MATRIX[_kind(device)]
@@ -64,7 +64,7 @@ def _kind(device: str) -> str:
 
 
 def _best(call: Callable[[], object], device: str) -> float:
-    """Least seconds of a call, of `CALLS` in a row, after one for warming up."""
+    """Lowest seconds of a call, averaged over `CALLS` in a row, after one call to warm up."""
     call()
     calls = CALLS[_kind(device)]
     seconds = []

@@ -1,8 +1,8 @@
-"""How long it takes to score all pairs, against the loops of the methods' released evaluation code.
+"""All pairs of images and captions -> their scores, against the loops of the methods' published evaluation code.
 
-Those loops cut images and captions into shards, and there are two kinds. That of AMFMN, GaLR and MTFN runs both towers
-again for each pair of shards and scores the pair at once. That of SCAN and CAMP runs the towers once, then scores each
-caption by itself against all images of a shard.
+These loops cut images and captions into shards, and there are two kinds. The loop of AMFMN, GaLR and MTFN runs both
+towers again for each pair of shards and scores the pair at once. The loop of SCAN and CAMP runs the towers once, then
+scores each caption alone against all images of a shard.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from ...registry import MODELS
 from ...search.image_pipeline import build_tokenizer
 from ...structures import NeckOutput, TextFeatures
 from .report import comparison
-from .timing import in_turns, spread
+from .timing import in_turns, min_median_max
 
 CONFIG = 'configs/comparison/scan_t2i_rsicd.py'
 WORDS = tuple(f'word{i}' for i in range(500))
 
 
 def runs_towers_again(model: Any) -> bool:
-    """Whether the loop that a model is compared with is AMFMN's, or else SCAN's."""
+    """Whether a model is compared with AMFMN's loop; otherwise with SCAN's."""
     return not isinstance(model.similarity, (StackedCrossAttention, CrossModalMessagePassing))
 
 
 @torch.no_grad()
 def naive_scores(model: Any, images: Tensor, tokens: Tensor, shard: int, *, towers_again: bool) -> Tensor:
-    """The loops.
+    """Scores by the loops of published code.
 
     Args:
         model: an `ImageTextRetriever` in eval mode.
         images: (N, 3, H, W) normalised.
         tokens: (M, T) int64.
         shard: images and captions of a shard; 128 in SCAN's code, 256 in AMFMN's.
-        towers_again: for each pair of shards, which is then scored at once; else the towers run once, shard by shard,
-            and each caption is scored by itself.
+        towers_again: run the towers for each pair of shards, and score it at once; otherwise run them once, shard by
+            shard, and score each caption alone.
 
     Returns:
         (N, M) float32 on the CPU.
@@ -75,7 +75,7 @@ def fast_scores(model: Any, images: Tensor, tokens: Tensor, batch: int) -> tuple
 
     Returns:
         scores: (N, M) float32 on the CPU.
-        features_s: seconds until the features were there.
+        features_s: seconds of the towers.
     """
     start = time.perf_counter()
     seen = [model.embed_images(images[part]) for part in chunks(len(images), batch)]
@@ -103,8 +103,8 @@ def compare_scoring(
         device: of all of them.
 
     Returns:
-        a row of `report.comparison`. ``features_s``: seconds of our towers, in the median. ``greatest_difference``:
-        between a score of the one and of the other.
+        a row of `report.comparison`. ``features_s``: median seconds of our towers. ``greatest_difference``: between
+        scores of the two sides.
     """
     model.eval()
     again = runs_towers_again(model)
@@ -128,7 +128,7 @@ def compare_scoring(
         pairs=pairs,
         goal=None,
         details=dict(
-            features_s=spread(features_s[1:]).median,
+            features_s=min_median_max(features_s[1:]).median,
             greatest_difference=float((found['ours'] - found['theirs']).abs().max()),
             towers_again=again,
             shard=shard,

@@ -1,4 +1,4 @@
-"""A folder of JPEG files that look like photographs to a decoder, with captions."""
+"""A folder -> JPEG files with captions; to decode them takes as long as to decode photographs."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from typing import Any, NamedTuple, Optional, Sequence
@@ -11,10 +10,9 @@ from typing import Any, NamedTuple, Optional, Sequence
 import numpy as np
 import torch
 
-from ...errors import ConfigError
 from ...evaluation import ranks_from_embeddings, summarise
-from .added_memory import added_memory
-from .last_words import last_words
+from . import child_process
+from .memory import added_memory
 from .report import Goal, comparison
 from .timing import in_turns
 
@@ -37,12 +35,12 @@ class Embeddings(NamedTuple):
 
 
 def made_up_embeddings(count: int, width: int, *, noise: float = 0.12) -> Embeddings:
-    """Noise round shared directions, so that recall lies between 0 and 100 %.
+    """Noise around shared directions, so that recall lies between 0 and 100 %.
 
     Args:
         count: N.
         width: D.
-        noise: of a component of a caption, beside its image's unit vector.
+        noise: standard deviation that is added to each component of a caption's vector.
     """
     rng = np.random.default_rng(0)
     images = _unit(rng.standard_normal((count, width), dtype=np.float32))
@@ -59,9 +57,9 @@ def our_recall(embeddings: Embeddings) -> dict[str, float]:
 
 
 def loop_recall(embeddings: Embeddings) -> dict[str, float]:
-    """The same numbers by a loop over queries: scores of one query, all candidates sorted, its positives looked up.
+    """The same numbers by a loop over queries: score all candidates, sort them, look up the positives.
 
-    This is how the evaluation of VSE++ and of what followed it goes about it; the code is our own.
+    VSE++ and later methods evaluate like this; the code is our own.
     """
     images, texts = embeddings
     best = np.empty(len(images))
@@ -91,7 +89,7 @@ def compare_recall(
         repeats: evaluations of each side.
         count: N; RSICD's test split has 1093 images.
         width: D.
-        rates: of `machine.rates`; the floor, one float32 product of all pairs, is left out without.
+        rates: of `machine.rates`; without them the lower bound, one float32 product of all pairs, is left out.
 
     Returns:
         a row of `report.comparison`, with the greatest difference of a number between the sides.
@@ -118,16 +116,14 @@ def measure_memory(count: int, *, width: int = 512) -> dict[str, Any]:
     """Seconds and memory of our recall of ``count`` x 5 ``count`` in a process of its own.
 
     Returns:
-        dict: ``seconds``, ``added_bytes`` of resident memory at the most beside the embeddings (None where the system
-        does not say), ``matrix_bytes`` that the scores of all pairs would take in float32.
+        dict: ``seconds``; ``added_bytes``, the highest resident memory minus that of the embeddings (None if the system
+        does not say); ``matrix_bytes`` that the scores of all pairs would need in float32.
 
     Raises:
         ConfigError: the process fails; its last line is the reason.
     """
     command = [sys.executable, '-m', __name__, str(count), str(width), str(torch.get_num_threads())]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ConfigError(f'recall of {count} images failed: {last_words(done)}')
+    done = child_process.run(command, f'recall of {count} images failed')
     found = json.loads(done.stdout.strip().splitlines()[-1])
     return dict(found, matrix_bytes=4 * CAPTIONS * count**2)
 

@@ -1,4 +1,4 @@
-"""Comparisons -> JSON that is complete or absent, and a Markdown table."""
+"""Comparisons -> a JSON file, complete or absent, and a Markdown table."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any, Literal, NamedTuple, Optional
 
 from ...errors import DataError
 from ...utils.files import write_json
-from .timing import Pairs, Spread
+from .timing import MinMedianMax, Pairs
 
 
 class Goal(NamedTuple):
-    """What the median of a ratio should be: ``at most`` (of times) or ``at least`` (of speeds) ``value``."""
+    """The goal of the median of a ratio: ``at most`` (of times) or ``at least`` (of speeds) ``value``."""
 
     kind: Literal['at most', 'at least']
     value: float
 
-    def met(self, ratio: Spread) -> bool:
+    def met(self, ratio: MinMedianMax) -> bool:
         """Whether it is."""
         return ratio.median <= self.value if self.kind == 'at most' else ratio.median >= self.value
 
@@ -33,12 +33,12 @@ def comparison(
     """One row: what was measured, in words, numbers and details.
 
     Args:
-        what: is timed.
+        what: what is timed, in words.
         ours: our side in words.
         theirs: the other side in words.
         pairs: seconds.
-        goal: of the ratio; None where none is set: a ratio of speeds then.
-        details: what else belongs to the row, as JSON has it.
+        goal: of the ratio; None for no goal and a ratio of speeds.
+        details: further values of the row, for JSON.
 
     Returns:
         dict: ``what``, ``ours``, ``theirs``, ``seconds`` of both, ``ratio`` (``of`` times or speeds, ``min``,
@@ -59,20 +59,20 @@ def comparison(
 
 
 def merge(path: str, name: str, result: dict[str, Any]) -> None:
-    """Put ``result`` under ``name`` into a JSON file; other names in it stay.
+    """Write ``result`` under ``name`` into a JSON file; other names in it stay.
 
     Raises:
-        DataError: there is a file that is no JSON object.
+        DataError: the file exists and is not a JSON object.
         ConfigError: it cannot be written.
     """
     write_json(path, {**_content(path), name: result}, '--out')
 
 
 def probe(path: str) -> None:
-    """Find out before anything is measured whether `merge` will work; a file that is not there is made, empty.
+    """Check before a measurement whether `merge` will work; a missing file is created with no results.
 
     Raises:
-        DataError: there is a file that is no JSON object.
+        DataError: the file exists and is not a JSON object.
         ConfigError: it cannot be written.
     """
     write_json(path, _content(path), '--out')
@@ -86,7 +86,7 @@ def _content(path: str) -> dict[str, Any]:
         except (OSError, ValueError) as error:
             raise DataError(f'{path} cannot be read as JSON ({error}); name another file with --out') from error
         if not isinstance(content, dict):
-            raise DataError(f'{path} is no JSON object; name another file with --out')
+            raise DataError(f'{path} is not a JSON object; name another file with --out')
     return content
 
 
@@ -108,5 +108,5 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    """In a unit that suits them."""
+    """Seconds or milliseconds, as text."""
     return f'{seconds:.2f} s' if seconds >= 1 else f'{seconds * 1e3:.3g} ms'

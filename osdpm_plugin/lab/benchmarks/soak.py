@@ -1,4 +1,4 @@
-"""A config -> training and evaluation in turn for a given time, and the memory that this takes."""
+"""A config -> training and evaluation in turn for a given time -> memory over time."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from typing import Any, Optional
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
-from ...errors import ConfigError, DataError
+from ...errors import DataError
 from ...launch import build_runner
 from ...registry import HOOKS
+from ...utils.checks import check_number
 from ...utils.files import write_atomically
-from .memory_slope import Slope, memory_slope, resident_memory
+from .memory import Slope, memory_slope, resident_memory
 
 ENDLESS = 1_000_000  # epochs: time ends the run
 
 
 @HOOKS.register_module()
 class SoakHook(Hook):
-    """Note memory after each training epoch and each evaluation; end the training when the time is over.
+    """Record memory after each training epoch and each evaluation; end the training when the time is over.
 
     The file holds ``samples``, a list of ``[seconds, MB of the process, MB of its workers, epoch, 'train' or 'val']``,
     and from the fifth on ``process_slope`` and ``workers_slope``, see `memory_slope`. It is complete after each sample.
 
     Args:
         out: JSON file.
-        seconds: how long to run; the cycle that is under way is finished.
+        seconds: how long to run; the last cycle is finished.
         warmup: see `memory_slope`.
 
     Raises:
@@ -37,10 +38,8 @@ class SoakHook(Hook):
     priority = 'LOWEST'
 
     def __init__(self, *, out: str, seconds: float, warmup: float = 0.25) -> None:
-        if seconds <= 0:
-            raise ConfigError(f'SoakHook: seconds must be positive, got {seconds}')
         self.out = out
-        self.seconds = seconds
+        self.seconds = check_number('SoakHook', 'seconds', seconds, above=0)
         self.warmup = warmup
         self.samples: list[tuple[float, float, float, int, str]] = []
         self._start = 0.0
@@ -50,19 +49,19 @@ class SoakHook(Hook):
         self._start = time.monotonic()
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Sample; a run without validation ends here."""
+        """Record a sample; a run without validation ends here."""
         self._sample(runner.epoch + 1, 'train')
         if runner.val_loop is None:
             self._end(runner)
 
     def after_val_epoch(self, runner: Any, metrics: Optional[dict] = None) -> None:
-        """Sample."""
+        """Record a sample, and end if the time is over."""
         self._sample(runner.epoch, 'val')
         self._end(runner)
 
     def slopes(self) -> dict[str, Optional[Slope]]:
-        """Of the process and of its workers, over the samples behind evaluations (behind epochs where there are none);
-        None as long as there are too few.
+        """The slopes of the process and of its workers, from the samples after evaluations (without any, after epochs);
+        None as long as there are too few samples.
         """
         kinds = {sample[4] for sample in self.samples}
         chosen = [sample for sample in self.samples if sample[4] == ('val' if 'val' in kinds else 'train')]
@@ -91,10 +90,10 @@ class SoakHook(Hook):
 
 
 def soak(cfg: Config, *, out: str, seconds: float) -> SoakHook:
-    """Train and evaluate the config over and over for a time; its epochs do not count, its validation interval does.
+    """Train and evaluate a config for a given time; its number of epochs is ignored, its validation interval is not.
 
     Args:
-        cfg: config; not edited.
+        cfg: config; it is not changed.
         out: see `SoakHook`.
         seconds: see `SoakHook`.
 

@@ -1,15 +1,15 @@
-"""From the start of the process to the end of the first iteration: ``tools/train.py``, against a bare mmengine script.
+"""Start of the process -> end of the first iteration: ``tools/train.py``, against a bare mmengine script.
 
-Both train the same small CLIP on the same few files. Ours reads a config of fine-tuning, checks the data, counts
-objects and builds necks, head and evaluation besides.
+Both train the same small CLIP on the same few files. Ours also reads a config of fine-tuning, checks the data, counts
+objects and builds necks, head and evaluation. The wall time of the quick start is measured here too.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,14 +17,14 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ...errors import ConfigError
-from .last_words import last_words
+from . import child_process
 from .photos import write_photos
 from .report import Goal, comparison
 from .timing import Pairs
 
 CONFIG = 'configs/regimes/vitb32_finetune_rsitmd.py'
 GOAL = Goal('at most', 1.5)
+WALL_TIME = re.compile(r'^wall time: (\d+) s$', re.MULTILINE)
 EMBED_DIMS, WIDTH = 32, 64
 ARCHITECTURE: dict[str, Any] = dict(
     embed_dim=EMBED_DIMS,
@@ -34,12 +34,12 @@ ARCHITECTURE: dict[str, Any] = dict(
 
 
 def small_training(cfg: Config, folder: Path, marker: Path) -> Config:
-    """A copy of the config with small towers on the files of `write_photos`, that ends after one iteration.
+    """A copy of the config with small towers and the files of `write_photos`, which ends after one iteration.
 
     Args:
         cfg: config of a fine-tuning of open_clip's towers.
-        folder: of the files; ``work_dir`` goes there too.
-        marker: gets the time.
+        folder: of the files, and for ``work_dir``.
+        marker: file for the time.
     """
     cfg = Config(cfg.to_dict())
     for name in ('image_tower', 'text_tower'):
@@ -62,7 +62,7 @@ def small_training(cfg: Config, folder: Path, marker: Path) -> Config:
 
 
 def compare_start_up(cfg: Config, folder: Path, *, root: Path, repeats: int) -> dict[str, Any]:
-    """Time both in child processes, in turns, after one start of each that fills the caches of files.
+    """Time both in child processes, in turns, after one start of each that fills the file caches.
 
     Args:
         cfg: config of a fine-tuning of open_clip's towers.
@@ -77,7 +77,7 @@ def compare_start_up(cfg: Config, folder: Path, *, root: Path, repeats: int) -> 
     marker, config = folder / 'marker', folder / 'start_up.py'
     small_training(cfg, folder, marker).dump(str(config))
     ours = [sys.executable, str(root / 'tools' / 'train.py'), str(config)]
-    # copied, so that it lies beside none of this package's modules
+    # copied, so that it cannot import modules from its own folder
     bare = Path(shutil.copy(Path(__file__).with_name('bare_training.py'), folder))
     theirs = [sys.executable, str(bare), str(folder), json.dumps(ARCHITECTURE), str(marker)]
     seconds = [(first_step(ours, root, marker), first_step(theirs, root, marker)) for _ in range(repeats + 1)][1:]
@@ -96,35 +96,32 @@ def compare_start_up(cfg: Config, folder: Path, *, root: Path, repeats: int) -> 
 
 
 def first_step(command: list[str], root: Path, marker: Path) -> float:
-    """Seconds from here to the time that the command writes to ``marker``.
+    """Seconds from now to the time that the command writes to ``marker``.
 
     Raises:
         ConfigError: it wrote none.
     """
     marker.unlink(missing_ok=True)
     start = time.time()
-    done = subprocess.run(command, cwd=root, env=_environment(root), capture_output=True, text=True, check=False)
-    if not marker.exists():
-        raise ConfigError(f'{" ".join(command[:3])} ended before its first iteration: {last_words(done)}')
+    complaint = f'{" ".join(command[:3])} ended before its first iteration'
+    child_process.run(command, complaint, folder=root, env=_environment(root), good=lambda _: marker.exists())
     return float(marker.read_text(encoding='utf-8')) - start
 
 
 def slowest_imports(script: Path, root: Path, *, top: int = 12) -> dict[str, float]:
-    """Seconds of a script's imports that take longest by themselves, summed over each top-level package.
+    """Seconds of the slowest imports of a script, without nested imports, summed over each top-level package.
 
     Args:
-        script: that is read in a fresh process, without its ``__main__`` part.
+        script: it is run in a new process, without its ``__main__`` part.
         root: of the checkout.
-        top: packages to keep.
+        top: number of packages.
 
     Raises:
         ConfigError: it cannot be read; its last line is the reason.
     """
     code = f'import runpy; runpy.run_path({str(script)!r}, run_name="imports")'
     command = [sys.executable, '-W', 'ignore', '-X', 'importtime', '-c', code]
-    done = subprocess.run(command, cwd=root, env=_environment(root), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ConfigError(f'the imports of {script} fail: {last_words(done)}')
+    done = child_process.run(command, f'the imports of {script} fail', folder=root, env=_environment(root))
     seconds: dict[str, float] = {}
     for line in done.stderr.splitlines():
         parts = line.removeprefix('import time:').split('|')
@@ -133,6 +130,25 @@ def slowest_imports(script: Path, root: Path, *, top: int = 12) -> dict[str, flo
             seconds[package] = seconds.get(package, 0.0) + int(parts[0]) * 1e-6
     slowest = sorted(seconds, key=lambda package: -seconds[package])[:top]
     return {package: seconds[package] for package in slowest}
+
+
+def time_quickstart(root: Path, work_dir: Path) -> dict[str, Any]:
+    """The wall time of ``tools/quickstart.sh``, run in a work folder of its own; it is compared with nothing.
+
+    Args:
+        root: of the checkout.
+        work_dir: empty.
+
+    Returns:
+        dict: ``seconds``, as the script states them.
+
+    Raises:
+        ConfigError: it fails; its last line is the reason.
+    """
+    command = ['bash', str(root / 'tools' / 'quickstart.sh')]
+    env = {**os.environ, 'OSDPM_QUICKSTART_DIR': str(work_dir)}
+    done = child_process.run(command, 'tools/quickstart.sh failed', folder=root, env=env)
+    return dict(what='quickstart', seconds=int(WALL_TIME.findall(done.stdout)[-1]))
 
 
 def _environment(root: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, and the least that it could take."""
+"""A training step -> the time of its parts and operations, its memory, and a lower bound of its time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .timing import synchronize
 
-# Bytes of memory traffic a parameter at the least: AdamW reads weight, gradient and two moments and writes three of
-# them, the backward pass writes the gradient; 4 bytes each.
+# Lowest memory traffic of a parameter in bytes: AdamW reads weight, gradient and two moments and writes three of them,
+# the backward pass writes the gradient; 4 bytes each.
 TRAFFIC = 8 * 4
-TOWERS = ('image_tower', 'text_tower', 'neck', 'text_neck')
+PARTS = ('image_tower', 'text_tower', 'neck', 'text_neck')
 
 
 def flops_of(step: Callable[[], object]) -> int:
@@ -26,12 +26,12 @@ def flops_of(step: Callable[[], object]) -> int:
 
 
 def floor_seconds(flops: int, parameters: int, rates: dict[str, float], precision: str) -> dict[str, float]:
-    """The least time of a step: ``matmul``, its FLOPs at the measured rate of a large matrix product, ``memory``, the
-    traffic of weights and moments at the measured rate of a copy, and their ``sum``.
+    """Lower bound of the time of a step: ``matmul``, its FLOPs at the measured rate of a large matrix product;
+    ``memory``, the traffic of weights and moments at the measured rate of a copy; and their ``sum``.
 
     Args:
         flops: of a step.
-        parameters: that are trained, in float32.
+        parameters: number of trained parameters, in float32.
         rates: of `machine.rates`.
         precision: ``fp32`` or ``bf16``.
     """
@@ -40,7 +40,7 @@ def floor_seconds(flops: int, parameters: int, rates: dict[str, float], precisio
 
 
 def most_time(step: Callable[[], object], device: str, *, top: int = 12) -> list[dict[str, Any]]:
-    """The operations of one step that take most time by themselves: ``name``, ``seconds``, ``share``, ``calls``."""
+    """The slowest operations of one step, without nested ones: ``name``, ``seconds``, ``share``, ``calls``."""
     on_gpu = device.startswith('cuda')
     kinds = [torch.profiler.ProfilerActivity.CPU, *([torch.profiler.ProfilerActivity.CUDA] if on_gpu else [])]
     with torch.profiler.profile(activities=kinds) as profile:
@@ -58,9 +58,9 @@ def most_time(step: Callable[[], object], device: str, *, top: int = 12) -> list
 def peak_memory(
     step: Callable[[], object], module: nn.Module, optimizer: torch.optim.Optimizer, device: str
 ) -> Optional[int]:
-    """Most bytes on the GPU during a step, as if this model were alone on it; None on a CPU.
+    """Peak bytes on the GPU during a step, as if this model were alone on it; None on a CPU.
 
-    What the step adds to the memory in use, and the model's own weights, gradients and moments.
+    It is what the step adds to the memory in use, plus the model's own weights, gradients and moments.
 
     Args:
         step: one step, not the first.
@@ -79,7 +79,7 @@ def peak_memory(
 
 
 def held_bytes(module: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Bytes of parameters, buffers, gradients and of what the optimizer remembers."""
+    """Bytes of parameters, buffers, gradients and of the optimizer's state."""
     held = [*module.parameters(), *module.buffers()]
     held += [p.grad for p in module.parameters() if p.grad is not None]
     held += [value for state in optimizer.state.values() for value in state.values() if torch.is_tensor(value)]
@@ -90,13 +90,13 @@ def sections_of(
     model: Any, optimizer: torch.optim.Optimizer, step: Callable[[], object], device: str
 ) -> dict[str, float]:
     """Seconds of one step in the parts of a retriever: ``data_preprocessor``, the towers (the text tower with captions
-    and prompts) and necks forward, ``head`` (all else of the forward pass), ``backward`` (with the clipping of
-    gradients), ``update``, the ``rest``, and the ``whole``.
+    and prompts) and necks forward, ``head`` (the rest of the forward pass), ``backward`` (with gradient clipping),
+    ``update``, the ``rest``, and the ``whole``.
 
     Args:
         model: an `ImageTextRetriever`.
-        optimizer: its own.
-        step: one step of them.
+        optimizer: of the model.
+        step: runs one step.
         device: of the model.
     """
     seconds: dict[str, float] = {}
@@ -128,7 +128,7 @@ def sections_of(
             optimizer.register_step_post_hook(lambda *_: end('update')),
         ]
         for name, part in model.named_children():
-            if name in (*TOWERS, 'data_preprocessor'):
+            if name in (*PARTS, 'data_preprocessor'):
                 handles.append(part.register_forward_pre_hook(lambda *_, name=name: begin(name)))
                 handles.append(part.register_forward_hook(lambda *_, name=name: end(name)))
         for handle in handles:
@@ -136,6 +136,6 @@ def sections_of(
         start = now()
         step()
         whole = now() - start
-    seconds['head'] = seconds.pop('forward') - sum(seconds.get(name, 0.0) for name in TOWERS)
+    seconds['head'] = seconds.pop('forward') - sum(seconds.get(name, 0.0) for name in PARTS)
     seconds['rest'] = whole - sum(seconds.values())
     return dict(seconds, whole=whole)

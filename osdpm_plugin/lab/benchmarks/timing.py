@@ -1,4 +1,4 @@
-"""Two functions -> seconds of each in turns, and the ratio of each pair: load that changes in minutes hits both."""
+"""Two functions -> seconds of each in turns, and the ratio of each pair, in which changes of the load cancel."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Callable, NamedTuple, Sequence
 import torch
 
 from ...errors import ConfigError
+from ...utils.checks import check_int
 
 
-class Spread(NamedTuple):
+class MinMedianMax(NamedTuple):
     """Least, median and greatest of several values."""
 
     min: float
@@ -24,22 +25,22 @@ class Pairs(NamedTuple):
 
     Attributes:
         ours: seconds, R of them.
-        theirs: seconds, R of them; ``theirs[i]`` was measured right after ``ours[i]``.
+        theirs: seconds, R of them; ``theirs[i]`` was measured directly after ``ours[i]``.
     """
 
     ours: tuple[float, ...]
     theirs: tuple[float, ...]
 
-    def time_ratio(self) -> Spread:
-        """Our time as a multiple of theirs, pair by pair; less is better."""
-        return spread([a / b for a, b in zip(self.ours, self.theirs)])
+    def time_ratio(self) -> MinMedianMax:
+        """Our time as a multiple of theirs, pair by pair; lower is better."""
+        return min_median_max([a / b for a, b in zip(self.ours, self.theirs)])
 
-    def speed_ratio(self) -> Spread:
-        """Our speed as a multiple of theirs, pair by pair; more is better."""
-        return spread([b / a for a, b in zip(self.ours, self.theirs)])
+    def speed_ratio(self) -> MinMedianMax:
+        """Our speed as a multiple of theirs, pair by pair; higher is better."""
+        return min_median_max([b / a for a, b in zip(self.ours, self.theirs)])
 
 
-def spread(values: Sequence[float]) -> Spread:
+def min_median_max(values: Sequence[float]) -> MinMedianMax:
     """Least, median and greatest value.
 
     Raises:
@@ -47,7 +48,7 @@ def spread(values: Sequence[float]) -> Spread:
     """
     if not values:
         raise ConfigError('nothing was measured; set repeats to at least 1')
-    return Spread(min(values), statistics.median(values), max(values))
+    return MinMedianMax(min(values), statistics.median(values), max(values))
 
 
 def in_turns(
@@ -65,8 +66,8 @@ def in_turns(
         ours: what is measured.
         theirs: what it is compared with.
         repeats: R.
-        warm_up: calls of each before.
-        device: ``cuda...``: wait for the GPU before each look at the clock.
+        warm_up: unmeasured calls of each.
+        device: for ``cuda...`` the GPU is waited for before each reading of the clock.
         clock: -> seconds.
 
     Raises:
@@ -83,13 +84,13 @@ def rounds(
     device: str = 'cpu',
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[tuple[float, ...]]:
-    """`in_turns` of any number of calls: A B C A B C ...
+    """`in_turns` for any number of calls: A B C A B C ...
 
     Returns:
-        seconds of each call, ``repeats`` of them; those of one round stand at one place.
+        for each call ``repeats`` seconds; equal positions belong to the same round.
     """
-    if repeats < 1 or warm_up < 0:
-        raise ConfigError(f'repeats must be at least 1 and warm_up at least 0, got {repeats} and {warm_up}')
+    check_int('', 'repeats', repeats)
+    check_int('', 'warm_up', warm_up, least=0)
     for _ in range(warm_up):
         for call in calls:
             call()
@@ -105,6 +106,6 @@ def rounds(
 
 
 def synchronize(device: str) -> None:
-    """Wait until a GPU has done what it was told; nothing on a CPU."""
+    """Wait until a GPU has finished all work; nothing on a CPU."""
     if device.startswith('cuda'):
         torch.cuda.synchronize(device)

@@ -1,12 +1,12 @@
 """One step of fine-tuning a CLIP model with DAPN and OSFCM, against open_clip's model with its loss on the same batch.
 
-Both sides train everything with AdamW, in one precision, without hooks and with nothing recomputed: the shipped config
-recomputes activations to save memory and averages weights in a hook, and neither is in the time of our side. Ours is
-the Runner's ``train_step``: uint8 images are normalised in it, the objects' prompts are read, losses and their parts
-are logged, gradients are clipped. Theirs is the loop that a user of open_clip writes: images arrive normalised, no
-clipping. Our text tower reads captions up to the end of the longest, open_clip's reads the whole context; so there are
-two rows, one against open_clip as it is, one against open_clip with a context as short as what ours reads. Weights are
-random, on which time does not depend.
+Both sides train all weights with AdamW, in the same precision, without hooks and without recomputing activations: the
+shipped config recomputes activations to save memory and averages weights in a hook, and the time of our side contains
+neither. Our side is the Runner's ``train_step``, which normalises uint8 images, embeds the objects' prompts, logs
+losses and their parts, and clips gradients. The other side is the loop that a user of open_clip writes: images are
+already normalised, gradients are not clipped. Our text tower reads tokens up to the end of the longest caption,
+open_clip's reads the whole context; so there are two rows, one against open_clip as it is, one against open_clip with a
+context as short as ours. Weights are random; time does not depend on them.
 """
 
 from __future__ import annotations
@@ -24,23 +24,24 @@ from ...errors import ConfigError
 from ...registry import MODELS
 from ...search.image_pipeline import build_tokenizer
 from ...structures import RetrievalDataSample
+from ...utils.checks import check_int, check_one_of
 from .bare_loop import PRECISIONS, BareLoop
 from .report import Goal, comparison
 from .step_profile import floor_seconds, flops_of, most_time, peak_memory, sections_of
-from .timing import Pairs, rounds, spread
+from .timing import Pairs, min_median_max, rounds
 
 CONFIG = 'configs/regimes/vitb32_finetune_rsitmd.py'
 GOAL = Goal('at most', 1.10)
-TYPICAL_WORDS = (8, 15)  # of a caption of RSITMD, least and greatest but one
+TYPICAL_WORDS = (8, 15)  # of a caption of RSITMD; the second number is excluded
 
 
 class Batch(NamedTuple):
     """B images with one caption each, as either side takes them.
 
     Attributes:
-        data: what the data loader gives our side: ``inputs`` (B, 3, H, W) uint8 and ``data_samples``.
-        images: (B, 3, H, W) float32, what our preprocessor makes of them.
-        tokens: (B, T) int64, those of the samples.
+        data: a batch of the data loader for our side: ``inputs`` (B, 3, H, W) uint8 and ``data_samples``.
+        images: (B, 3, H, W) float32, the output of our preprocessor.
+        tokens: (B, T) int64, of the samples.
     """
 
     data: dict[str, Any]
@@ -51,7 +52,7 @@ class Batch(NamedTuple):
 def training_model(cfg: Config, device: str) -> nn.Module:
     """The config's model with random weights, nothing frozen and nothing recomputed, in training mode.
 
-    Its head knows all categories of its lexicon, so that it reads as many prompts as it ever does.
+    Its head knows all categories of its lexicon, so that it embeds the highest number of prompts.
 
     Raises:
         ConfigError: the towers are not open_clip's.
@@ -81,7 +82,7 @@ def made_up_batch(model: Any, tokenizer: Any, size: int, device: str) -> Batch:
         model: of `training_model`.
         tokenizer: captions -> tokens.
         size: B.
-        device: of images and tokens; samples stay in the memory of the CPU, as a data loader leaves them.
+        device: of images and tokens; samples stay in CPU memory, as from a data loader.
     """
     rng = np.random.default_rng(0)
     lexicon = model.head.lexicon
@@ -145,10 +146,8 @@ def build_sides(cfg: Config, *, batch_size: int, precision: str, device: str) ->
     Raises:
         ConfigError: ``precision`` or ``batch_size`` is out of range, or the config's towers are not open_clip's.
     """
-    if precision not in PRECISIONS:
-        raise ConfigError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
-    if batch_size < 2:
-        raise ConfigError(f'a batch of {batch_size} has nothing to contrast; set --batch-size to at least 2')
+    check_one_of('', '--precision', precision, PRECISIONS)
+    check_int('', '--batch-size', batch_size, least=2, hint='a single pair has nothing to be compared with')
     model: Any = training_model(cfg, device)
     wrapper = optim_wrapper_of(cfg, model, precision)
     batch = made_up_batch(model, build_tokenizer(cfg.train_dataloader.dataset.pipeline), batch_size, device)
@@ -183,7 +182,7 @@ def compare_steps(
     device: str = 'cpu',
     rates: Optional[dict[str, float]] = None,
 ) -> list[dict[str, Any]]:
-    """Time all, profile all, and compute floors.
+    """Time and profile all sides, and compute lower bounds.
 
     Args:
         cfg: config of a fine-tuning.
@@ -191,12 +190,12 @@ def compare_steps(
         batch_size: B.
         precision: of `PRECISIONS`, on all sides.
         device: where all run.
-        rates: of `machine.rates`; floors are left out without.
+        rates: of `machine.rates`; without them lower bounds are left out.
 
     Returns:
         two rows of `report.comparison`, against open_clip with its own context and with a short one; ``details`` of
-        each side: FLOPs of a step, floor in seconds, parameters, what takes most time, images/s, and on a GPU the most
-        memory.
+        each side: FLOPs of a step, lower bound in seconds, parameters, slowest operations, images/s, and on a GPU the
+        peak memory.
     """
     sides = build_sides(cfg, batch_size=batch_size, precision=precision, device=device)
     parts = dict(
@@ -214,7 +213,7 @@ def compare_steps(
             parameters=parameters,
             flops=flops[name],
             floor_s=None if rates is None else floor_seconds(flops[name], parameters, rates, precision),
-            images_per_second=batch_size / spread(seconds[name]).median,
+            images_per_second=batch_size / min_median_max(seconds[name]).median,
             peak_memory_bytes=peak_memory(step, module, optimizer, device),
             most_time=most_time(step, device),
         )

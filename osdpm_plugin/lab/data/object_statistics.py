@@ -1,4 +1,4 @@
-"""Captions of a data set -> how often each object category is named, what is named together, and what is missed."""
+"""Captions of a data set -> how often each object category is named, alone and together, and which words are missed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from ...datasets.lexicon.lexicon import Lexicon
 from ...datasets.lexicon.words import split_words
 
-# Words that never name an object: the closed classes of English, and how captions speak of colour, number and place.
+# Words that never name an object: function words, and words for colour, number and place.
 _FUNCTION_WORDS = (
     'a about above across after again all almost along alongside also among an and another any are area areas '
     'around arranged as at away be been behind below beside besides between big black blue both brown but by can '
@@ -26,13 +26,13 @@ _FUNCTION_WORDS = (
 
 
 class ObjectStatistics(NamedTuple):
-    """What the captions of one split say of objects.
+    """Counts of object categories in the captions of one split.
 
     Attributes:
         categories: canonical names (O,).
         images: (O,) int64, images of which at least one caption names the category.
         captions: (O,) int64, captions that name the category.
-        distinct_captions: (O,) int64, the same over captions of different wording.
+        distinct_captions: (O,) int64, the same, but repeated captions count once.
         cooccurrence: (O, O) int64, images that name both categories; the diagonal is ``images``.
         num_images: images in the split.
         num_captions: captions in the split.
@@ -63,7 +63,7 @@ class ObjectStatistics(NamedTuple):
         return 100.0 * self.num_covered_captions / max(self.num_captions, 1)
 
     def top_pairs(self, top: int) -> list[tuple[str, str, int]]:
-        """The ``top`` pairs of categories that most images name together; pairs that never meet are left out."""
+        """The ``top`` pairs of categories that most images name together; those that never do are left out."""
         first, second = np.triu_indices(len(self.categories), k=1)
         together = self.cooccurrence[first, second]
         order = np.argsort(-together, kind='stable')[:top]

@@ -21,7 +21,7 @@ def find_images(folder: Union[str, Path]) -> list[Path]:
     """The images of a folder, sorted.
 
     Raises:
-        DataError: there are none, or two share a name but for the ending, so that their region files would be one.
+        DataError: there are none, or two names differ only in their ending, so that they would share a region file.
     """
     images = sorted(path for path in Path(folder).glob('*') if path.suffix.lower() in IMAGE_ENDINGS)
     if not images:
@@ -33,16 +33,16 @@ def find_images(folder: Union[str, Path]) -> list[Path]:
 
 
 def to_record(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray, size: tuple[int, int]) -> RegionRecord:
-    """What a detector found -> the layout of region files, best first.
+    """The output of a detector -> the layout of region files, best first.
 
     Args:
-        boxes: (R, 4), x1, y1, x2, y2 in pixels; what lies outside the image is cut off.
+        boxes: (R, 4), x1, y1, x2, y2 in pixels; parts outside the image are cut off.
         labels: (R,) int.
         scores: (R,).
         size: height, width of the image in pixels.
 
     Raises:
-        DataError: boxes have not four values.
+        DataError: boxes do not have four values.
     """
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise DataError(
@@ -75,18 +75,18 @@ def detect_regions(
         config: config file of the detector.
         checkpoint: its checkpoint.
         images: folder of images.
-        out: folder for region files, made if need be.
-        num: regions to keep of each image, the best.
-        min_score: least score of a region.
+        out: folder for region files, created if needed.
+        num: number of the best regions to keep of each image.
+        min_score: lowest score of a region.
         device: of the detector.
 
     Returns:
-        number of images.
+        the number of images.
 
     Raises:
         ConfigError: mmdet is not installed.
-        DataError: there are no images, the folder has region files of other images of the same names, or the detector
-            gives what has no place in region files.
+        DataError: there are no images, the folder has region files of other images with the same names, or the output
+            of the detector does not fit into region files.
     """
     hashes = {path: sha256_of(path) for path in find_images(images)}
     for path, image_sha256 in hashes.items():

@@ -4,7 +4,7 @@ Read in this order:
 
 - ``provenance``: hashes of config, data and weights, versions, machine;
 - ``schema``: `RunResult`, the one schema of result files;
-- ``queries``: the hits of each query, beside each result file;
+- ``queries``: the hits of each query, in a second file for each result file;
 - ``record``: one evaluation -> its result file;
 - ``seeds``: one config and several seeds -> one result file each, resumable;
 - ``statistics``: mean and standard deviation over seeds, bootstrap of a paired difference;

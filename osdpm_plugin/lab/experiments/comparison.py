@@ -1,9 +1,9 @@
-"""Every method of the published tables on one set -> trained, evaluated, resumable, in one table.
+"""All methods of the published tables on one set -> trainings and evaluations -> one table; resumable.
 
 ::
 
-    <work dir>/<set>_<tower>/<config>/seed_<n>/    as `seeds` writes it
-    <work dir>/<set>_<tower>/table.{md,csv,tex}    what `comparison_table` makes of it
+    <work dir>/<set>_<tower>/<config>/seed_<n>/    written by `seeds`
+    <work dir>/<set>_<tower>/table.{md,csv,tex}    written by `comparison_table`
     <cache>/<set>_images, <cache>/<set>            features of the frozen towers (tower ``resnet50``)
 
 A teacher is trained before its student; one teacher, of the first seed, serves all seeds of the student.
@@ -19,7 +19,7 @@ from mmengine.config import Config
 from ...errors import DataError
 from ...features.store import FeatureStore
 from ...launch import overrides_of
-from .comparison_setting import METHODS, NAMES, TEACHERS, Setting, options_of
+from .comparison_setting import CONFIG_NAMES, METHOD_NAMES, TEACHERS, Setting, options_of
 from .comparison_table import ComparisonTable, compare_with_published
 from .processes import Command, run_commands
 from .published_tables import read_published
@@ -34,7 +34,7 @@ TOWER_NOTES = {
 
 
 def plan_method(setting: Setting, method: str, extra: Sequence[str] = ()) -> list[Job]:
-    """Jobs of a method, one a seed; see `seeds.plan` for what is checked."""
+    """Jobs of a method, one for each seed; see `seeds.plan` for what is checked."""
     cache = setting.cache_of(method)
     options = [*options_of(setting, method), *extra, *([] if cache is None else [f'feature_cache={cache}'])]
     return plan([str(setting.config(method))], setting.seeds, str(setting.folder), options)[0]
@@ -47,7 +47,7 @@ def plan_student(setting: Setting, method: str, teacher: Job) -> list[Job]:
 
 
 def run_comparison(setting: Setting, tools: Path, *, gpus: int = 1) -> dict[str, list[Path]]:
-    """Train and evaluate what is not finished.
+    """Train and evaluate all methods and seeds that are not finished.
 
     Args:
         setting: what to run.
@@ -55,13 +55,13 @@ def run_comparison(setting: Setting, tools: Path, *, gpus: int = 1) -> dict[str,
         gpus: see `seeds.run_jobs`.
 
     Returns:
-        Method -> result files, one a seed.
+        Method -> result files, one for each seed.
 
     Raises:
-        OSDPMError: something does not fit, or a run failed; the same command goes on from there.
+        OSDPMError: an argument cannot be used, or a run failed; the same command continues from there.
     """
     for method in setting.methods:
-        options_of(setting, method)  # what is wrong with them is said before anything costs time
+        options_of(setting, method)  # raises errors before any training
     students = [method for method in setting.methods if method in TEACHERS]
     teachers = {TEACHERS[method]: setting._replace(seeds=setting.seeds[:1]) for method in students}
     prepare_features(dict.fromkeys([*setting.methods, *teachers]), setting, tools)
@@ -79,7 +79,7 @@ def finished_results(setting: Setting) -> dict[str, list[Path]]:
     """Method -> result files of the seeds that are finished; nothing is run.
 
     Raises:
-        ConfigError: something does not fit, see `seeds.plan`.
+        ConfigError: an argument cannot be used, see `seeds.plan`.
     """
     found = {}
     for method in setting.methods:
@@ -93,15 +93,15 @@ def finished_results(setting: Setting) -> dict[str, list[Path]]:
 
 
 def _by_seed(jobs: Mapping[str, list[Job]]) -> list[Job]:
-    """The first seed of all methods, then the second: an interruption leaves whole tables."""
+    """The first seed of all methods, then the second, so that an interruption leaves complete tables."""
     return [job for seed in zip(*jobs.values()) for job in seed]
 
 
 def prepare_features(methods: Iterable[str], setting: Setting, tools: Path) -> None:
-    """Fit the components of a `CompressedTower` and fill the caches of features, where either is not done.
+    """Fit the components of a `CompressedTower` and fill the caches of features, if that is not done yet.
 
     Args:
-        methods: those that are to be run.
+        methods: the methods to run.
         setting: what to run.
         tools: folder of fit_compression.py and cache_features.py.
     """
@@ -133,7 +133,7 @@ def _is_complete(cache: str, setting: Setting, method: str) -> bool:
 
 
 def notes_of(setting: Setting) -> Iterator[str]:
-    """Sentences on towers, budget and data, for below the table."""
+    """Sentences about towers, budget and data, to be printed below the table."""
     yield TOWER_NOTES[setting.tower]
     cached = [method for method in setting.methods if setting.cache_of(method)]
     if cached:
@@ -154,10 +154,10 @@ def notes_of(setting: Setting) -> Iterator[str]:
     if turned:
         yield f'At test, the mean over several turns of each image{_whose(turned, setting)}.'
     for student in [method for method in setting.methods if method in TEACHERS]:
-        yield f'{METHODS[student]}: the teacher is {METHODS[TEACHERS[student]]}, seed {setting.seeds[0]}.'
+        yield f'{METHOD_NAMES[student]}: the teacher is {METHOD_NAMES[TEACHERS[student]]}, seed {setting.seeds[0]}.'
     if setting.split == 'val' or any(c.get('select_on_test') and setting.split is None for c in cfgs.values()):
         yield 'Val chooses the checkpoint and is reported too, so the numbers are optimistic.'
-    if NAMES[setting.tower][setting.dataset] == 'rsicd150' and setting.split != 'test':
+    if CONFIG_NAMES[setting.tower][setting.dataset] == 'rsicd150' and setting.split != 'test':
         yield 'Measured on a part of RSICD, at 150 px; published numbers are of all of it, at 224 px.'
 
 
@@ -182,23 +182,23 @@ def _grouped(values: Mapping[str, int], setting: Setting) -> str:
 
 
 def _whose(methods: Sequence[str], setting: Setting) -> str:
-    """Which of the rows a sentence is about, in brackets; nothing for all of them."""
-    others = [METHODS[method] for method in setting.methods if method not in methods]
+    """In brackets, the rows that a sentence is about; nothing if it is about all of them."""
+    others = [METHOD_NAMES[method] for method in setting.methods if method not in methods]
     if not others:
         return ''
-    names = [METHODS[method] for method in methods]
+    names = [METHOD_NAMES[method] for method in methods]
     return f' ({", ".join(names)})' if len(names) <= len(others) else f' (all but {", ".join(others)})'
 
 
 def make_table(setting: Setting, results: Mapping[str, Sequence[Path]]) -> ComparisonTable:
-    """Published beside measured.
+    """A table of published and measured numbers.
 
     Args:
         setting: what was run.
-        results: of `run_comparison` or `finished_results`.
+        results: from `run_comparison` or `finished_results`.
 
     Raises:
         DataError: result files do not belong together.
     """
-    names = {method: METHODS[method] for method in setting.methods}
+    names = {method: METHOD_NAMES[method] for method in setting.methods}
     return compare_with_published(names, results, read_published(setting.dataset), list(notes_of(setting)))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Optional
 from mmengine.config import Config
 
 from ...errors import ConfigError
+from ...utils.checks import check_int
 
 DATASETS = ('rsicd', 'rsitmd', 'ucm')
 COMPARED = {
@@ -32,30 +33,30 @@ OURS = {
     'no_osfcm': 'OSDPM without OSFCM',
     'osdpm': 'OSDPM',
 }
-METHODS = {**COMPARED, **OURS}
+METHOD_NAMES = {**COMPARED, **OURS}
 TEACHERS = {'lw_mcr_d': 'amfmn_soft'}  # student -> teacher
-# tower -> set -> what the names of its configs say
-NAMES = {
+# tower -> set -> the set's name in file names of configs
+CONFIG_NAMES = {
     'published': {'rsicd': 'rsicd', 'rsitmd': 'rsitmd', 'ucm': 'ucm'},
     'resnet50': {'rsicd': 'rsicd150', 'ucm': 'ucm'},
 }
 
 
 class Setting(NamedTuple):
-    """What one table is made of.
+    """The options of one table.
 
     Attributes:
         dataset: one of `DATASETS`.
-        tower: a key of `NAMES`.
-        methods: keys of `METHODS`.
+        tower: a key of `CONFIG_NAMES`.
+        methods: keys of `METHOD_NAMES`.
         seeds: of each method.
         work_dir: folder for everything.
         configs: folder of the configs.
         epochs: of every method; each config's own when None.
         data_root: folder of the set; the configs' own when None.
         split: to report, ``test`` or ``val``; the configs' own when None.
-        cache: folder for cached features, of tower ``resnet50`` alone; None runs the towers in every step.
-        options: further ``key=value`` for ``--cfg-options``, of all methods.
+        cache: folder for cached features, for tower ``resnet50`` only; None runs the towers in every step.
+        options: further ``key=value`` for ``--cfg-options``, for all methods.
     """
 
     dataset: str
@@ -72,7 +73,7 @@ class Setting(NamedTuple):
 
     @property
     def folder(self) -> Path:
-        """Where results of this set and tower lie."""
+        """Folder of the results of this set and tower."""
         return Path(self.work_dir, f'{self.dataset}_{self.tower}')
 
     def config(self, method: str) -> Path:
@@ -81,11 +82,11 @@ class Setting(NamedTuple):
         Raises:
             ConfigError: there is none.
         """
-        name = NAMES[self.tower].get(self.dataset)
+        name = CONFIG_NAMES[self.tower].get(self.dataset)
         if name is None:
+            sets = ' and '.join(CONFIG_NAMES[self.tower])
             raise ConfigError(
-                f'--tower {self.tower} has configs for {" and ".join(NAMES[self.tower])}, not for {self.dataset}; use '
-                '--tower published'
+                f'--tower {self.tower} has configs for {sets}, not for {self.dataset}; use --tower published'
             )
         folder = 'comparison/resnet50' if self.tower == 'resnet50' else 'comparison'
         ours = f'{name}_resnet50_minilm' if self.tower == 'resnet50' else name
@@ -99,10 +100,10 @@ class Setting(NamedTuple):
         return Path(os.path.relpath(path))
 
     def cache_of(self, method: str) -> Optional[str]:
-        """Folder of the features that a method is trained on: of images alone where its text tower is trained."""
+        """Folder of the features that a method is trained on; only of images if its text tower is trained."""
         if self.cache is None or self.tower != 'resnet50':
             return None
-        name = NAMES[self.tower][self.dataset]
+        name = CONFIG_NAMES[self.tower][self.dataset]
         return str(Path(self.cache, f'{name}_images' if method in COMPARED else name))
 
 
@@ -116,9 +117,7 @@ def schedule_options(cfg: Config, epochs: int) -> list[str]:
     Raises:
         ConfigError: ``epochs`` is not positive.
     """
-    if epochs < 1:
-        raise ConfigError(f'--epochs {epochs} must be positive')
-    ratio = epochs / cfg.train_cfg.max_epochs
+    ratio = check_int('', '--epochs', epochs) / cfg.train_cfg.max_epochs
 
     def scaled(epoch: int) -> int:
         return max(1, round(epoch * ratio)) if epoch else 0
@@ -133,7 +132,7 @@ def schedule_options(cfg: Config, epochs: int) -> list[str]:
         begin = scaled(first)
         new: dict[str, Any] = {'begin': begin} if 'begin' in scheduler else {}
         if 'end' in scheduler:
-            shortest = 1 if scheduler.get('convert_to_iter_based') else 2  # a slope takes two steps
+            shortest = 1 if scheduler.get('convert_to_iter_based') else 2  # a slope needs two steps
             new['end'] = max(scaled(scheduler['end']), begin + shortest)
         if 'T_max' in scheduler:
             new['T_max'] = max(scaled(first + scheduler['T_max']) - begin, 1)
@@ -146,7 +145,7 @@ def schedule_options(cfg: Config, epochs: int) -> list[str]:
 
 
 def options_of(setting: Setting, method: str) -> list[str]:
-    """``--cfg-options`` of a method, but for what its teacher adds."""
+    """``--cfg-options`` of a method, without those of its teacher."""
     options = []
     if setting.data_root is not None:
         loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')

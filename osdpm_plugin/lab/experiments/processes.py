@@ -1,4 +1,4 @@
-"""Commands -> processes, one after the other or one a GPU, with their logs and a line of progress."""
+"""Commands -> processes, one after the other or one for each GPU, with log files and lines of progress."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from ...errors import ConfigError, OSDPMError
+from ...utils.checks import check_int
 
 fcntl: Any
 try:
     import fcntl
-except ImportError:  # no such locks on Windows
+except ImportError:  # Windows has no such locks
     fcntl = None
 
 PROGRESS = re.compile(r'((?:Epoch|Iter)\(\w+\).*)')
@@ -47,15 +48,16 @@ class Command(NamedTuple):
 def run_commands(jobs: Sequence[tuple[str, Iterator[Command]]], *, gpus: int = 1) -> None:
     """Run the commands of each job in order, ``gpus`` jobs at a time.
 
-    After a failure no job is begun, and those that run go on to their end. Ctrl-C and SIGTERM end what runs.
+    After a failure no new job is started, and running jobs are finished. Ctrl-C and SIGTERM end running jobs.
 
     Args:
-        jobs: (name, commands), the commands made one by one as they are needed.
-        gpus: jobs at a time. More than 1: each sees one GPU, of ``CUDA_VISIBLE_DEVICES`` or of the first ones.
+        jobs: pairs (name, commands); commands are made one by one when they are needed.
+        gpus: number of jobs at a time. If it is more than 1, each job sees one GPU, of ``CUDA_VISIBLE_DEVICES`` or the
+            first ones.
 
     Raises:
-        ConfigError: ``gpus`` is not a positive int, or fewer GPUs are visible.
-        RunError: a command failed; with the last line of its log.
+        ConfigError: ``gpus`` is out of range, or fewer GPUs are visible.
+        RunError: a command failed; the sentence has the last line of its log.
     """
     devices = _devices(gpus)
     waiting: queue.SimpleQueue[tuple[str, Iterator[Command]]] = queue.SimpleQueue()
@@ -78,7 +80,7 @@ def run_commands(jobs: Sequence[tuple[str, Iterator[Command]]], *, gpus: int = 1
         finally:
             ended.set()
 
-    # Thread.join takes an interrupted wait for the end of the thread (Python 3.11), hence events
+    # events, because an interrupted Thread.join is taken for the end of the thread (Python 3.11)
     workers = [(device, threading.Event()) for device in devices]
     with _interrupt_on_sigterm():
         begun = []
@@ -88,7 +90,7 @@ def run_commands(jobs: Sequence[tuple[str, Iterator[Command]]], *, gpus: int = 1
                 begun.append(ended)
             while not all(ended.is_set() for ended in begun):
                 time.sleep(POLL)
-        finally:  # Ctrl-C: end what runs, the same command goes on later
+        finally:  # after Ctrl-C, end running jobs; the same command continues later
             stop.set()
             for ended in begun:
                 ended.wait()
@@ -116,7 +118,7 @@ def _run(name: str, command: Command, device: Optional[str], stop: threading.Eve
         try:
             while process.poll() is None:
                 if stop.wait(POLL):
-                    raise RunError(f'{name} was ended; run the same command again to go on')
+                    raise RunError(f'{name} was ended; run the same command again to continue')
                 if time.monotonic() - last >= SILENCE:
                     last = time.monotonic()
                     line = _progress(command.log, offset)
@@ -134,14 +136,14 @@ def _run(name: str, command: Command, device: Optional[str], stop: threading.Eve
     if process.returncode != 0:
         raise RunError(
             f'{script} of {name} ended with exit code {process.returncode}: "{_last_line(command.log)}" '
-            f'(log {command.log}); mend that and run the same command again to go on'
+            f'(log {command.log}); solve that and run the same command again to continue'
         )
     print(f'[{name}] {script} done in {_clock(time.monotonic() - start)}', flush=True)
 
 
 @contextmanager
 def _only_one(name: str, folder: Path) -> Iterator[tuple[int, ...]]:
-    """Hold a folder; the lock passes on to the process, so that it outlives a killed parent."""
+    """Lock a folder. The child process inherits the lock, so it holds even if the parent is killed."""
     if fcntl is None:
         yield ()
         return
@@ -155,7 +157,7 @@ def _only_one(name: str, folder: Path) -> Iterator[tuple[int, ...]]:
 
 @contextmanager
 def _interrupt_on_sigterm() -> Iterator[None]:
-    """A polite request to end reaches the runs too."""
+    """Treat SIGTERM like Ctrl-C, so that it ends running jobs too."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -171,7 +173,7 @@ def _interrupt_on_sigterm() -> Iterator[None]:
 
 
 def environment(device: Optional[str] = None) -> dict[str, str]:
-    """Environment of a run: this package importable, one GPU visible where ``device`` names it."""
+    """Environment variables of a run, with this package importable, and only the GPU ``device`` visible if given."""
     root = str(Path(__file__).resolve().parents[3])
     env = dict(os.environ)
     env['PYTHONPATH'] = os.pathsep.join([root, *filter(None, [env.get('PYTHONPATH')])])
@@ -181,9 +183,7 @@ def environment(device: Optional[str] = None) -> dict[str, str]:
 
 
 def _devices(gpus: int) -> list[Optional[str]]:
-    if isinstance(gpus, bool) or not isinstance(gpus, int) or gpus < 1:
-        raise ConfigError(f'--gpus {gpus!r} must be a positive int')
-    if gpus == 1:
+    if check_int('', '--gpus', gpus) == 1:
         return [None]
     visible = os.environ.get('CUDA_VISIBLE_DEVICES')
     if visible is None:

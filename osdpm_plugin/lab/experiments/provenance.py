@@ -1,4 +1,4 @@
-"""Where a number comes from: hashes of config, data and weights, versions, source code, machine."""
+"""The origin of a number: hashes of config, data and weights, versions, source code, machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ...utils.hashing import sha256_of, tensor_bytes
 from ...version import __version__
 from .schema import GitInfo, HardwareInfo
 
-# What says where and how often an experiment runs, not what it is.
+# Keys that say where and how an experiment runs, but do not change its numbers.
 UNHASHED = ('work_dir', 'load_from', 'resume', 'launcher', 'log_level', 'experiment_name', 'visualizer', 'vis_backends')
 OUTPUT_KEYS = ('out_file', 'scores_file', 'queries_file')  # of evaluators
 
@@ -31,7 +31,7 @@ OUTPUT_KEYS = ('out_file', 'scores_file', 'queries_file')  # of evaluators
 def config_sha256(cfg: Config) -> str:
     """Hash of a resolved config, the same for all seeds, folders and machines.
 
-    It covers every value after inheritance and overrides, as JSON with sorted keys, except the seed, `UNHASHED` and the
+    It covers all values after inheritance and overrides, as JSON with sorted keys, except the seed, `UNHASHED` and the
     output files of evaluators.
     """
     content = json.loads(json.dumps(cfg.to_dict(), default=_plain))
@@ -57,10 +57,10 @@ def _plain(value: Any) -> str:
 def data_sha256(dataset: Any) -> tuple[str, int, int]:
     """Hash of (file name, captions) of all items, sorted by file name, whatever their order in the data set.
 
-    File names are relative to the folder of images, so that a moved data set has the same hash. Pixels are not read.
+    File names are relative to the folder of images, so a moved data set has the same hash. Pixels are not read.
 
     Args:
-        dataset: items by ``get_data_info(i)`` with ``img_path`` str and ``captions`` list of str.
+        dataset: ``get_data_info(i)`` gives items with ``img_path`` str and ``captions`` list of str.
 
     Returns:
         (hash, number of images, number of captions).
@@ -111,7 +111,7 @@ def weights_sha256(state_dict: Mapping[str, Any]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and the packages that numbers depend on; forks keep their name, 'onedl-mmcv 2.3.2'."""
+    """Versions of Python and of the packages that numbers depend on; forks with their name, 'onedl-mmcv 2.3.2'."""
     found = {'python': platform.python_version(), 'osdpm_plugin': __version__, 'torch': torch.__version__}
     found['numpy'] = np.__version__
     for module, distributions in installed_stack().items():
@@ -125,10 +125,10 @@ def versions() -> dict[str, str]:
 
 
 def git_state(folder: Optional[Path] = None) -> Optional[GitInfo]:
-    """Commit of the checkout that this package is part of; None where it is installed without one.
+    """Commit of the checkout of this package; None if it is installed without a checkout.
 
     Args:
-        folder: to look in; the package's own by default.
+        folder: of the checkout; that of the package when None.
     """
     folder = Path(__file__).resolve().parents[2] if folder is None else folder
 

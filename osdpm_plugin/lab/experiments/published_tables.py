@@ -1,4 +1,4 @@
-"""Numbers that papers printed, from package data: the name of a set -> rows of recalls."""
+"""The name of a set -> the recalls that papers published on it, from files of this package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PublishedRow(NamedTuple):
     Attributes:
         table: where it stands, e.g. 'Table 1'.
         recalls: percent, one a column.
-        rsum: percent, as printed: rounding may part it from the sum of the recalls by 0.01.
+        rsum: percent, as printed; by rounding it may differ from the sum of the recalls by 0.01.
     """
 
     table: str
@@ -28,10 +28,10 @@ class PublishedTable(NamedTuple):
 
     Attributes:
         dataset: name of the set.
-        split: that was evaluated.
+        split: the evaluated one.
         source: the paper.
         columns: names of the recalls, e.g. 'i2t R@1'.
-        rows: by method, see `comparison.METHODS`.
+        rows: by method, see `comparison_setting.METHOD_NAMES`.
     """
 
     dataset: str
@@ -48,7 +48,7 @@ def read_published(dataset: str) -> Optional[PublishedTable]:
         dataset: ``rsicd``, ``rsitmd`` or ``ucm``.
 
     Returns:
-        None where nothing was published.
+        None if nothing was published.
     """
     path = FOLDER / f'{dataset}.json'
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""The hits of each query: a compact npz beside a result file, from which differences of models get their intervals."""
+"""An npz file with the hits of each query -> arrays, from which intervals of differences are computed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def read_queries(path: Union[str, Path]) -> QueryHits:
     """Read the file that `ImageTextRecall(queries_file=...)` wrote.
 
     Raises:
-        DataError: it is missing, damaged, or its shapes do not fit each other.
+        DataError: it is missing or damaged, or its shapes do not match.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -52,12 +52,12 @@ def read_queries(path: Union[str, Path]) -> QueryHits:
         len(hits.caption_ids),
         len(hits.topk),
     ):
-        raise DataError(f'per-query file {path} holds arrays that do not fit each other; run tools/test.py again')
+        raise DataError(f'per-query file {path} holds arrays of shapes that do not match; run tools/test.py again')
     return hits
 
 
 def sums_by_image(hits: QueryHits) -> tuple[np.ndarray, np.ndarray]:
-    """The unit of resampling, an image with its captions, as sums.
+    """Sums over the unit of resampling, an image with its captions.
 
     Returns:
         sums (N, 2Q) float64: hits of the image, then the sum of the hits of its captions; sizes (N, 2Q) float64: 1,
@@ -77,10 +77,10 @@ def stack_queries(paths: Sequence[Union[str, Path]]) -> tuple[np.ndarray, np.nda
     """Sums of several runs on the same queries.
 
     Args:
-        paths: per-query files, one a seed.
+        paths: per-query files, one for each seed.
 
     Returns:
-        sums (S, N, 2Q), sizes (N, 2Q), and the last file's content for ids and K.
+        sums (S, N, 2Q), sizes (N, 2Q), and the content of the first file, for ids and K.
 
     Raises:
         DataError: the files are not of the same queries, rule and K.

@@ -26,10 +26,10 @@ QUERIES_FILE = 'test_queries.npz'
 class TestRecord:
     """Runs the evaluation of a config and writes ``work_dir/test_results.json``.
 
-    Make it right after the config is loaded, since it hashes the config as it is then.
+    Create it directly after the config is loaded, because it hashes the config at that moment.
 
     Args:
-        cfg: resolved config; not edited.
+        cfg: resolved config; it is not changed.
         config: path of its file.
         checkpoint: file or address of the weights.
 
@@ -86,7 +86,7 @@ class TestRecord:
     def _result(self, runner: Runner, seen: _Checkpoint, wall_time: float) -> RunResult:
         found = [m for m in runner.test_evaluator.metrics if isinstance(m, ImageTextRecall) and m.report is not None]
         if not found or found[0].report is None:
-            raise ConfigError('test_evaluator has no ImageTextRecall with queries_file; result files are made of it')
+            raise ConfigError('test_evaluator has no ImageTextRecall with queries_file; result files need it')
         report = found[0].report
         dataset = next(found_in(runner.test_dataloader.dataset, lambda part: not hasattr(part, 'dataset')))
         data_hash, images, captions = data_sha256(dataset)
@@ -123,7 +123,7 @@ class TestRecord:
 
 
 class _Checkpoint(Hook):
-    """Notes what the loaded checkpoint says of itself."""
+    """Keeps seed, epoch and, for an address, the hash of the loaded checkpoint."""
 
     def __init__(self, local: bool) -> None:
         self.local = local

@@ -1,6 +1,6 @@
-"""A result file: what one evaluation of one checkpoint leaves behind, in JSON of one schema.
+"""The result file of one evaluation of one checkpoint: its JSON schema, reading and writing.
 
-The schema IS the dataclasses below: every field must be there, no other may be, and types are checked.
+The dataclasses below are the schema: every field is required, other fields are refused, and types are checked.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ SHA256 = re.compile('[0-9a-f]{64}')
 
 @dataclasses.dataclass(frozen=True)
 class ConfigInfo:
-    """Which config.
+    """The config.
 
     Attributes:
         name: stem of its file.
-        sha256: of its resolved text, see `provenance.config_sha256`; the same for all seeds.
+        sha256: of its resolved content, see `provenance.config_sha256`; the same for all seeds.
     """
 
     name: str
@@ -36,7 +36,7 @@ class ConfigInfo:
 
 @dataclasses.dataclass(frozen=True)
 class DataInfo:
-    """Which data were evaluated.
+    """The evaluated data.
 
     Attributes:
         name: of the data set.
@@ -55,13 +55,13 @@ class DataInfo:
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointInfo:
-    """Which weights.
+    """The weights.
 
     Attributes:
         file: name of the file, without folder.
-        sha256: of what ``of`` says.
-        of: 'file', or 'weights' where there is no local file (an address).
-        epoch: training epochs behind it, or None if it does not say.
+        sha256: of the file or of the weights, see ``of``.
+        of: 'file', or 'weights' if there is no local file (an address).
+        epoch: number of training epochs; None if the checkpoint does not have it.
     """
 
     file: str
@@ -76,7 +76,7 @@ class GitInfo:
 
     Attributes:
         commit: hash of the commit.
-        dirty: whether tracked files differ from it.
+        dirty: whether tracked files were changed.
     """
 
     commit: str
@@ -90,8 +90,8 @@ class HardwareInfo:
     Attributes:
         cpu: model name.
         cpu_count: logical cores.
-        gpu: names of the visible GPUs, none if empty.
-        processes: of the evaluation.
+        gpu: names of the visible GPUs.
+        processes: number of processes of the evaluation.
     """
 
     cpu: str
@@ -108,8 +108,8 @@ class RunResult:
         schema_version: `SCHEMA_VERSION`.
         config: see `ConfigInfo`.
         data: see `DataInfo`.
-        seed: of the training, or None for weights that no seeded run of this project made.
-        tie_policy: the rule behind ``primary`` numbers, see `osdpm_plugin.evaluation.recall`.
+        seed: of the training; None for weights that were not trained by a seeded run of this project.
+        tie_policy: the rule for ties of the ``primary`` numbers, see `osdpm_plugin.evaluation.recall`.
         topk: the K of R@K.
         metrics: numbers under every rule for ties: ``{rule: {name: value}}``, percent.
         content_metrics: ``content_...`` numbers likewise: identical captions of other images count as hits; None if
@@ -122,7 +122,7 @@ class RunResult:
         git: see `GitInfo`; None outside a checkout.
         wall_time_s: seconds of the evaluation, model building excluded.
         hardware: see `HardwareInfo`.
-        queries_file: name of the npz beside this file with the hits of each query, see `queries`.
+        queries_file: name of the npz file in the same folder with the hits of each query, see `queries`.
     """
 
     schema_version: int
@@ -150,7 +150,7 @@ class RunResult:
 
 
 def write_result(path: Union[str, Path], result: RunResult) -> None:
-    """Write a result file, whole or not at all.
+    """Write a complete result file or none.
 
     Raises:
         DataError: the result is not valid.
@@ -205,7 +205,7 @@ def parse_result(content: Any, name: str = 'result') -> RunResult:
 
 
 def _check_metrics(result: RunResult, name: str) -> None:
-    """Every rule has the same names, recalls are percentages, Rsum and mR follow from them."""
+    """Check that every rule has all names, that recalls are percentages, and that Rsum and mR agree with them."""
     ways = [f'{way}_R@{k}' for way in ('i2t', 't2i') for k in result.topk]
     for key in ('metrics', 'content_metrics', 'transductive_metrics'):
         part = getattr(result, key)

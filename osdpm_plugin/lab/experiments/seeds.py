@@ -1,15 +1,15 @@
-"""Config files and seeds -> trained, evaluated once on the checkpoint that val chose, and resumable at any moment.
+"""Config files and seeds -> one training and one evaluation for each, which can be interrupted and resumed at any time.
 
 ::
 
-    <work dir>/<config>/seed_<n>/   state.json       what was begun, for which config hash; 'training' or 'trained'
+    <work dir>/<config>/seed_<n>/   state.json       the config hash, and the stage: 'training' or 'trained'
                                     train.log        output of tools/train.py, likewise test.log
                                     test_results.json, test_queries.npz
     <work dir>/<config>/summary.json
     <work dir>/<config>_vs_<other>.json
 
-A seed is finished once it has a valid result file of the same config hash and seed. A seed that was interrupted in
-training goes on with ``--resume``; in evaluation, is evaluated again.
+A seed is finished when it has a valid result file with the same config hash and seed. A seed that was interrupted
+during training continues with ``--resume``; one that was interrupted during evaluation is evaluated again.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ class Job(NamedTuple):
 
     @property
     def result_file(self) -> Path:
-        """Where its result lies."""
+        """Path of its result file."""
         return self.folder / RESULT_FILE
 
 
 def plan(configs: Sequence[str], seeds: Sequence[int], work_dir: str, options: Sequence[str]) -> list[list[Job]]:
-    """Check everything that can be checked before anything costs time.
+    """Check all arguments before any training.
 
     Args:
         configs: paths of one or two config files.
@@ -74,10 +74,10 @@ def plan(configs: Sequence[str], seeds: Sequence[int], work_dir: str, options: S
         options: ``key=value`` for ``--cfg-options``, for all configs.
 
     Returns:
-        Jobs of each config, one a seed.
+        Jobs of each config, one for each seed.
 
     Raises:
-        ConfigError: arguments do not fit, a config cannot be used, or a folder belongs to another experiment.
+        ConfigError: an argument or a config cannot be used, or a folder belongs to another experiment.
     """
     if len(set(seeds)) < len(seeds) or not seeds or min(seeds) < 0:
         raise ConfigError(f'--seeds {" ".join(map(str, seeds))} must be distinct ints from 0')
@@ -104,7 +104,7 @@ def plan(configs: Sequence[str], seeds: Sequence[int], work_dir: str, options: S
 
 
 def finished(job: Job) -> Optional[RunResult]:
-    """The result of a job that is done: its file is valid, of the same config and seed, and its queries are there."""
+    """The result of a job; None unless its files exist, are valid, and belong to the same config and seed."""
     try:
         result = read_result(job.result_file)
         read_queries(job.folder / result.queries_file)
@@ -117,12 +117,12 @@ def run_jobs(jobs: Sequence[Job], tools: Path, *, gpus: int = 1) -> None:
     """Train and evaluate all jobs that are not finished.
 
     Args:
-        jobs: in the order in which to run them.
+        jobs: in the order of running.
         tools: folder of train.py and test.py.
-        gpus: how many run at a time, each on a GPU of its own; 1 leaves the choice of device to the environment.
+        gpus: number of jobs at a time, each on its own GPU; with 1 the environment decides which device is used.
 
     Raises:
-        OSDPMError: a run failed; the sentence names its log. Running the same command again goes on from there.
+        OSDPMError: a run failed; the sentence names its log. The same command continues from there.
     """
     todo = []
     for job in jobs:
@@ -138,7 +138,7 @@ def run_jobs(jobs: Sequence[Job], tools: Path, *, gpus: int = 1) -> None:
 
 
 def _steps(job: Job, tools: Path) -> Iterator[Command]:
-    """Commands of one job, each made when the one before has ended well."""
+    """Commands of one job; each is made after the previous one succeeded."""
     job.folder.mkdir(parents=True, exist_ok=True)
     state = _state(job)
     seconds = float(state.get('train_seconds', 0.0))
@@ -158,12 +158,12 @@ def _steps(job: Job, tools: Path) -> Iterator[Command]:
 
 
 def chosen_checkpoint(job: Job) -> Path:
-    """The checkpoint to evaluate: the best on val where training keeps one, else the last.
+    """The checkpoint to evaluate: the best on val if training keeps it, else the last.
 
-    An interruption can leave two best ones; each carries its score.
+    After an interruption there may be two best files; each contains its score.
 
     Raises:
-        DataError: there is none.
+        DataError: there is no checkpoint.
     """
     best = sorted(job.folder.glob('best_*.pth'))
     if job.keeps_best:
@@ -177,7 +177,7 @@ def chosen_checkpoint(job: Job) -> Path:
 
 
 def _best_score(path: Path) -> float:
-    """Score on val that a best checkpoint carries; mmengine's default rule for recall, 'greater', is assumed."""
+    """Score on val in a best checkpoint; mmengine's default rule for recall, 'greater', is assumed."""
     hub = read_checkpoint(str(path), map_location='cpu').get('message_hub', {})
     return float(hub.get('runtime_info', {}).get('best_score', float('-inf')))
 
@@ -197,7 +197,7 @@ def _write_state(job: Job, stage: str, seconds: float) -> None:
 
 
 def _check_folder(job: Job) -> None:
-    """A folder of another experiment is left alone."""
+    """Refuse a folder of another experiment."""
     if not job.folder.is_dir():
         return
     found = _state(job).get('config_sha256')

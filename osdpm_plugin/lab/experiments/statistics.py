@@ -7,7 +7,8 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
-from ...errors import ConfigError, DataError
+from ...errors import DataError
+from ...utils.checks import check_int, check_number
 
 CHUNK = 256  # resamples at a time; changes memory, never a number
 
@@ -18,7 +19,7 @@ class MeanAndStd(NamedTuple):
     Attributes:
         mean: arithmetic mean.
         std: standard deviation with ddof = 1; None for one run.
-        values: one a seed.
+        values: one for each seed.
     """
 
     mean: float
@@ -43,19 +44,19 @@ def mean_and_std(values: Sequence[float]) -> MeanAndStd:
 
 
 def bootstrap(sums: np.ndarray, sizes: np.ndarray, *, resamples: int = 10_000, seed: int = 0) -> np.ndarray:
-    """Resample seeds and queries -> ratios as they would have been with other seeds and other queries.
+    """Ratios for resampled seeds and queries, as they could have been with other seeds and other queries.
 
-    The two are crossed: all seeds answer the same queries. A resample draws S seeds and N queries with replacement,
-    independently, and uses the same drawn queries under each drawn seed; drawing queries anew for each seed would make
+    The design is crossed: all seeds answer the same queries. A resample draws S seeds and N queries with replacement,
+    independently, and uses the same drawn queries for each drawn seed; drawing other queries for each seed would make
     their share of the variance S times too small. With one seed only the queries are drawn, and the result says nothing
-    about other seeds. With few seeds intervals are too narrow, by about sqrt((S - 1) / S) in the seeds' share.
+    about other seeds. With few seeds intervals are too narrow, by about sqrt((S - 1) / S) in the share of the seeds.
 
     Source: two-way bootstrap of a mean, Owen, The pigeonhole bootstrap, Annals of Applied Statistics 2007.
 
     Args:
-        sums: (S, N, Q) what each of N queries adds to the numerators of Q ratios under each of S seeds, e.g. the
-            difference of two models' hits; 100 times that for percent.
-        sizes: (N, Q) what it adds to the denominators, the same under each seed, e.g. its number of captions.
+        sums: (S, N, Q) what each of N queries adds to the numerators of Q ratios for each of S seeds, e.g. the
+            difference of the hits of two models; 100 times that for percent.
+        sizes: (N, Q) what it adds to the denominators, the same for each seed, e.g. its number of captions.
         resamples: B.
         seed: of the random numbers.
 
@@ -63,11 +64,10 @@ def bootstrap(sums: np.ndarray, sizes: np.ndarray, *, resamples: int = 10_000, s
         (B, Q) float64; the point estimate is ``sums.mean(0).sum(0) / sizes.sum(0)``.
 
     Raises:
-        ConfigError: ``resamples`` is not a positive int.
-        DataError: shapes do not fit each other, or a size is not positive.
+        ConfigError: ``resamples`` is out of range.
+        DataError: shapes do not match, or a size is not positive.
     """
-    if isinstance(resamples, bool) or not isinstance(resamples, int) or resamples < 1:
-        raise ConfigError(f'resamples={resamples!r} must be a positive int, e.g. 10000')
+    check_int('', 'resamples', resamples, hint='e.g. 10000')
     sums, sizes = np.asarray(sums, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
     if sums.ndim != 3 or not sums.size or sizes.shape != sums.shape[1:]:
         raise DataError(f'sums {sums.shape} and sizes {sizes.shape} must be (seeds, queries, Q) and (queries, Q)')
@@ -87,13 +87,12 @@ def bootstrap(sums: np.ndarray, sizes: np.ndarray, *, resamples: int = 10_000, s
 
 
 def percentile_interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high ends, each (Q,), between which the middle share ``level`` of (B, Q) samples lies.
+    """The ends, each (Q,), of the interval with the middle share ``level`` of (B, Q) samples.
 
     Raises:
         ConfigError: ``level`` does not lie between 0 and 1.
     """
-    if not isinstance(level, float) or not 0 < level < 1:
-        raise ConfigError(f'level={level!r} must lie between 0 and 1, e.g. 0.95')
+    check_number('', 'level', level, above=0, below=1, hint='e.g. 0.95')
     low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
 
@@ -103,9 +102,9 @@ class Difference(NamedTuple):
 
     Attributes:
         mean: over seeds.
-        low: end of the interval.
-        high: other end.
-        values: one a seed.
+        low: lower end of the interval.
+        high: upper end.
+        values: one for each seed.
     """
 
     mean: float
@@ -140,7 +139,7 @@ def paired_difference(
 
     Raises:
         ConfigError: ``resamples`` or ``level`` is out of range.
-        DataError: shapes do not fit each other.
+        DataError: shapes do not match.
     """
     if first.shape != second.shape or first.shape[-1] != len(names):
         raise DataError(f'hits {first.shape} and {second.shape} do not pair up under {len(names)} names')

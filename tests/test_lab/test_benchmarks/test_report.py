@@ -48,7 +48,7 @@ def test_results_of_other_measures_stay(tmp_path):
     merge(str(path), 'step', dict(rows=[3]))
     assert json.loads(path.read_text()) == dict(step=dict(rows=[3]), recall=dict(rows=[2]))
     path.write_text('[1]')
-    with pytest.raises(DataError, match='is no JSON object'):
+    with pytest.raises(DataError, match='is not a JSON object'):
         merge(str(path), 'step', {})
     path.write_text('{')
     for call in (lambda: merge(str(path), 'step', {}), lambda: probe(str(path))):

@@ -3,7 +3,7 @@
 import pytest
 
 from osdpm_plugin.errors import ConfigError
-from osdpm_plugin.lab.benchmarks.timing import Pairs, in_turns, rounds, spread
+from osdpm_plugin.lab.benchmarks.timing import Pairs, in_turns, min_median_max, rounds
 
 
 def test_both_sides_take_turns_and_only_they_are_timed():
@@ -36,13 +36,13 @@ def test_rounds_of_three():
 
 
 def test_spread():
-    assert spread([3.0, 1.0, 10.0]) == (1.0, 3.0, 10.0)
-    assert spread([4.0, 1.0]) == (1.0, 2.5, 4.0)
+    assert min_median_max([3.0, 1.0, 10.0]) == (1.0, 3.0, 10.0)
+    assert min_median_max([4.0, 1.0]) == (1.0, 2.5, 4.0)
     with pytest.raises(ConfigError, match='repeats'):
-        spread([])
+        min_median_max([])
 
 
 @pytest.mark.parametrize('options', [dict(repeats=0), dict(repeats=1, warm_up=-1)])
 def test_nothing_to_measure(options):
-    with pytest.raises(ConfigError, match='repeats must be at least 1'):
+    with pytest.raises(ConfigError, match='(repeats|warm_up) must be a whole number of at least'):
         in_turns(lambda: None, lambda: None, **options)

@@ -16,8 +16,13 @@ from mmengine.registry import PARAM_SCHEDULERS
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.lab.experiments import comparison
 from osdpm_plugin.lab.experiments.comparison import finished_results, make_table, notes_of, run_comparison
-from osdpm_plugin.lab.experiments.comparison_setting import COMPARED, METHODS, Setting, schedule_options
-from osdpm_plugin.lab.experiments.comparison_setting import NAMES as CONFIGS
+from osdpm_plugin.lab.experiments.comparison_setting import (
+    COMPARED,
+    CONFIG_NAMES,
+    METHOD_NAMES,
+    Setting,
+    schedule_options,
+)
 from osdpm_plugin.lab.experiments.comparison_table import compare_with_published, render_comparison
 from osdpm_plugin.lab.experiments.processes import RunError
 from osdpm_plugin.lab.experiments.published_tables import PublishedRow, PublishedTable, read_published
@@ -25,7 +30,7 @@ from osdpm_plugin.launch import add_common_arguments, load_config
 from tests.helpers.paths import ROOT
 from tests.helpers.results import DATA, by_hand, content, report_of, write
 
-SHIPPED = Setting('ucm', 'published', tuple(METHODS), (0,), 'work', ROOT / 'configs')
+SHIPPED = Setting('ucm', 'published', tuple(METHOD_NAMES), (0,), 'work', ROOT / 'configs')
 
 
 # ---- what was published
@@ -35,7 +40,7 @@ SHIPPED = Setting('ucm', 'published', tuple(METHODS), (0,), 'work', ROOT / 'conf
 def test_published_numbers_add_up(dataset):
     table = read_published(dataset)
     assert table.split == 'test' and len(table.columns) == 6 and 'doi 10.11999/JEIT240946' in table.source
-    assert set(table.rows) == set(METHODS) - {'no_dapn'}
+    assert set(table.rows) == set(METHOD_NAMES) - {'no_dapn'}
     for method, row in table.rows.items():
         assert len(row.recalls) == 6 and sum(row.recalls) == pytest.approx(row.rsum, abs=0.011)
         assert row.table == ('Table 3' if method in ('plain', 'no_osfcm') else table.rows['osdpm'].table)
@@ -56,12 +61,12 @@ def test_published_numbers_by_hand():
 
 
 @pytest.mark.parametrize(
-    'dataset, tower', [(dataset, tower) for tower, datasets in CONFIGS.items() for dataset in datasets]
+    'dataset, tower', [(dataset, tower) for tower, datasets in CONFIG_NAMES.items() for dataset in datasets]
 )
 def test_every_method_has_a_config(dataset, tower):
     setting = SHIPPED._replace(dataset=dataset, tower=tower)
-    paths = [setting.config(method) for method in METHODS]
-    assert len(set(paths)) == len({path.stem for path in paths}) == len(METHODS) == 17
+    paths = [setting.config(method) for method in METHOD_NAMES]
+    assert len(set(paths)) == len({path.stem for path in paths}) == len(METHOD_NAMES) == 17
 
 
 def test_methods_without_config(tmp_path):
@@ -123,7 +128,7 @@ def test_schedules_are_compressed_by_hand():
     assert found.train_cfg.max_epochs == 50
     assert [found.param_scheduler[0][key] for key in ('begin', 'end')] == [0, 9]
     assert found.param_scheduler[1].milestones == [19, 39] and found.param_scheduler[1].gamma == 0.1
-    with pytest.raises(ConfigError, match='--epochs 0 must be positive'):
+    with pytest.raises(ConfigError, match='--epochs must be a whole number of at least 1, got 0'):
         schedule_options(cfg, 0)
 
 

@@ -60,7 +60,7 @@ def test_gpus(monkeypatch, tmp_path):
     assert set(seen) == {'5', '7'} and seen[0] != seen[1]
     with pytest.raises(ConfigError, match='--gpus 3 but 2 GPUs are visible'):
         run_commands([], gpus=3)
-    with pytest.raises(ConfigError, match='must be a positive int'):
+    with pytest.raises(ConfigError, match='--gpus must be a whole number of at least 1'):
         run_commands([], gpus=0)
 
 

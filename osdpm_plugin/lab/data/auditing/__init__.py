@@ -1,4 +1,4 @@
-"""Data sets -> what they repeat: captions and images that occur again within and across splits and sets.
+"""Data sets -> duplicate captions and images, within and across their splits and sets.
 
 Read in this order:
 
@@ -7,8 +7,8 @@ Read in this order:
 - ``ceiling``: captions -> the recall that repeated captions allow, under each rule for ties;
 - ``image_hashes``: image files -> a 64-bit perceptual hash and a digest of the pixels;
 - ``near_duplicates``: hashes -> pairs within a Hamming distance, nearest neighbours by split, clusters;
-- ``exclusion``: all of this -> lists of training images to leave out, for the ``exclude_list`` of a data set;
-- ``audit``: joins them into one dict; ``markdown``: the dict -> text to read.
+- ``exclusion``: duplicates -> lists of training images to leave out, for the ``exclude_list`` of a data set;
+- ``audit``: all of these -> one dict; ``markdown``: the dict -> text.
 """
 
 from .audit import audit

@@ -1,4 +1,4 @@
-"""Data sets -> one dict of everything that was counted; ``markdown`` prints it."""
+"""Data sets -> one dict with all counts of duplicates, which ``markdown`` prints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .sources import AuditSet, Group
 
 
 class Audit(NamedTuple):
-    """What an audit found.
+    """The result of an audit.
 
     Attributes:
         report: plain dict for JSON: ``sets``, ``caption_overlap``, ``images`` (None without images).
@@ -39,7 +39,7 @@ def audit(
     num_threads: Optional[int] = None,
     progress: bool = True,
 ) -> Audit:
-    """Count what repeats within and across the splits of sets.
+    """Count duplicate captions and images within and across the splits of sets.
 
     Args:
         sets: one or more.
@@ -94,7 +94,7 @@ def audit(
 
 
 def _counts(group: Group, texts: dict[str, Captions]) -> dict[str, Any]:
-    """One split: sizes, counts and ceilings by identity of texts."""
+    """One split: its sizes, and its counts and ceilings for verbatim and for normalised texts."""
     return dict(
         images=len(group.records),
         captions=sum(len(record.captions) for record in group.records),

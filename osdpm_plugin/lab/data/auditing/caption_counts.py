@@ -1,4 +1,4 @@
-"""Captions of the images of a split -> counts of what repeats, as text stands and as `normalise_caption` sees it."""
+"""Captions of the images of a split -> counts of repeated texts, verbatim or normalised beforehand."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ Captions = Sequence[Sequence[str]]
 
 
 class CaptionCounts(NamedTuple):
-    """Counts of one split under one identity of texts.
+    """Counts of one split.
 
     Attributes:
         unique: different texts.
         unique_per_image: mean over images of the number of different texts of an image.
-        images_all_identical: images with two captions or more that are all one text.
+        images_all_identical: images whose captions, two or more, all have the same text.
         shared: caption occurrences whose text another image of the split has too.
-        images_all_shared: images each of whose captions another image of the split has too.
+        images_all_shared: images all of whose captions occur at another image of the split too.
     """
 
     unique: int
@@ -31,7 +31,7 @@ class Overlap(NamedTuple):
     """How many captions of one split occur in another.
 
     Attributes:
-        occurrences: captions, counted as often as they occur, whose text the other split has.
+        occurrences: captions whose text the other split has; repeated captions count each time.
         percent: their share of all captions, percent.
         images: images with at least one such caption.
     """

@@ -1,16 +1,16 @@
-"""Captions -> the recall that repeated captions allow a perfect model.
+"""Captions -> the highest recall that is possible with repeated captions.
 
-Two answers, since a model may do better than treat all its captions alike:
+There are two answers, because a model may do better than score all captions of an image equally:
 
-- ``identical``: the model scores 1 where an image has a caption of that very text, else 0. Its tie groups are all it
-  knows, so the three rules for ties give three numbers. `identical_text_ranks` counts them without a score matrix.
-- ``bound``: no model that gives equal texts equal scores can have more. i2t: it ranks one of the image's texts first,
-  the one that the fewest other captions equal; copies of it tie. t2i: it orders images as it likes, but in the same way
-  for each occurrence of a text, so that a text's first K images are at best the K that own most of its occurrences.
-  Under the rule ``optimistic`` the bound is 100 percent, for a model that scores everything alike too.
+- ``identical``: the model scores 1 if an image has a caption with exactly this text, else 0. It can only form groups of
+  ties, so the three rules for ties give three numbers. `identical_text_ranks` counts them without a score matrix.
+- ``bound``: the upper bound for all models that give equal texts equal scores. i2t: such a model ranks one of the
+  image's texts first, the one with the fewest copies; its copies tie. t2i: it orders images freely, but in the same way
+  for each occurrence of a text, so the first K images of a text are at best the K with most of its occurrences. Under
+  the rule ``optimistic`` the bound is 100 percent, even for a model that gives everything the same score.
 
-Proof for i2t under ``expected``: the logarithm of the chance to miss after k draws from a tie group is concave in k, so
-that draws spread over several texts miss at least as often as all of them spent on the best text.
+Proof for i2t under ``expected``: the logarithm of the probability to miss with k draws from a tie group is concave in
+k. So k draws from several texts miss at least as often as k draws from the best text.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def identical_text_ranks(captions: Captions) -> RetrievalRanks:
 def bound(captions: Captions, topk: Sequence[int] = TOPK) -> dict[str, dict[str, float]]:
     """Upper bounds in percent: ``{'expected' or 'pessimistic': {'i2t_R@K', 't2i_R@K', 'Rsum', 'mR'}}``.
 
-    Each K has its own bound; one model need not reach all of them at once.
+    Each K has its own bound; there may be no model that reaches all of them.
 
     Args:
         captions: see `identical_text_ranks`.

@@ -1,7 +1,7 @@
 """Near-duplicates and shared captions -> the training images to leave out, one list for each set.
 
-An image is left out of training for what it itself resembles in a protected split, never for a chain of likenesses, so
-that an audit with the lists applied finds nothing, and no more is lost than must be.
+An image is left out only if it is itself similar to an image of a protected split, never through a chain of similar
+images. So an audit with these lists applied finds nothing, and no image is left out without need.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ def exclusions(
     duplicates: Optional[NearDuplicates] = None,
     text: Optional[Callable[[str], str]] = None,
 ) -> list[Exclusion]:
-    """Find what must leave the split ``exclude_from`` of every set for the sake of all sets' protected splits.
+    """Find the images of the split ``exclude_from`` of every set that occur in a protected split of any set.
 
     Args:
         sets: all sets that are trained on together.
         exclude_from: the split to shorten.
-        protect: splits that are not to be met in it; ``exclude_from`` itself is never among them.
-        hashes: of all images of the sets in their order; None leaves images out of account.
+        protect: splits whose images must not occur in it; ``exclude_from`` itself is ignored here.
+        hashes: of all images of the sets in their order; None does not compare images.
         duplicates: of ``hashes``, a group for each split.
-        text: identity of captions, e.g. `normalise_caption`; None leaves captions out of account.
+        text: identity of captions, e.g. `normalise_caption`; None does not compare captions.
 
     Raises:
         ConfigError: no set has the split ``exclude_from``, or none a protected one.
@@ -118,7 +118,7 @@ def write_exclude_lists(found: Sequence[Exclusion], path: Path, settings: dict[s
     Args:
         found: one for each set.
         path: see `exclude_list_paths`.
-        settings: what the lists depend on, written beside them.
+        settings: options that the lists depend on, written to the same files.
 
     Returns:
         Set -> its file.

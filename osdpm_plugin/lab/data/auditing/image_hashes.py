@@ -36,7 +36,7 @@ class ImageHashes(NamedTuple):
 
 
 def hash_images(paths: Sequence[str], *, num_threads: Optional[int] = None, progress: bool = True) -> ImageHashes:
-    """Hash N files; those that cannot be read are named, not fatal.
+    """Hash N files; files that cannot be read are listed in the result.
 
     Args:
         paths: (N,) image files.
@@ -71,7 +71,7 @@ def _imagehash() -> ModuleType:
         import imagehash
     except ImportError:
         raise DataError(
-            'near-duplicate images are found with imagehash, which is missing; pip install imagehash'
+            'imagehash, which finds near-duplicate images, is not installed; pip install imagehash'
         ) from None
     return imagehash
 
@@ -93,7 +93,7 @@ def _hash_or_reason(path: str, library: ModuleType) -> Union[tuple[int, bytes], 
 def _to_rgb(bands: np.ndarray) -> np.ndarray:
     """(H, W, C) of any type -> (H, W, 3) uint8: the first three bands, or the first one three times.
 
-    Other types than uint8 are stretched between the extremes of the image, which a DCT hash hardly notices.
+    Types other than uint8 are scaled to the minimum and maximum of the image, which hardly changes a DCT hash.
     """
     shown = bands[..., :3] if bands.shape[2] >= 3 else bands[..., [0, 0, 0]]
     if shown.dtype == np.uint8:

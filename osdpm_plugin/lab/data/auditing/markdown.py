@@ -1,4 +1,4 @@
-"""The dict of `audit` -> Markdown that reads well in a terminal too."""
+"""The dict of `audit` -> Markdown, readable in a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REASONS_SHOWN = 10
 
 
 def to_markdown(report: dict[str, Any], excluded: Sequence[Exclusion] = ()) -> str:
-    """Tables of all that was found; long lists are cut and counted.
+    """Tables of all findings; long lists are shortened.
 
     Args:
         report: ``Audit.report``.

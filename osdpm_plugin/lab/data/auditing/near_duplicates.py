@@ -1,6 +1,6 @@
 """64-bit hashes in groups -> pairs within a Hamming distance, nearest neighbours by group, clusters.
 
-All pairs are compared, in blocks of rows, so that nothing is missed and memory stays bounded: 20 000 hashes take some
+All pairs are compared, in blocks of rows, so the result is exact and memory is limited: 20 000 hashes take a few
 seconds and 100 MB.
 """
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ....errors import ConfigError
+from ....utils.checks import check_int
 
 DEFAULT_MAX_DISTANCE = 8
 """Bits of 64 in which near-duplicates may differ.
@@ -33,7 +33,7 @@ class NearDuplicates(NamedTuple):
         pairs: (G, G) int64, unordered pairs of images within the distance, symmetric; the diagonal counts each once.
         distance: (R, G) uint8, bits to the nearest other image of each group; 255 beyond the limit.
         nearest: (R, G) int64, position of that image; -1 beyond the limit.
-        cluster: (R,) int64, equal for images that a chain of near-duplicates joins.
+        cluster: (R,) int64, equal for images that are connected by a chain of near-duplicates.
     """
 
     pairs: np.ndarray
@@ -56,10 +56,7 @@ def find_near_duplicates(
     Raises:
         ConfigError: ``max_distance`` is out of range.
     """
-    if not 0 <= max_distance < 64:
-        raise ConfigError(
-            f'max_distance={max_distance} must lie between 0 and 63 bits; use e.g. {DEFAULT_MAX_DISTANCE}'
-        )
+    check_int('', 'max_distance', max_distance, least=0, most=63, hint=f'use e.g. {DEFAULT_MAX_DISTANCE}')
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
@@ -72,7 +69,7 @@ def find_near_duplicates(
     for start in range(0, total, BLOCK):
         rows = np.arange(start, min(start + BLOCK, total))
         bits = hamming(hashes[rows, None], hashes[None])  # (n, R)
-        bits[rows - start, rows] = FAR  # an image is no copy of itself
+        bits[rows - start, rows] = FAR  # an image is not a copy of itself
         bits[bits > max_distance] = FAR
         for group in range(num_groups):
             part = bits[:, edges[group] : edges[group + 1]]

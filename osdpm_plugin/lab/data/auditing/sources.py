@@ -1,4 +1,4 @@
-"""``TYPE:ROOT``, a folder or an annotation file -> the records of a set, with the splits that training would see."""
+"""``TYPE:ROOT``, a folder or an annotation file -> the records of a set, with the splits that training uses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Group(NamedTuple):
     Attributes:
         name: ``SET/SPLIT``, unique in an audit.
         label: of the set.
-        split: empty where the file knows no splits.
+        split: empty if the file has no splits.
         records: its images.
         blank_captions: captions without any word, which are not in ``records``.
     """
@@ -70,17 +70,17 @@ def read_sets(
     split_convention: str = 'official',
     split_seed: int = 0,
 ) -> list[AuditSet]:
-    """Read data sets as their classes do, without looking at images.
+    """Read data sets as their classes do, without their images.
 
-    Splits are those of the file; where it has train but no val, a tenth of train is val, as in `CaptionDataset`. A
-    train too small to be cut stays whole.
+    Splits are those of the file; if it has train but no val, a tenth of train becomes val, as in `CaptionDataset`. A
+    train split that is too small for that stays whole.
 
     Args:
         specs: ``TYPE:ROOT`` with the name of a data set class and a folder or annotation file, or the path of a folder
             or annotation file of own data.
         image_dirs: ``[SET=]DIR``, folder of images relative to the root; SET may be left out with a single set.
         exclude_lists: ``[SET=]FILE``, images left out of ``exclude_from`` of that set.
-        exclude_from: the split that lists shorten.
+        exclude_from: the split that these images are left out of.
         split_manifests: ``[SET=]FILE``, see `apply_manifest`.
         split_convention: how train and val of the other sets are cut, see `apply_convention`.
         split_seed: seed of a cut.
@@ -120,7 +120,7 @@ def read_sets(
 
 @contextlib.contextmanager
 def _log_to_stderr() -> Iterator[None]:
-    """mmengine's logger writes to stdout, which belongs to the report."""
+    """Redirect mmengine's logger from stdout, where the report is printed, to stderr."""
     handlers = [
         handler
         for handler in MMLogger.get_current_instance().handlers
@@ -142,7 +142,9 @@ def _parse(spec: str) -> tuple[str, Path, type[CaptionRetrievalDataset]]:
     if colon and not Path(spec).exists():
         cls = DATASETS.get(name) if name.isidentifier() else None
         if cls is None or not issubclass(cls, CaptionRetrievalDataset):
-            raise ConfigError(f'{spec!r}: {name!r} is no data set of captions; choose TYPE of {", ".join(_types())}')
+            raise ConfigError(
+                f'{spec!r}: {name!r} is not a data set of captions; choose TYPE from {", ".join(_types())}'
+            )
         root = Path(rest)
     else:
         root = Path(spec)
@@ -198,7 +200,7 @@ def _split(
     try:
         return apply_convention(records, convention=convention, seed=seed, source=source)
     except DataError as error:
-        print_log(f'{error}; audited as the file has them', logger='current', level=logging.WARNING)
+        print_log(f'{error}; the splits of the file are audited', logger='current', level=logging.WARNING)
         return records
 
 
@@ -229,8 +231,8 @@ def _per_set(values: Sequence[str], labels: Sequence[str], option: str) -> dict[
 def _blanks(records: Sequence[ImageRecord]) -> Mapping[int, int]:
     """image id -> number of its blank captions, from the gaps that they leave in the caption ids.
 
-    Exact where all images have the same number of captions. Else a gap counts for the image before it, and one after
-    the last caption of the file is not seen.
+    Exact if all images have the same number of captions. Otherwise a gap counts for the image before it, and a gap
+    after the last caption of the file is not found.
     """
     each = max(len(record.captions) for record in records)
     first, last = records[0].image_id, records[-1].image_id

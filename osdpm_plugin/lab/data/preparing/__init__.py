@@ -1,7 +1,7 @@
 """Downloaded archives and folders -> a data set in its official layout: ``prepare(published, root, sources)``.
 
-``published`` states what is known of each set, ``archives`` unpacks safely, ``find_parts`` recognises annotation file
-and images, ``prepare`` puts them where the readers look, ``verify`` says what is wrong with the result.
+``published`` holds the facts of each set, ``archives`` unpacks safely, ``find_parts`` recognises annotation file and
+images, ``prepare`` puts them into the official layout, ``verify`` checks the result.
 """
 
 from .download import download

@@ -1,7 +1,7 @@
-"""An archive -> its files in a folder, or a refusal: nothing may leave the folder or fill the disk.
+"""An archive -> its files in a folder; an archive that would write outside of it or fill the disk is refused.
 
-Names, kinds and sizes of all entries are checked before anything is written. ``zipfile`` and ``tarfile`` (with its
-filter for data) write no more than the sizes that were checked.
+Names, types and sizes of all entries are checked before anything is written. ``zipfile`` and ``tarfile`` (with its
+filter for data) never write more than these sizes.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from tqdm import tqdm
 from ....datasets.annotations.json_files import check_filename
 from ....errors import DataError
 from ....utils.hashing import CHUNK
-from .files import check_space, in_words, one_sentence
+from .files import check_space, format_size, one_sentence
 
-MAX_BYTES = 20 << 30  # unpacked; the published sets stay far below all of these
+MAX_BYTES = 20 << 30  # unpacked; the published sets are far below all of these limits
 MAX_ENTRIES = 200_000  # files and folders
-MAX_RATIO = 100  # unpacked bytes for one byte of the archive, looked at from RATIO_FROM bytes on
+MAX_RATIO = 100  # unpacked bytes for each byte of the archive, checked from RATIO_FROM bytes on
 RATIO_FROM = 64 << 20
 
 _TAR = (b'\x1f\x8b', b'BZh', b'\xfd7zXZ\0')  # gzip, bzip2, xz
@@ -38,7 +38,7 @@ _OTHERS = {  # beginning of a file in lower case -> why it cannot be used, and t
     'with the download button of its page',
     b'<!doctype': 'is a web page and not an archive; open its address in a browser and fetch the file itself',
     b'<html': 'is a web page and not an archive; open its address in a browser and fetch the file itself',
-    b'': 'is no folder, zip, tar or JSON file; pass what the authors of the set publish',
+    b'': 'is not a folder, zip, tar or JSON file; pass the files that the authors of the set publish',
 }
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, struct.error, ValueError)
 
@@ -57,8 +57,8 @@ def unpack(path: Path, target: Path, *, progress: bool = False) -> None:
 
     Raises:
         NoArchive: not zip or tar.
-        DataError: damaged, encrypted, too large, or it holds something that is no file or folder inside ``target``; or
-            a tar where Python has no filter for data.
+        DataError: damaged, encrypted, too large, or an entry is not a file or folder inside ``target``; or a tar where
+            Python has no filter for data.
     """
     kind, hidden = _zip_or_tar(path), None if progress else True
     if kind == 'tar' and not hasattr(tarfile, 'data_filter'):
@@ -92,7 +92,7 @@ def _zip_or_tar(path: Path) -> str:
 
 @contextlib.contextmanager
 def _damage(path: Path) -> Iterator[None]:
-    """Turn the many errors of Python's decoders into one sentence."""
+    """Any error of Python's decoders -> one sentence."""
     try:
         yield
     except DataError:
@@ -107,10 +107,10 @@ def _damage(path: Path) -> Iterator[None]:
 
 
 def _checked_files(path: Path, archive: Union[zipfile.ZipFile, tarfile.TarFile]) -> tuple[list[Any], int]:
-    """The files of an archive, once it is clear that all entries may be unpacked, and their bytes together.
+    """The files of an archive and their total bytes, after all entries were checked.
 
     Raises:
-        DataError: a name that leads out, a link or device, too many entries or bytes.
+        DataError: a name points outside, an entry is a link or device, or there are too many entries or bytes.
     """
     files, total, packed = [], 0, path.stat().st_size
     for count, (member, name, size, is_file, is_folder) in enumerate(_entries(archive), start=1):
@@ -121,7 +121,7 @@ def _checked_files(path: Path, archive: Union[zipfile.ZipFile, tarfile.TarFile])
                 f'archive {path} is refused: its entry {name!r} is a link or a device, and only files and folders are '
                 'unpacked'
             )
-        if size < 0:  # would make room for a bomb
+        if size < 0:  # would lower the total
             raise tarfile.ReadError('a size is negative')
         total += size
         _check_limits(path, count, total, packed)
@@ -148,11 +148,11 @@ def _check_limits(path: Path, count: int, total: int, packed: int) -> None:
     if count > MAX_ENTRIES:
         reason = f'it has {count} or more entries, the limit is {MAX_ENTRIES}'
     elif total > MAX_BYTES:
-        reason = f'it unpacks to {in_words(total)} or more, the limit is {in_words(MAX_BYTES)}'
+        reason = f'it unpacks to {format_size(total)} or more, the limit is {format_size(MAX_BYTES)}'
     elif total > RATIO_FROM and total > MAX_RATIO * packed:
         reason = (
-            f'{in_words(packed)} unpack to {in_words(total)} or more, {total // max(packed, 1)} times as much, the '
-            f'limit is {MAX_RATIO} times'
+            f'{format_size(packed)} unpack to {format_size(total)} or more, {total // max(packed, 1)} times as much, '
+            f'the limit is {MAX_RATIO} times'
         )
     else:
         return
@@ -160,7 +160,7 @@ def _check_limits(path: Path, count: int, total: int, packed: int) -> None:
 
 
 def _check_end(path: Path, archive: tarfile.TarFile, total: int, packed: int) -> None:
-    """A damaged header looks to tarfile like the end, and checksums of compressed files stand behind it."""
+    """Read a tar to its end: tarfile takes a damaged header for the end, and checksums come after it."""
     stream = archive.fileobj
     assert stream is not None
     stream.seek(archive.offset)

@@ -1,4 +1,4 @@
-"""Address, size and hash -> the file, whole and verified, or one sentence. An interrupted download goes on."""
+"""Address, size and hash -> the file, complete and verified. An interrupted download is continued."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tqdm import tqdm
 
 from ....errors import DataError
 from ....utils.hashing import CHUNK, sha256_of
-from .files import in_words, one_sentence
+from .files import format_size, one_sentence
 
-_AGAIN = 'run again to go on from there'
+_AGAIN = 'run again to continue from there'
 _REASONS = {
     401: 'it asks for a password',
     403: 'the server refuses it, perhaps because a quota is used up',
-    404: 'it is no longer there',
+    404: 'it no longer exists',
     416: 'it is another file now',
     429: 'too many downloads at a time',
 }
@@ -29,8 +29,8 @@ _REASONS = {
 def download(url: str, target: Path, *, size: int, sha256: str, timeout: float = 30.0, progress: bool = False) -> Path:
     """Fetch a file of known size and hash. It appears at ``target`` only when both are right.
 
-    What has arrived lies in ``<target>.part``; the next call goes on there if the server can (HTTP Range), else begins
-    anew. A file that is complete is not fetched again.
+    The bytes so far are in ``<target>.part``; the next call continues from there if the server supports it (HTTP
+    Range), else starts again. A complete file is not downloaded again.
 
     Args:
         url: http or https.
@@ -48,7 +48,7 @@ def download(url: str, target: Path, *, size: int, sha256: str, timeout: float =
             or hash; the disk is full.
     """
     if not url.lower().startswith(('http://', 'https://')):
-        raise DataError(f'{url} is no http or https address')
+        raise DataError(f'{url} is not an http or https address')
     part = target.with_name(f'{target.name}.part')
     with one_sentence(target):
         if target.exists():
@@ -63,14 +63,14 @@ def download(url: str, target: Path, *, size: int, sha256: str, timeout: float =
         if digest != sha256.lower():
             part.unlink()
             raise DataError(
-                f'{url} has the SHA-256 {digest}, expected {sha256.lower()}; what came was deleted, run again'
+                f'{url} has the SHA-256 {digest}, expected {sha256.lower()}; the download was deleted, run again'
             )
         os.replace(part, target)
     return target
 
 
 def _fetch(url: str, part: Path, have: int, size: int, timeout: float, progress: bool) -> None:
-    """Append the rest to ``part``, or write it anew where the server does not know ranges."""
+    """Append the rest to ``part``, or write it from the start if the server does not support ranges."""
     with _open(url, have, timeout) as response:
         arrived = have if response.status == 206 else 0
         if arrived and not response.headers.get('Content-Range', '').startswith(f'bytes {have}-'):
@@ -79,8 +79,8 @@ def _fetch(url: str, part: Path, have: int, size: int, timeout: float, progress:
         if announced.isdigit() and arrived + int(announced) != size:  # refused before anything is written
             page = ', a web page' if 'text/html' in response.headers.get('Content-Type', '') else ''
             raise DataError(
-                f'{url} has {arrived + int(announced)} bytes{page}, expected {size} ({in_words(size)}); it is another '
-                'file now'
+                f'{url} has {arrived + int(announced)} bytes{page}, expected {size} ({format_size(size)}); it is '
+                'another file now'
             )
         disable = None if progress else True
         bar = tqdm(total=size, initial=arrived, desc=part.stem, unit='B', unit_scale=True, disable=disable)

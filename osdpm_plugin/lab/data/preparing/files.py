@@ -1,4 +1,4 @@
-"""Sizes in words, faults of the disk in one sentence, and which files belong to a data set."""
+"""Files of a data set: which they are, their sizes as text, and errors of the disk as one sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.
 _CLUTTER = re.compile(r'(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$)|\.preparing\.[^/]*/')
 
 
-def in_words(size: int) -> str:
+def format_size(size: int) -> str:
     """Bytes -> ``'1.5 GiB'``."""
     value = float(size)
     for unit in ('bytes', 'KiB', 'MiB'):
@@ -32,9 +32,9 @@ def is_image(name: str) -> bool:
 
 
 def walk_files(top: Path) -> Iterator[Path]:
-    """All files below a folder in the order of their names; folders behind links are entered once. A file is itself.
+    """All files below a folder, sorted by name; linked folders are entered once. A file gives itself.
 
-    What file managers and runs of `prepare` that were killed leave behind is passed over.
+    Files that file managers or killed runs of `prepare` leave behind are skipped.
     """
     if top.is_file():
         yield top
@@ -47,7 +47,7 @@ def walk_files(top: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def one_sentence(where: Path) -> Iterator[None]:
-    """Turn what the operating system says while ``where`` is written into a `DataError`.
+    """An error of the operating system while ``where`` is written -> a `DataError`.
 
     Raises:
         DataError: disk full, no permission, a name that is too long and the like.
@@ -64,7 +64,7 @@ def one_sentence(where: Path) -> Iterator[None]:
 
 
 def check_space(where: Path, needed: int) -> None:
-    """Refuse early what cannot fit.
+    """Check the free space of a disk.
 
     Raises:
         DataError: less than ``needed`` bytes are free on the disk of the folder ``where``.
@@ -72,6 +72,6 @@ def check_space(where: Path, needed: int) -> None:
     free = shutil.disk_usage(where).free
     if needed > free:
         raise DataError(
-            f'the disk of {where} has {in_words(free)} free and {in_words(needed)} are needed; free space there, or '
-            'choose another folder'
+            f'the disk of {where} has {format_size(free)} free and {format_size(needed)} are needed; free space there, '
+            'or choose another folder'
         )

@@ -1,4 +1,4 @@
-"""Folders of any arrangement -> the annotation file of a set, and the file of each image that it names."""
+"""Files in any folders -> the annotation file of a set, and the file of each image that it names."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .published import PublishedSet
 
 
 def find_annotation(published: PublishedSet, files: Sequence[Path]) -> Optional[Path]:
-    """The annotation file of a set: under its official name, else a JSON file of its layout; None if there is none.
+    """The annotation file of a set: by its official name, else a JSON file in its layout; None if there is none.
 
-    UCM-Captions and Sydney-Captions give the same name to theirs; the number of images tells them apart.
+    UCM-Captions and Sydney-Captions use the same name; they are distinguished by the number of images.
 
     Raises:
-        DataError: several different files qualify, or the only one of the official name is unusable.
+        DataError: several different files fit, or the only file with the official name cannot be used.
     """
     jsons = [path for path in files if path.suffix.lower() == '.json']
     official = [path for path in jsons if path.name.lower() == published.facts.ann_file.lower()]
@@ -40,22 +40,22 @@ def find_annotation(published: PublishedSet, files: Sequence[Path]) -> Optional[
     return found[0] if found else None
 
 
-def find_images(
+def match_images(
     published: PublishedSet, records: Sequence[ImageRecord], files: Sequence[Path], near: Path
 ) -> tuple[dict[str, Path], list[str]]:
-    """The folder that holds most of the images, whatever its name.
+    """Match the images of an annotation file with the folder that holds most of them, whatever its name.
 
-    Where no folder holds half of them under their names (NWPU-Captions without its folders of classes, RSICD sorted
-    into such), files are taken by their last name alone, as far as that is unique.
+    If no folder holds half of them under their names (NWPU-Captions without its class folders, RSICD sorted into class
+    folders), files are matched by their name without folders, if it is unique.
 
     Args:
         published: the set.
         records: what its annotation file names.
-        files: where to look.
-        near: the annotation file; of two folders that hold as many images, the one nearer to it wins.
+        files: all candidates.
+        near: the annotation file; of two folders with equally many images, the one nearer to it is chosen.
 
     Returns:
-        file name of the annotation file -> file, and the names of images beside these that no caption describes.
+        name in the annotation file -> file; and the names of images in the same folders that have no caption.
     """
     by_name: dict[str, list[Path]] = defaultdict(list)
     for path in files:

@@ -1,4 +1,4 @@
-"""Set, folder and what the user downloaded -> the set in its official layout, with a report."""
+"""A published set, a folder and downloaded files -> the set in its official layout, and a report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ....utils.files import atomic_file
 from ....utils.hashing import sha256_of
 from .archives import NoArchive, unpack
 from .files import check_space, one_sentence, walk_files
-from .find_parts import find_annotation, find_images
+from .find_parts import find_annotation, match_images
 from .published import PublishedSet
 from .report import Report
 from .verify import verify
@@ -28,9 +28,9 @@ _MAX_NESTED = 8
 def prepare(published: PublishedSet, root: Path, sources: Sequence[Path] = (), *, progress: bool = False) -> Report:
     """Recognise, unpack, place and verify.
 
-    A set that is complete is left alone. Files that are at the final place already are never changed; what is missing
-    is added. All work is done in a temporary folder ``<root>.preparing.*`` that is removed at the end and after an
-    error or Ctrl-C; files come to their place by renaming, so that each is whole or absent at any moment.
+    A complete set is left alone. Files that are already in the final folder are never changed; missing files are added.
+    All work is done in a temporary folder ``<root>.preparing.*``, which is removed at the end and after an error or
+    Ctrl-C; files are then moved by renaming, so each is complete or absent at any moment.
 
     Args:
         published: the set.
@@ -72,10 +72,10 @@ def prepare(published: PublishedSet, root: Path, sources: Sequence[Path] = (), *
 def _collect(
     published: PublishedSet, root: Path, sources: Sequence[Path], scratch: Path, progress: bool
 ) -> tuple[dict[str, Path], list[str]]:
-    """Unpack until annotation file and images are found, archives in archives too.
+    """Unpack archives, also archives in archives, until annotation file and images are found.
 
     Returns:
-        path below ``root`` -> file, of what is missing there, the annotation file last; names of images left out.
+        path below ``root`` -> file, for all missing files, the annotation file last; names of images left out.
     """
     facts = published.facts
     hints = [hint.lower() for hint in (published.key, facts.image_dir, Path(facts.ann_file).stem)]
@@ -118,7 +118,7 @@ def _look(published: PublishedSet, root: Path, files: Sequence[Path]) -> tuple[d
     """Path below ``root`` -> file of images and annotation file, images left out, and whether all images are there.
 
     Raises:
-        DataError: the sources hold another annotation file than the final place, which decides.
+        DataError: the sources have another annotation file than the final folder.
     """
     facts, placed = published.facts, root / published.facts.ann_file
     found = find_annotation(published, [path for path in files if path != placed])
@@ -126,15 +126,15 @@ def _look(published: PublishedSet, root: Path, files: Sequence[Path]) -> tuple[d
     if annotation is None:
         return {}, [], False
     if found and annotation == placed and root not in found.parents and sha256_of(found) != sha256_of(placed):
-        raise DataError(f'{placed} is there already and differs from {found}; delete the wrong one of the two')
+        raise DataError(f'{placed} already exists and differs from {found}; delete the wrong one of the two')
     records = published.read(annotation, blank_captions='drop')
-    images, extra = find_images(published, records, files, found or placed)
+    images, extra = match_images(published, records, files, found or placed)
     parts = {f'{facts.image_dir}/{name}': path for name, path in images.items()}
     return {**parts, facts.ann_file: annotation}, extra, len(images) == len(records)
 
 
 def _place(files: Mapping[str, Path], root: Path, scratch: Path, progress: bool) -> None:
-    """Bring all files together, then to their place: by one rename where ``root`` is not there yet."""
+    """Collect all files, then move them to their place: by one rename if ``root`` does not exist yet."""
     ready = scratch / 'ready'
     check_space(scratch, sum(path.stat().st_size for path in files.values() if scratch not in path.parents))
     for name, path in tqdm(files.items(), desc='collecting', unit='file', disable=None if progress else True):
@@ -152,7 +152,7 @@ def _place(files: Mapping[str, Path], root: Path, scratch: Path, progress: bool)
 
 
 def _move(source: Path, target: Path) -> None:
-    """Rename, or copy where the two lie on different disks."""
+    """Rename, or copy if the two are on different disks."""
     try:
         source.rename(target)
     except OSError as error:

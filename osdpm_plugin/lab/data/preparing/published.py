@@ -1,4 +1,4 @@
-"""What the preparation knows of each published set beyond its facts: how it is read, and which files to fetch."""
+"""The published sets: their facts, their readers, and the files to download."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class PublishedSet:
         key: name on the command line.
         facts: sizes, layout, source.
         read: reader of its annotation file, see `read_karpathy_json`.
-        blank_captions: ``drop`` where the published file is known to hold blank captions, so that they are no fault.
-        files: what to fetch by hand, in words.
-        downloads: the files among them that a program can fetch.
+        blank_captions: ``drop`` if the published file is known to have blank captions, which then are not an error.
+        files: what to download by hand, in words.
+        downloads: the files among them that a program can download.
     """
 
     key: str
@@ -53,7 +53,7 @@ class PublishedSet:
     downloads: tuple[PublishedFile, ...] = ()
 
     def how_to_get(self, root: Path) -> str:
-        """Page, file names and the command that follows, several lines."""
+        """Web page, file names and the next command, as text of several lines."""
         facts = self.facts
         lines = [
             f'{facts.name} is published at {facts.home}',

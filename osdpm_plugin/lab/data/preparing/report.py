@@ -1,4 +1,4 @@
-"""What was found out about a prepared set, as text and as values for JSON."""
+"""The state of a prepared set, as text and as values for JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ....datasets.annotations.json_files import name_some
 
 @dataclass
 class Report:
-    """State of a set at its final place.
+    """State of a set in its final folder.
 
     Attributes:
         name: of the set, as in the literature.
@@ -20,11 +20,11 @@ class Report:
         captions: number of captions with words.
         splits: split -> number of images.
         blank: images with a blank caption.
-        missing: images that are not there.
+        missing: images that are missing.
         broken: images that cannot be decoded.
-        extra: images that no caption describes; no fault.
-        wrong: what is wrong, one sentence each; empty when the set is complete.
-        notes: what is worth knowing but no fault.
+        extra: images without captions, which is not an error.
+        wrong: one sentence for each error; empty when the set is complete.
+        notes: remarks that are not errors.
         changed: whether this run placed anything.
     """
 
@@ -52,7 +52,7 @@ class Report:
         return dict(asdict(self), complete=self.complete)
 
     def format(self) -> str:
-        """Several lines for people."""
+        """The report as text of several lines."""
         done = 'placed now' if self.changed else 'nothing changed'
         lines = [f'{self.name} in {self.root}: {"complete" if self.complete else "NOT complete"} ({done})']
         if self.ann_sha256 is not None:

@@ -30,7 +30,7 @@ def verify(published: PublishedSet, root: Path, *, progress: bool = False) -> Re
         progress: show a bar.
 
     Raises:
-        DataError: a file is there and cannot be read, for want of permission for example.
+        DataError: a file exists but cannot be read, e.g. because permission is denied.
     """
     facts = published.facts
     ann_file, folder = root / facts.ann_file, root / facts.image_dir
@@ -58,7 +58,7 @@ def verify(published: PublishedSet, root: Path, *, progress: bool = False) -> Re
 
 
 def blank_captions(content: Any) -> list[str]:
-    """File name of each blank caption in an annotation file that its reader accepts."""
+    """For each blank caption of an annotation file the name of its image."""
     if 'images' in content:
         pairs = ((image['filename'], s['raw']) for image in content['images'] for s in image['sentences'])
         return [name for name, text in pairs if not has_word(text)]
@@ -76,7 +76,7 @@ def _compare_captions(published: PublishedSet, records: Sequence[ImageRecord], r
     if report.blank:
         sentence = f'{len(report.blank)} captions are blank, of {name_some(list(dict.fromkeys(report.blank)))}'
         if published.blank_captions == 'drop':
-            report.notes.append(f'{sentence}; the published file has such, and the reader drops them')
+            report.notes.append(f'{sentence}; so it is in the published file, and the reader drops them')
         else:
             report.wrong.append(f'{sentence}; fill them in, or fetch the annotation file again')
     blank, each = Counter(report.blank), published.facts.captions_per_image
@@ -129,12 +129,12 @@ def _look_at_images(facts: Facts, records: Sequence[ImageRecord], folder: Path, 
 
 
 def _edge_of(path: str) -> Optional[int]:
-    """Longer edge of an image, pixels; 0 where Pillow lacks its bands, None where a pixel cannot be read."""
+    """Longer edge of an image, pixels; 0 if Pillow does not support its bands, None if a pixel cannot be read."""
     try:
         check_images([path], 'decode', num_threads=1)
         with Image.open(path) as image:
             return max(image.size)
     except DataError:
         return None
-    except Exception:  # noqa: BLE001, decoders raise many kinds
+    except Exception:  # noqa: BLE001, decoders raise many types
         return 0

@@ -129,5 +129,5 @@ def test_all_alike_and_limits():
     found = find_near_duplicates(np.zeros(5, np.uint64), np.array([0, 0, 1, 1, 1]), 2, max_distance=0)
     assert found.pairs.tolist() == [[1, 6], [6, 3]]
     assert len(set(found.cluster.tolist())) == 1
-    with pytest.raises(ConfigError, match='between 0 and 63'):
+    with pytest.raises(ConfigError, match='max_distance must be a whole number from 0 to 63'):
         find_near_duplicates(np.zeros(1, np.uint64), np.zeros(1, int), 1, max_distance=64)

@@ -142,7 +142,7 @@ def test_damage(tmp_path, suffix, fault):
         (b'7z\xbc\xaf\x27\x1c', 'is a 7z archive; unpack it with `7z x'),
         (b'version https://git-lfs.github.com/spec/v1\n', 'is a pointer of Git LFS'),
         (b'\n<!DOCTYPE html>', 'is a web page'),
-        (b'', 'is no folder, zip, tar or JSON file'),
+        (b'', 'is not a folder, zip, tar or JSON file'),
     ],
 )
 def test_what_is_no_archive(tmp_path, head, sentence):

@@ -73,7 +73,7 @@ def test_whole_file_once(server, tmp_path):
 def test_resumes(server, tmp_path, ranges):
     server.stop_after, server.ranges = 100_000, ranges
     with pytest.raises(
-        DataError, match='(ended|broke off) after 100000 of 300000 bytes.*; run again to go on from there'
+        DataError, match='(ended|broke off) after 100000 of 300000 bytes.*; run again to continue from there'
     ):
         fetch(server, tmp_path / 'a')
     assert not (tmp_path / 'a').exists()
@@ -115,7 +115,7 @@ def test_wrong_hash_and_wrong_size(server, tmp_path):
 
 
 def test_answers_that_are_no_file(server, tmp_path):
-    for path, sentence in (('/404', 'HTTP 404, it is no longer there'), ('/403', 'HTTP 403, the server refuses it')):
+    for path, sentence in (('/404', 'HTTP 404, it no longer exists'), ('/403', 'HTTP 403, the server refuses it')):
         with pytest.raises(DataError, match=sentence) as error:
             fetch(server, tmp_path / 'a', path)
         assert '\n' not in str(error.value)
@@ -131,5 +131,5 @@ def test_nobody_there(tmp_path):
     with pytest.raises(DataError, match='cannot be reached'):
         download('http://127.0.0.1:9/x', tmp_path / 'a', size=1, sha256='0', timeout=1)
     for url in ('file:///etc/passwd', 'ftp://x/y', 'x'):
-        with pytest.raises(DataError, match='no http or https address'):
+        with pytest.raises(DataError, match='not an http or https address'):
             download(url, tmp_path / 'a', size=1, sha256='0')

@@ -212,7 +212,7 @@ def test_what_is_there_is_never_changed(tmp_path, source):
     other = tmp_path / 'other'
     shutil.copytree(source, other)
     (other / 'dataset.json').write_text((source / 'dataset.json').read_text() + ' ')
-    with pytest.raises(DataError, match='is there already and differs from'):
+    with pytest.raises(DataError, match='already exists and differs from'):
         prepare(small(), root, [other])
 
 

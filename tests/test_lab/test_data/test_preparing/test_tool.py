@@ -72,7 +72,7 @@ def test_interrupted(tmp_path, monkeypatch, capsys, archive):
 
     monkeypatch.setattr(sys.modules[prepare.__module__], '_place', stop)
     assert run(monkeypatch, 'rsicd', '--root', tmp_path / 'data', '--from', archive) == 130
-    assert 'run again to go on' in capsys.readouterr().err
+    assert 'run again to continue' in capsys.readouterr().err
 
 
 def test_download(tmp_path, monkeypatch, capsys, archive):

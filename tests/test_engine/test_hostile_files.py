@@ -1,4 +1,4 @@
-"""Files from strangers: whatever way a checkpoint takes into the package, the code that it carries does not run."""
+"""Hostile files: whatever way a checkpoint takes into the package, the code that it carries does not run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Payload:
 
 @pytest.fixture(scope='module')
 def config(tmp_path_factory):
-    return write_config(tmp_path_factory.mktemp('strangers'))
+    return write_config(tmp_path_factory.mktemp('hostile'))
 
 
 @pytest.fixture

@@ -1,29 +1,34 @@
-"""Memory over time -> MB an hour, with an interval."""
+"""The resident memory of this process: its slope over time, and what a call adds to it."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import NamedTuple, Sequence
+from typing import Callable, NamedTuple, Optional, Sequence
 
 import numpy as np
 from scipy import stats
 
 from ...errors import ConfigError, DataError
+from ...utils.checks import check_number
 
 MB = 2**20
 LEAST_SAMPLES = 5
+STATUS = Path('/proc/self/status')
+RESET = Path('/proc/self/clear_refs')
+HIGH_WATER, RESIDENT = 'VmHWM', 'VmRSS'
 
 
 class Slope(NamedTuple):
-    """A straight line's rise.
+    """The slope of a fitted line.
 
     Attributes:
         mb_per_hour: the least-squares slope.
         low: lower end of the interval.
         high: upper end.
         level: the interval's confidence, 0 to 1.
-        samples: how many it was fitted to.
+        samples: number of fitted samples.
     """
 
     mb_per_hour: float
@@ -36,12 +41,12 @@ class Slope(NamedTuple):
 def memory_slope(
     seconds: Sequence[float], megabytes: Sequence[float], *, warmup: float = 0.25, level: float = 0.95
 ) -> Slope:
-    """Fit a line behind the warm-up, in which allocators, caches and workers fill.
+    """Fit a line to the samples after the warm-up, in which allocators, caches and workers fill.
 
-    Memory moves in plateaus, so that neighbouring residuals resemble each other and the textbook interval is too
-    narrow. Its variance is multiplied by (1 + r) / (1 - r), where r is the lag-one autocorrelation of the residuals
-    (0 where it is negative), with as many degrees of freedom fewer: the usual first-order correction for n samples
-    that are worth n (1 - r) / (1 + r).
+    Memory changes in plateaus, so neighbouring residuals are correlated and the textbook interval is too narrow. Its
+    variance is multiplied by (1 + r) / (1 - r), where r is the lag-one autocorrelation of the residuals (0 if it is
+    negative), and the degrees of freedom are reduced accordingly: the usual first-order correction, by which n samples
+    count as n (1 - r) / (1 + r).
 
     Args:
         seconds: (n,) times, ascending.
@@ -50,17 +55,17 @@ def memory_slope(
         level: confidence of the interval.
 
     Raises:
-        DataError: fewer than five samples remain, or they are of one moment.
+        DataError: fewer than five samples remain, or all have the same time.
         ConfigError: ``warmup`` or ``level`` is out of range.
     """
-    if not 0 <= warmup < 1 or not 0 < level < 1:
-        raise ConfigError(f'warmup must lie in [0, 1) and level in (0, 1), got warmup={warmup}, level={level}')
+    check_number('', 'warmup', warmup, least=0, below=1)
+    check_number('', 'level', level, above=0, below=1)
     hours, memory = np.asarray(seconds, np.float64) / 3600, np.asarray(megabytes, np.float64)
     kept = hours >= hours[0] + warmup * (hours[-1] - hours[0]) if len(hours) else np.zeros(0, bool)
     hours, memory = hours[kept], memory[kept]
     if len(hours) < LEAST_SAMPLES or np.ptp(hours) == 0:
         raise DataError(
-            f'{len(hours)} samples of memory remain behind the warm-up, and a slope takes at least {LEAST_SAMPLES} '
+            f'{len(hours)} samples of memory remain after the warm-up, and a slope needs at least {LEAST_SAMPLES} '
             'of different times; run for longer'
         )
     centred = hours - hours.mean()
@@ -77,7 +82,7 @@ def memory_slope(
 
 
 def resident_memory() -> tuple[float, float]:
-    """MB resident of this process, and of its child processes together (pages that they share count in each).
+    """Resident MB of this process, and of its child processes together (shared pages count in each).
 
     Raises:
         ConfigError: the system has no /proc.
@@ -88,8 +93,37 @@ def resident_memory() -> tuple[float, float]:
     return own, sum(_resident(pid) or 0.0 for pid in _descendants(os.getpid()))
 
 
-def _resident(pid: int) -> float | None:
-    """MB; None where the process is gone."""
+def added_memory(call: Callable[[], object]) -> Optional[int]:
+    """The peak of resident bytes during a call, minus the resident bytes before it.
+
+    Linux's peak value is first reset to the current value, because it would include memory that was freed long ago.
+
+    Returns:
+        None if the system has no such value, or does not let a process reset it; the call is made in any case.
+    """
+    try:
+        RESET.write_text('5')  # Linux: "reset the peak resident set size to the current value"
+        before = _status_bytes(RESIDENT)
+    except OSError:
+        before = None
+    call()
+    return None if before is None else _status_bytes(HIGH_WATER) - before
+
+
+def _status_bytes(name: str) -> int:
+    """A value of ``/proc/self/status``.
+
+    Raises:
+        OSError: there is none.
+    """
+    found = re.search(rf'^{name}:\s+(\d+) kB$', STATUS.read_text(), re.MULTILINE)
+    if found is None:
+        raise OSError(f'{STATUS} has no {name}')
+    return int(found[1]) * 1024
+
+
+def _resident(pid: int) -> Optional[float]:
+    """MB; None if the process has ended."""
     try:
         pages = int(Path('/proc', str(pid), 'statm').read_text().split()[1])
     except OSError:
@@ -98,7 +132,7 @@ def _resident(pid: int) -> float | None:
 
 
 def _descendants(pid: int) -> list[int]:
-    """Child processes and theirs; those that end meanwhile are left out."""
+    """Child processes and their children; those that end meanwhile are left out."""
     found: list[int] = []
     for listing in Path('/proc', str(pid), 'task').glob('*/children'):
         try:

@@ -1,4 +1,4 @@
-"""The slope of memory over time, against closed forms and by simulation."""
+"""The slope of memory over time, against closed forms and by simulation; what a call adds, by known allocations."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import pytest
 from scipy import stats
 
 from osdpm_plugin.errors import ConfigError, DataError
-from osdpm_plugin.lab.benchmarks.memory_slope import memory_slope, resident_memory
+from osdpm_plugin.lab.benchmarks import memory
+from osdpm_plugin.lab.benchmarks.memory import added_memory, memory_slope, resident_memory
 from tests.helpers.short_runs import load_tool, write_config
+
+MB = 2**20
 
 
 def test_a_line_is_found_exactly():
@@ -59,7 +62,7 @@ def test_too_few_samples(seconds):
 
 
 def test_bad_arguments():
-    with pytest.raises(ConfigError, match='warmup must lie'):
+    with pytest.raises(ConfigError, match='warmup must be a number of at least 0 and below 1'):
         memory_slope(range(9), range(9), warmup=1.0)
 
 
@@ -97,5 +100,30 @@ def test_the_tool_writes_samples_and_slopes(tmp_path, monkeypatch, capsys):
 
 def test_bad_minutes(monkeypatch):
     monkeypatch.setattr('sys.argv', ['soak.py', 'x.py', '--minutes', '0'])
-    with pytest.raises(ConfigError, match='--minutes must be positive'):
+    with pytest.raises(ConfigError, match='--minutes must be a number above 0, got 0.0'):
         load_tool('soak').main()
+
+
+def test_a_planted_allocation_is_found_whatever_was_freed_before():
+    """256 MB that are freed before the call hide 96 MB in the high-water mark of the process."""
+    np.ones(256 * MB, np.uint8)
+    assert added_memory(lambda: np.ones(96 * MB, np.uint8)) == pytest.approx(96 * MB, abs=8 * MB)
+    assert added_memory(lambda: None) < 8 * MB
+
+
+def test_what_is_kept_counts_once():
+    kept = []
+    found = added_memory(lambda: kept.append(np.ones(64 * MB, np.uint8)))
+    assert found == pytest.approx(64 * MB, abs=8 * MB)
+    assert added_memory(lambda: None) < 8 * MB
+
+
+@pytest.mark.parametrize('name', ['RESET', 'STATUS'])
+def test_a_system_that_does_not_say(monkeypatch, tmp_path, name):
+    called = []
+    monkeypatch.setattr(memory, name, tmp_path / 'no' / 'such')
+    assert added_memory(lambda: called.append(1)) is None and called == [1]
+    (tmp_path / 'empty').write_text('')
+    monkeypatch.setattr(memory, 'RESET', tmp_path / 'empty')
+    monkeypatch.setattr(memory, 'STATUS', tmp_path / 'empty')
+    assert added_memory(lambda: called.append(2)) is None
