@@ -28,7 +28,12 @@ best=$(best_checkpoint)
 if [ -f "$finished" ] && [ -n "$best" ]; then
     echo "training: $best is finished and reused; remove $work_dir to train again"
 else
-    "$ENV_PYTHON" -u tools/train.py "$config" --work-dir "$work_dir" --resume # where a run was interrupted
+    resume=()
+    if compgen -G "$work_dir/last_checkpoint" >/dev/null || compgen -G "$work_dir/epoch_*.pth" >/dev/null; then
+        echo "training: continues from $(cat "$work_dir/last_checkpoint" 2>/dev/null || echo 'its newest checkpoint')"
+        resume=(--resume)
+    fi
+    "$ENV_PYTHON" -u tools/train.py "$config" --work-dir "$work_dir" ${resume[@]+"${resume[@]}"}
     best=$(best_checkpoint)
     if [ -z "$best" ]; then
         echo "training ended without a best_*.pth in $work_dir; its log says why" >&2

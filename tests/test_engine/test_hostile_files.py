@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import shutil
 import sys
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def evil(tmp_path):
 def assert_refused(outcome, evil):
     path, proof = evil
     assert outcome.code == 2 and 'Traceback' not in outcome.err, outcome.err
-    assert 'run code' in outcome.err.splitlines()[-1] and str(path) in outcome.err.splitlines()[-1]
+    assert 'run code' in outcome.err.splitlines()[-1] and path.name in outcome.err.splitlines()[-1]
     assert not proof.exists()
 
 
@@ -69,6 +70,7 @@ def test_no_way_in_runs_it(config, evil, tmp_path, way):
     if way == 'resume':
         arguments += ['--resume', path]
     elif way == 'newest':
+        shutil.copy(path, run)
         (run / 'last_checkpoint').write_text(str(path))
         arguments += ['--resume']
     elif way == 'load_from':

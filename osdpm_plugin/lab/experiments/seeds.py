@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from ...engine.latest_checkpoint import latest_checkpoint
+from ...engine.latest_checkpoint import latest_checkpoint, numbered_checkpoints
 from ...errors import ConfigError, DataError, OSDPMError
 from ...launch import add_common_arguments, load_config
 from ...launch.selection import check_selection, save_best_of
@@ -145,9 +145,11 @@ def _steps(job: Job, tools: Path) -> Iterator[Command]:
     options = ['--cfg-options', *job.options, f'randomness.seed={job.seed}']
     common = ['--work-dir', str(job.folder), *options]
     if state.get('stage') != 'trained':
+        begun = (job.folder / 'last_checkpoint').is_file() or numbered_checkpoints(job.folder)
+        resume = ['--resume'] if begun else []
         _write_state(job, 'training', seconds)
         start = time.monotonic()
-        yield Command([str(tools / 'train.py'), job.config, '--resume', *common], job.folder / 'train.log')
+        yield Command([str(tools / 'train.py'), job.config, *resume, *common], job.folder / 'train.log')
         seconds += time.monotonic() - start
         _write_state(job, 'trained', seconds)
     yield Command([str(tools / 'test.py'), job.config, str(chosen_checkpoint(job)), *common], job.folder / 'test.log')
