@@ -78,7 +78,7 @@ def test_page_with_evaluation(work_dir, tmp_path, monkeypatch, capsys):
         (['none'], 'work dir none does not exist'),
         (['.', '--out', 'page.pdf'], "--out='page.pdf' must name an .html file"),
         (['{runs}', '--config', 'a.py'], '--config, --checkpoint and --cfg-options belong to --evaluate'),
-        (['{runs}', '--evaluate', '--heatmaps', '-1'], 'heatmaps must be an int of at least 0, got -1'),
+        (['{runs}', '--evaluate', '--heatmaps', '-1'], 'heatmaps must be a whole number of at least 0, got -1'),
         (['{runs}', '{more}', '--evaluate', '--checkpoint', 'a.pth'], 'belong to one experiment'),
         (['{more}', '--evaluate'], 'holds no checkpoint'),
         (['{runs}', '--audit-json', 'none.json'], 'audit none.json cannot be read'),

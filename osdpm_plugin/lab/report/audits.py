@@ -49,12 +49,8 @@ def audit_section(
     return Section('audit', 'Data audit', tuple(blocks))
 
 
-def audit_blocks(report: dict[str, Any], name: str) -> list[Block]:
-    """The dict of an audit as blocks.
-
-    Args:
-        report: ``Audit.report``, or what ``--json`` wrote.
-        name: where it comes from.
+def audit_blocks(report: Any, name: str) -> list[Block]:
+    """``Audit.report``, or what ``--json`` wrote, as blocks; ``name`` says where it comes from.
 
     Raises:
         DataError: it is no audit.
@@ -66,14 +62,11 @@ def audit_blocks(report: dict[str, Any], name: str) -> list[Block]:
     return [Text(f'Of {name}.'), *_blocks(text)]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Any:
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        return json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
         raise DataError(f'audit {path} cannot be read: {error}; write it by tools/audit_dataset.py --json') from error
-    if not isinstance(content, dict):
-        raise DataError(f'{path} is no audit of data sets; write it by tools/audit_dataset.py --json')
-    return content
 
 
 def _blocks(markdown: str) -> Iterator[Block]:
