@@ -83,13 +83,7 @@ def spaces_of(
 def draw_embeddings(
     spaces: Sequence[Space], labels: Sequence[Optional[str]], *, title: str, most_classes: int = 12
 ) -> Figure:
-    """Draw one panel for each model.
-
-    Args:
-        spaces: of the same images.
-        labels: N classes, or None.
-        title: first line.
-        most_classes: classes with a colour of their own, the most frequent ones.
+    """Draw one panel for each model; the ``most_classes`` most frequent of the N labels have a colour of their own.
 
     Returns:
         Figure of `WIDTH` pixels; its height follows from its content.

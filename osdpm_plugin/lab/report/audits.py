@@ -15,11 +15,7 @@ from .work_dirs import Experiment
 
 
 def audit_section(
-    experiments: Sequence[Experiment],
-    *,
-    files: Sequence[Path] = (),
-    sets: Sequence[str] = (),
-    with_images: bool = False,
+    experiments: Sequence[Experiment], *, files: Sequence[Path], sets: Sequence[str], with_images: bool
 ) -> Section:
     """Audits of the work dirs (``audit*.json``), of files, and of sets that are audited now.
 
