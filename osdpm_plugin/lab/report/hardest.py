@@ -69,7 +69,7 @@ def misses_of(files: Sequence[QueryHits]) -> tuple[Misses, Misses]:
     """Image to text, and text to image, of the seeds of one experiment on the same queries; at least one."""
 
     def way(ids: np.ndarray, hits: np.ndarray) -> Misses:  # hits: (S, Q, K)
-        return Misses(ids, hits.mean(axis=0, dtype=np.float64), (hits[:, :, -1] <= 0).all(axis=0))
+        return Misses(ids, hits.mean(axis=0, dtype=np.float64), np.asarray((hits[:, :, -1] <= 0).all(axis=0)))
 
     i2t, t2i = np.stack([one.i2t_hits for one in files]), np.stack([one.t2i_hits for one in files])
     return way(files[0].image_ids, i2t), way(files[0].caption_ids, t2i)

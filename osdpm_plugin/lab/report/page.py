@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -83,7 +83,7 @@ def build_report(
 
 def render_report(report: Report) -> str:
     """HTML text. Equal reports give equal texts."""
-    blanks = dict(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    blanks: Any = dict(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     environment = Environment(
         loader=FileSystemLoader(str(TEMPLATES)), autoescape=True, undefined=StrictUndefined, **blanks
     )
