@@ -1,4 +1,4 @@
-"""Two functions -> seconds of each in turns, and the ratio of each pair, in which changes of the load cancel."""
+"""Functions -> seconds of each in turns, and the ratio of each pair, in which changes of the load cancel."""
 
 from __future__ import annotations
 

@@ -36,12 +36,9 @@ def audit_section(
         report = audit(read_sets(sets), with_images=with_images, progress=False).report
         blocks += audit_blocks(report, ', '.join(sets))
     if not blocks:
-        blocks = [
-            Missing(
-                'The work dirs hold no audit*.json, so repeated captions and images of the data are not known.',
-                command('tools/audit_dataset.py', 'TYPE:ROOT', '--json', experiments[0].folder / 'audit.json'),
-            )
-        ]
+        text = 'The work dirs hold no audit*.json, so repeated captions and images of the data are not known.'
+        make = command('tools/audit_dataset.py', 'TYPE:ROOT', '--json', experiments[0].folder / 'audit.json')
+        blocks = [Missing(text, make)]
     return Section('audit', 'Data audit', tuple(blocks))
 
 

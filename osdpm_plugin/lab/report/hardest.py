@@ -12,8 +12,8 @@ from ...evaluation.embedded_split import EmbeddedSplit
 from ...visualization.answers import Query, Retrieval, retrieve
 from ...visualization.images import ImageReader
 from ..experiments.queries import QueryHits, read_queries
-from .blocks import Block, Card, Cards, Details, Heading, Missing, Section, Table, Text, command, count
-from .pictures import embed_array
+from .blocks import Block, Card, Cards, Details, Heading, Missing, Section, Table, Text, count
+from .pictures import embed_array, evaluate_command
 from .work_dirs import Experiment
 
 THUMBNAIL = 200  # pixels, the wider edge
@@ -55,13 +55,11 @@ def hardest_section(experiments: Sequence[Experiment], evaluated: Sequence[Block
         blocks.append(Table(caption, head, tuple(rows), texts=3))
     blocks += kept
     if not evaluated:
-        blocks.append(
-            Missing(
-                'Work dirs keep hits by id, no ranks and no texts; captions and images of the hardest queries are '
-                'shown once the split has been embedded again.',
-                command('tools/report.py', experiments[0].folder, '--evaluate', '--out', 'report.html'),
-            )
+        text = (
+            'Work dirs keep hits by id, no ranks and no texts; captions and images of the hardest queries are shown '
+            'once the split has been embedded again.'
         )
+        blocks.append(Missing(text, evaluate_command(experiments)))
     return Section('hardest', 'Hardest queries', tuple(blocks))
 
 

@@ -35,14 +35,14 @@ def picture_section(experiments: Sequence[Experiment], drawn: Sequence[Block] = 
     """Pictures that were drawn for the page, and those that lie in work dirs."""
     blocks = [*drawn, *(block for one in experiments for block in _found(one))]
     if not blocks:
-        blocks.append(
-            Missing(
-                'There are no pictures in the work dirs; a gallery and heat maps can be drawn from the best '
-                'checkpoint.',
-                command('tools/report.py', experiments[0].folder, '--evaluate', '--out', 'report.html'),
-            )
-        )
+        text = 'There are no pictures in the work dirs; a gallery and heat maps can be drawn from the best checkpoint.'
+        blocks.append(Missing(text, evaluate_command(experiments)))
     return Section('pictures', 'Galleries and heat maps', tuple(blocks))
+
+
+def evaluate_command(experiments: Sequence[Experiment]) -> str:
+    """The command that runs a model of the first experiment for the page."""
+    return command('tools/report.py', experiments[0].folder, '--evaluate', '--out', 'report.html')
 
 
 def embed_picture(image: Image.Image, *, alt: str, caption: str = '', widest: int = WIDEST) -> Picture:
