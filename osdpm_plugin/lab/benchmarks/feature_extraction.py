@@ -55,7 +55,7 @@ def one_by_one(
 
 
 def our_encoder(cfg: Config, precision: str, device: str) -> Encoder:
-    """Of the config with its image tower in ``precision``, which is one key of a config."""
+    """The encoder of a config whose image tower is in ``precision``, one key of a config."""
     cfg = Config(cfg.to_dict())
     cfg.model.image_tower.precision = precision
     return Encoder(training_model(cfg, device).eval(), cfg)

@@ -33,7 +33,9 @@ class Slope(NamedTuple):
 def memory_slope(
     seconds: Sequence[float], megabytes: Sequence[float], *, warmup: float = 0.25, level: float = 0.95
 ) -> Slope:
-    """Fit a line to samples after the warm-up, the share of their time in which allocators, caches and workers fill.
+    """Fit a line to the samples, in the order of their times, after the warm-up.
+
+    The warm-up is the share of the time span in which allocators, caches and workers fill.
 
     Memory changes in plateaus, so neighbouring residuals are correlated and the textbook interval is too narrow. Its
     variance is multiplied by (1 + r) / (1 - r), where r is the lag-one autocorrelation of the residuals (0 if it is

@@ -82,7 +82,7 @@ def compare_start_up(cfg: Config, folder: Path, *, root: Path, repeats: int) -> 
         what='start-up to the first step',
         ours='tools/train.py',
         theirs='bare mmengine script',
-        pairs=Pairs(*zip(*seconds)),
+        pairs=Pairs(tuple(a for a, _ in seconds), tuple(b for _, b in seconds)),
         goal=GOAL,
         details=dict(slowest_imports=imports),
     )

@@ -65,8 +65,8 @@ def curve_section(experiments: Sequence[Experiment]) -> Section:
     for one in experiments:
         lacking = [run for run in one.runs if run.curves is None]
         if lacking:
-            names = ', '.join(run.label for run in lacking)
-            text = f'{one.name}: no */vis_data/scalars.json of {names}, so there are no curves.'
+            labels = ', '.join(run.label for run in lacking)
+            text = f'{one.name}: no */vis_data/scalars.json of {labels}, so there are no curves.'
             make = command('tools/train.py', lacking[0].config or 'CONFIG', '--work-dir', lacking[0].folder)
             blocks.append(Missing(text, make))
     return Section('training', 'Training', tuple(blocks))
