@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..evaluation import ranks_from_embeddings, recall_at, score_matrix
+from ..evaluation import QueryRanks, ranks_from_embeddings, recall_at, score_matrix
 from ..evaluation.embedded_split import EmbeddedSplit
 from ..utils.checks import check_int
 
@@ -20,13 +20,8 @@ RECALL_AT = (1, 5, 10)
 
 
 class Answer(NamedTuple):
-    """One answer to a query.
-
-    Attributes:
-        item: position of the answer in the split, of an image or a caption.
-        rank: from 1.
-        score: dot product of the embeddings.
-        right: it belongs to the query, by id.
+    """One answer: an image or caption by its position in the split, its rank from 1, the dot product of the embeddings,
+    and whether it belongs to the query, by id.
     """
 
     item: int
@@ -100,41 +95,28 @@ def retrieve(
     for key, value, least in (('queries', queries, 1), ('topk', topk, 1), ('seed', seed, 0)):
         check_int('', key, value, least=least)
     images, texts = torch.from_numpy(split.image_embed), torch.from_numpy(split.text_embed)
-    ranks = ranks_from_embeddings(
-        images, texts, split.image_ids, split.caption_image_ids, caption_ids=split.caption_ids
-    )  # checks ids and embeddings too
+    ids = split.image_ids, split.caption_image_ids
+    ranks = ranks_from_embeddings(images, texts, *ids, caption_ids=split.caption_ids)  # checks ids and embeddings too
     scores = score_matrix(images, texts).numpy()  # (N, M)
     right = split.image_ids[:, None] == split.caption_image_ids  # (N, M)
-    ways = []
-    for number, (way, score, own, query_ids, answer_ids) in enumerate(
-        (
-            (ranks.t2i, scores.T, right.T, split.caption_ids, split.image_ids),
-            (ranks.i2t, scores, right, split.image_ids, split.caption_ids),
-        )
-    ):
-        order = rank_order(score, answer_ids)
-        first = np.take_along_axis(own, order, axis=1).argmax(axis=1) + 1  # (Q,) rank of the first right answer
+
+    def chosen(number: int, way: QueryRanks, scores: np.ndarray, right: np.ndarray, *ids: np.ndarray) -> Retrieval:
+        query_ids, answer_ids = ids
+        order = rank_order(scores, answer_ids)
+        first = np.take_along_axis(right, order, axis=1).argmax(axis=1) + 1  # (Q,) rank of the first right answer
         by_id = np.argsort(query_ids, kind='stable')
         candidates = by_id[first[by_id] > 1] if only_misses else by_id
-        chosen = np.random.default_rng((seed, number)).permutation(candidates)[:queries]
-        ways.append(
-            Retrieval(
-                queries=tuple(_query(int(q), int(first[q]), order[q, :topk], score[q], own[q]) for q in chosen),
-                drawn_from=len(candidates),
-                total=len(query_ids),
-                recall={k: recall_at(way, k) for k in RECALL_AT},
-            )
-        )
-    return Retrievals(t2i=ways[0], i2t=ways[1], only_misses=only_misses, seed=seed)
+        drawn = np.random.default_rng((seed, number)).permutation(candidates)[:queries]
+        found = tuple(_query(int(q), int(first[q]), order[q, :topk], scores[q], right[q]) for q in drawn)
+        return Retrieval(found, len(candidates), len(query_ids), {k: recall_at(way, k) for k in RECALL_AT})
+
+    t2i = chosen(0, ranks.t2i, scores.T, right.T, split.caption_ids, split.image_ids)
+    i2t = chosen(1, ranks.i2t, scores, right, split.image_ids, split.caption_ids)
+    return Retrievals(t2i, i2t, only_misses, seed)
 
 
 def rank_order(scores: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Positions (Q, C) of the candidates of each query, best first; of equal scores the lower id first.
-
-    Args:
-        scores: (Q, C), more is better, finite.
-        ids: (C,) ints, unique.
-    """
+    """Finite scores (Q, C), unique ids (C,) -> positions (Q, C), best first; of equal scores the lower id first."""
     by_id = np.argsort(ids, kind='stable')
     return by_id[np.argsort(-scores[:, by_id], axis=1, kind='stable')]
 

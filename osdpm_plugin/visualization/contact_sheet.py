@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ..errors import ConfigError
 from ..utils.checks import check_int
 from .images import ImageReader, read_image, tile_of
-from .page import INK, TILE, Page, wrap
+from .page import TILE, Page
 
 WIDTH = 1600  # pixels, all measures here
 GAP = 10
@@ -20,12 +20,7 @@ MOST_LINES = 5  # of a caption
 
 
 class Example(NamedTuple):
-    """An image and one of its captions.
-
-    Attributes:
-        path: file of the image.
-        caption: text.
-    """
+    """An image file and one of its captions."""
 
     path: str
     caption: str
@@ -57,10 +52,10 @@ def pick_examples(dataset: Any, number: int, *, seed: int = 0) -> list[Example]:
 def draw_contact_sheet(
     examples: Sequence[Example], *, columns: int = 6, captions: bool = False, read: ImageReader = read_image
 ) -> Figure:
-    """Draw a grid, row by row.
+    """Draw at least one example in a grid, row by row.
 
     Args:
-        examples: at least one.
+        examples: images, each with a caption.
         columns: images in a row.
         captions: write the caption below each image.
         read: path -> (H, W, 3) uint8 RGB.
@@ -83,7 +78,7 @@ def draw_contact_sheet(
             x = margin + i * (size + GAP)
             page.image(x, y, tile_of(read(example.path), size, ground=TILE))
             if captions:
-                lines = wrap(example.caption, width=size - 4, size=FONT, most=MOST_LINES)
-                below = max(below, 5 + page.lines(x + 2, y + size + 5, lines, size=FONT, color=INK))
+                room: Any = dict(width=size - 4, size=FONT, most=MOST_LINES)
+                below = max(below, 5 + page.paragraph(x + 2, y + size + 5, example.caption, **room))
         y += size + below + GAP
     return page.figure(y - GAP + margin)

@@ -16,7 +16,6 @@ from typing import NamedTuple, Optional
 
 import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
@@ -25,7 +24,7 @@ from ..evaluation.embedded_split import EmbeddedSplit
 from ..utils.checks import check_int
 from .embedding_figures import ClusterFigures, cluster_figures
 from .embedding_layout import align, first_captions, tsne
-from .page import DPI, GREY, INK, LINE_HEIGHT, RULE, Page, font_of, pixels_of, text_width, wrap
+from .page import GREY, INK, LINE_HEIGHT, RULE, Page, blank, font_of, pixels_of, text_width, wrap
 
 WIDTH = 1600  # pixels, all measures here
 MARGIN = 32
@@ -39,14 +38,7 @@ ALONE = 0.06  # margin around the points, as a share of their extent
 
 
 class Space(NamedTuple):
-    """The space of one model.
-
-    Attributes:
-        name: of the model.
-        image_points: (N, 2).
-        caption_points: (N, 2), of the first caption of each image.
-        figures: of the whole space, in D dimensions.
-    """
+    """The space of one model: (N, 2) points of images and of their first captions, figures of the whole space."""
 
     name: str
     image_points: np.ndarray
@@ -74,11 +66,8 @@ def spaces_of(
     """
     first = splits[0][1]
     for name, split in splits[1:]:
-        if not (
-            np.array_equal(split.image_ids, first.image_ids)
-            and np.array_equal(split.caption_ids, first.caption_ids)
-            and split.captions == first.captions
-        ):
+        same = all(np.array_equal(getattr(split, key), getattr(first, key)) for key in ('image_ids', 'caption_ids'))
+        if not same or split.captions != first.captions:
             raise ConfigError(
                 f'{name} embeds other images or captions than {splits[0][0]}; name configs of the same data and split'
             )
@@ -94,13 +83,7 @@ def spaces_of(
 def draw_embeddings(
     spaces: Sequence[Space], labels: Sequence[Optional[str]], *, title: str, most_classes: int = 12
 ) -> Figure:
-    """Draw one panel for each model.
-
-    Args:
-        spaces: of the same images.
-        labels: N classes, or None.
-        title: first line.
-        most_classes: classes with a colour of their own, the most frequent ones.
+    """Draw one panel for each model; the ``most_classes`` most frequent of the N labels have a colour of their own.
 
     Returns:
         Figure of `WIDTH` pixels; its height follows from its content.
@@ -113,12 +96,12 @@ def draw_embeddings(
     shown = sorted(counts, key=lambda label: (-counts[label], label))[:most_classes]
     page = Page(WIDTH)
     y, inner = MARGIN - 6, WIDTH - 2 * MARGIN
-    y += page.lines(MARGIN, y, wrap(title, width=inner, size=TITLE, bold=True, most=2), size=TITLE, bold=True)
+    y += page.paragraph(MARGIN, y, title, width=inner, size=TITLE, bold=True, most=2)
     note = (
         f'Disc: image, cross: its first caption, number: class at the median of its images. Each t-SNE is of its own, '
         f'turned onto the first; figures are of the embeddings, k = {spaces[0].figures.neighbours}.'
     )
-    y += page.lines(MARGIN, y, wrap(note, width=inner, size=SMALL), size=SMALL, color=GREY) + 14
+    y += page.paragraph(MARGIN, y, note, width=inner, size=SMALL, color=GREY) + 14
     columns = min(PANELS, len(spaces))
     size = min(WIDEST, (inner - (columns - 1) * GAP) // columns)
     extent = (1 + ALONE) * max(np.abs([s.image_points, s.caption_points]).max() for s in spaces)
@@ -126,13 +109,11 @@ def draw_embeddings(
         heights = []
         for i, space in enumerate(spaces[start : start + columns]):
             x = MARGIN + i * (size + GAP)
-            below = y + page.lines(
-                x, y, wrap(space.name, width=size, size=BODY, bold=True, most=1), size=BODY, bold=True
-            )
+            below = y + page.paragraph(x, y, space.name, width=size, size=BODY, bold=True, most=1)
             page.image(x, below + 4, _scatter(space, labels, shown, extent, size))
             below += size + 10
             for line in sentences_of(space.figures):
-                below += page.lines(x, below, wrap(line, width=size, size=SMALL), size=SMALL)
+                below += page.paragraph(x, below, line, width=size, size=SMALL)
             heights.append(below - y)
         y += max(heights) + 18
     return page.figure(_legend(page, y, shown, counts, len(labels)) + MARGIN // 2)
@@ -152,18 +133,10 @@ def _scatter(
     space: Space, labels: Sequence[Optional[str]], shown: Sequence[str], extent: float, size: int
 ) -> np.ndarray:
     """A panel (size, size, 3) uint8; classes without a colour of their own are drawn below the others."""
-    figure = Figure(figsize=(size / DPI, size / DPI), dpi=DPI, facecolor='white')
-    FigureCanvasAgg(figure)
-    inset = 1 / size  # room for the frame
-    axes = figure.add_axes(
-        (inset, inset, 1 - 2 * inset, 1 - 2 * inset),
-        xlim=(-extent, extent),
-        ylim=(-extent, extent),
-        xticks=(),
-        yticks=(),
-    )
-    for spine in axes.spines.values():
-        spine.set_color(RULE)
+    figure = blank(size, size)
+    inset, limits = 1 / size, (-extent, extent)  # room for the frame
+    axes = figure.add_axes((inset, inset, 1 - 2 * inset, 1 - 2 * inset), xlim=limits, ylim=limits, xticks=(), yticks=())
+    axes.spines[:].set_color(RULE)
     label = np.array([shown.index(name) if name in shown else -1 for name in labels])
     for index in (-1, *range(len(shown))):
         own = label == index

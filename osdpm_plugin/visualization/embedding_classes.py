@@ -7,7 +7,7 @@ import json
 import re
 from collections import defaultdict
 from pathlib import Path, PurePath
-from typing import Any, Iterable, Optional
+from typing import Optional
 
 from ..datasets.lexicon import Lexicon
 from ..errors import ConfigError, DataError
@@ -67,23 +67,17 @@ def read_classes(path: str) -> dict[str, str]:
         ) from error
     if path.lower().endswith('.json'):
         try:
-            table = json.loads(text, object_pairs_hook=lambda pairs: _one_class_each(pairs, path))
-        except DataError:
-            raise
+            rows = json.loads(text, object_pairs_hook=tuple)
         except ValueError as error:
             raise DataError(f'--classes {path} is not JSON ({error}); correct it at that place') from error
-        if not isinstance(table, dict) or not all(isinstance(name, str) and name for name in table.values()):
+        if not isinstance(rows, tuple) or not all(isinstance(label, str) and label for _, label in rows):
             raise DataError(f'--classes {path} must hold one object of file names with their class')
-        return table
-    rows = [row for row in csv.reader(text.splitlines()) if row]
-    bad = next((i for i, row in enumerate(rows, start=1) if len(row) != 2 or not row[1].strip()), None)
-    if bad is not None:
-        raise DataError(f'--classes {path}: row {bad} is not a file name and a class; write airport_1.jpg,airport')
-    return _one_class_each(((name.strip(), label.strip()) for name, label in rows), path)
-
-
-def _one_class_each(rows: Iterable[tuple[str, Any]], path: str) -> dict[str, Any]:
-    table: dict[str, Any] = {}
+    else:
+        rows = tuple([cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row)
+        bad = next((i for i, row in enumerate(rows, start=1) if len(row) != 2 or not row[1]), None)
+        if bad is not None:
+            raise DataError(f'--classes {path}: row {bad} is not a file name and a class; write airport_1.jpg,airport')
+    table: dict[str, str] = {}
     for name, label in rows:
         name = PurePath(*_parts(name)).as_posix()
         if table.setdefault(name, label) != label:
@@ -127,8 +121,5 @@ def _objects(split: EmbeddedSplit, lexicon: Lexicon) -> Labels:
     captions = defaultdict(list)
     for owner, text in zip(split.caption_image_ids.tolist(), split.captions):
         captions[owner].append(text)
-    labels: list[Optional[str]] = []
-    for image_id in split.image_ids.tolist():
-        counts = lexicon.count(captions[image_id])
-        labels.append(lexicon.categories[counts.argmax()] if counts.any() else None)
-    return tuple(labels)
+    counts = [lexicon.count(captions[image_id]) for image_id in split.image_ids.tolist()]
+    return tuple(lexicon.categories[count.argmax()] if count.any() else None for count in counts)

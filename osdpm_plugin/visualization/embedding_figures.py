@@ -48,12 +48,9 @@ class ClusterFigures(NamedTuple):
 
 
 def cluster_figures(split: EmbeddedSplit, labels: Sequence[Optional[str]], *, neighbours: int = 10) -> ClusterFigures:
-    """The figures of one split.
+    """The figures of one split by its N classes; images without one are left out, with their captions.
 
-    Args:
-        split: N images and M captions.
-        labels: N classes; images without one are left out, with their captions.
-        neighbours: k; if there are fewer, all are used.
+    If there are fewer than ``neighbours``, all are used.
 
     Raises:
         ConfigError: ``neighbours`` is out of range, or there are fewer than two classes.
@@ -90,31 +87,21 @@ def cluster_figures(split: EmbeddedSplit, labels: Sequence[Optional[str]], *, ne
 
 
 def nearest(queries: np.ndarray, items: np.ndarray, k: int, *, same: bool = False) -> np.ndarray:
-    """Positions (Q, k) of the items of the largest dot products, best first; of equal ones the lower position first.
+    """Positions (Q, k) of the items (R, D) of the largest dot products with queries (Q, D), best first.
 
-    Args:
-        queries: (Q, D).
-        items: (R, D).
-        k: at most R, or R - 1 with ``same``.
-        same: queries are the items: none is its own neighbour.
+    Of equal ones the lower position comes first. With ``same`` queries are the items, and none is its own neighbour.
     """
     found = []
     for start in range(0, len(queries), CHUNK):
         scores = queries[start : start + CHUNK] @ items.T
         if same:
-            rows = np.arange(len(scores))
-            scores[rows, start + rows] = -np.inf
+            np.fill_diagonal(scores[:, start:], -np.inf)
         found.append(np.argsort(-scores, axis=1, kind='stable')[:, :k])
     return np.concatenate(found)
 
 
 def silhouette(vectors: np.ndarray, label: np.ndarray) -> float:
-    """Mean silhouette of unit vectors (N, D) by cosine distance.
-
-    Args:
-        vectors: unit vectors.
-        label: (N,) ints 0 ... G - 1, each of which occurs.
-    """
+    """Mean silhouette by cosine distance of unit vectors (N, D) with labels (N,), ints 0 ... G - 1 that all occur."""
     sizes = np.bincount(label)
     sums = np.zeros((len(sizes), vectors.shape[1]))
     np.add.at(sums, label, vectors)

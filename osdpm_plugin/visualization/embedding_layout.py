@@ -27,12 +27,10 @@ def first_captions(split: EmbeddedSplit) -> np.ndarray:
 
 
 def tsne(vectors: np.ndarray, *, seed: int = 0, perplexity: float = PERPLEXITY) -> np.ndarray:
-    """Unit vectors (P, D) -> points (P, 2) by t-SNE (van der Maaten and Hinton 2008); distances by the cosine.
+    """Unit vectors (P, D) -> points (P, 2) by t-SNE (van der Maaten and Hinton 2008).
 
-    Args:
-        vectors: unit vectors, so that squared Euclidean distance is 2 - 2 cosine.
-        seed: of the optimisation.
-        perplexity: effective number of neighbours; at most a third of the points is used.
+    The squared Euclidean distance of unit vectors is 2 - 2 cosine. ``perplexity`` is the effective number of
+    neighbours; at most a third of the points is used.
 
     Raises:
         ConfigError: scikit-learn is not installed, or there are fewer than four points.

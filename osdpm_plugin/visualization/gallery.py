@@ -13,14 +13,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from ..evaluation.embedded_split import EmbeddedSplit
 from .answers import Query, Retrieval, Retrievals
 from .images import ImageReader, read_image, tile_of
-from .page import GREY, INK, LINE_HEIGHT, RULE, TILE, Page, text_width, wrap
+from .page import GREY, INK, LINE_HEIGHT, RULE, TILE, Page, text_width
 
 WIDTH = 1600  # pixels, all measures here
 MARGIN = 32
@@ -57,8 +57,13 @@ def draw_gallery(retrievals: Retrievals, split: EmbeddedSplit, *, title: str, re
     page = Page(WIDTH)
     y = MARGIN - 6
     inner = WIDTH - 2 * MARGIN
-    y += page.lines(MARGIN, y, wrap(title, width=inner, size=TITLE, bold=True, most=2), size=TITLE, bold=True)
-    y += page.lines(MARGIN, y, wrap(_how_chosen(retrievals, split), width=inner, size=SMALL), size=SMALL, color=GREY)
+    y += page.paragraph(MARGIN, y, title, width=inner, size=TITLE, bold=True, most=2)
+    kind = 'Random misses (right answer not at rank 1)' if retrievals.only_misses else 'Random queries'
+    how = (
+        f'{kind}, seed {retrievals.seed}, among {len(split.image_ids)} images and {len(split.caption_ids)} captions. '
+        f'{CHECK} green: right, {CROSS} red: wrong; with rank and score.'
+    )
+    y += page.paragraph(MARGIN, y, how, width=inner, size=SMALL, color=GREY)
     for name, noun, way, draw in (
         ('Text to image', 'captions', retrievals.t2i, _draw_text_query),
         ('Image to text', 'images', retrievals.i2t, _draw_image_query),
@@ -70,14 +75,6 @@ def draw_gallery(retrievals: Retrievals, split: EmbeddedSplit, *, title: str, re
             page.text(MARGIN, y + 14, f'No misses: each right answer of {way.total} is at rank 1.', size=BODY)
             y += 14 + round(LINE_HEIGHT * BODY)
     return page.figure(y + MARGIN // 2)
-
-
-def _how_chosen(retrievals: Retrievals, split: EmbeddedSplit) -> str:
-    kind = 'Random misses (right answer not at rank 1)' if retrievals.only_misses else 'Random queries'
-    return (
-        f'{kind}, seed {retrievals.seed}, among {len(split.image_ids)} images and {len(split.caption_ids)} captions. '
-        f'{CHECK} green: right, {CROSS} red: wrong; with rank and score.'
-    )
 
 
 def _draw_header(page: Page, y: int, name: str, way: Retrieval, noun: str, only_misses: bool) -> int:
@@ -94,8 +91,7 @@ def _draw_header(page: Page, y: int, name: str, way: Retrieval, noun: str, only_
 
 
 def _draw_text_query(page: Page, y: int, query: Query, split: EmbeddedSplit, read: ImageReader) -> int:
-    lines = wrap(split.captions[query.item], width=LEFT, size=BODY, most=MOST_LINES)
-    height = page.lines(MARGIN, y, lines, size=BODY)
+    height = page.paragraph(MARGIN, y, split.captions[query.item], width=LEFT, size=BODY, most=MOST_LINES)
     height += _draw_verdict(page, y + height + 6, query, 'its image') + 6
     start, end = MARGIN + LEFT + 30 + FRAME, WIDTH - MARGIN - FRAME
     columns = max(1, min(len(query.answers), ANSWERS_PER_LINE))
@@ -103,11 +99,10 @@ def _draw_text_query(page: Page, y: int, query: Query, split: EmbeddedSplit, rea
     step = size + FRAME + LABEL + FRAME
     for i, answer in enumerate(query.answers):
         left, top = start + i % columns * (size + GAP), y + FRAME + i // columns * step
-        color = RIGHT if answer.right else WRONG
-        frame = FRAME if answer.right else FRAME // 2
+        color, mark, frame = (RIGHT, CHECK, FRAME) if answer.right else (WRONG, CROSS, FRAME // 2)
         page.rectangle(left - frame, top - frame, size + 2 * frame, size + 2 * frame, color)
         page.image(left, top, tile_of(read(split.image_paths[answer.item]), size, ground=TILE))
-        label, below = f'{CHECK if answer.right else CROSS} {answer.rank}', top + size + FRAME + 4
+        label, below = f'{mark} {answer.rank}', top + size + FRAME + 4
         page.text(left, below, label, size=BODY, color=color, bold=True)
         page.text(left + text_width(label, BODY, True) + 12, below + 2, f'{answer.score:.3f}', size=SMALL, color=GREY)
     return y + max(height, -(-len(query.answers) // columns) * step)
@@ -117,19 +112,19 @@ def _draw_image_query(page: Page, y: int, query: Query, split: EmbeddedSplit, re
     page.image(MARGIN, y + FRAME, tile_of(read(split.image_paths[query.item]), TILE_SIZE, ground=TILE))
     height = FRAME + TILE_SIZE + 6
     height += _draw_verdict(page, y + height, query, 'its first caption')
-    start = MARGIN + TILE_SIZE + 40
-    columns = _columns(query.answers)
+    start = MARGIN + TILE_SIZE + 40  # of the marks; then the columns of ranks, scores and captions
+    ranks = start + text_width(CROSS, BODY, True) + 8
+    scores = ranks + text_width('0' * len(str(len(query.answers))), BODY, True) + 16
+    captions = scores + text_width('-0.000', SMALL) + 14
+    room: Any = dict(width=WIDTH - MARGIN - captions, size=BODY, most=MOST_ANSWER_LINES)
     top = y
     for answer in query.answers:
-        color = RIGHT if answer.right else WRONG
-        page.text(start, top, CHECK if answer.right else CROSS, size=BODY, color=color, bold=True)
-        page.text(start + columns[0], top, str(answer.rank), size=BODY, color=color, bold=True)
-        page.text(start + columns[1], top + 3, f'{answer.score:.3f}', size=SMALL, color=GREY)
-        x = start + columns[2]
-        lines = wrap(
-            split.captions[answer.item], width=WIDTH - MARGIN - x, size=BODY, bold=answer.right, most=MOST_ANSWER_LINES
-        )
-        top += page.lines(x, top, lines, size=BODY, color=RIGHT if answer.right else GREY, bold=answer.right) + 8
+        color, mark = (RIGHT, CHECK) if answer.right else (WRONG, CROSS)
+        page.text(start, top, mark, size=BODY, color=color, bold=True)
+        page.text(ranks, top, str(answer.rank), size=BODY, color=color, bold=True)
+        page.text(scores, top + 3, f'{answer.score:.3f}', size=SMALL, color=GREY)
+        look: Any = dict(color=RIGHT, bold=True) if answer.right else dict(color=GREY)
+        top += page.paragraph(captions, top, split.captions[answer.item], **room, **look) + 8
     return max(y + height, top)
 
 
@@ -137,10 +132,3 @@ def _draw_verdict(page: Page, y: int, query: Query, what: str) -> int:
     """Where the right answer came; returns the height of the line."""
     hit = query.rank_of_right == 1
     return page.lines(MARGIN, y, [f'{what}: rank {query.rank_of_right}'], size=SMALL, color=RIGHT if hit else INK)
-
-
-def _columns(answers: Sequence) -> tuple[int, int, int]:
-    """Offsets of rank, score and caption from the mark."""
-    mark = text_width(CROSS, BODY, True) + 8
-    rank = mark + text_width('0' * len(str(len(answers))), BODY, True) + 16
-    return mark, rank, rank + text_width('-0.000', SMALL) + 14

@@ -40,13 +40,7 @@ NOTE = (
 
 
 class Subject(NamedTuple):
-    """An image and the maps of some models.
-
-    Attributes:
-        path: of its file.
-        image: (H, W, 3) uint8 RGB, as read from the file.
-        perceptions: pairs of the name of a model and its maps of the image.
-    """
+    """The file of an image, its pixels (H, W, 3) uint8 RGB, and pairs of the name of a model and its maps of it."""
 
     path: str
     image: np.ndarray
@@ -54,14 +48,7 @@ class Subject(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """One map over the image.
-
-    Attributes:
-        title: what the map is.
-        heat: (h, w), in ``unit``.
-        scale: values -> colours.
-        unit: of the values, for the colour bar.
-    """
+    """One map (h, w) over the image, with its title, and with scale and unit of its values for the colour bar."""
 
     title: str
     heat: np.ndarray
@@ -77,15 +64,9 @@ def attention_panels(attention: Attention) -> list[Panel]:
     panels = []
     if attention.spatial is not None:
         panels.append(Panel('Spatial attention', attention.spatial, Scale(0.0, 1.0), 'weight'))
-    response = Panel(
-        'Response after channel attention',
-        attention.response,
-        scale_of(attention.response),
-        'root mean square over channels',
-    )
-    panels.append(response)
-    shares = 100 * attention.scale_saliency
-    mixed = 100 * attention.saliency
+    response, unit = attention.response, 'root mean square over channels'
+    panels.append(Panel('Response after channel attention', response, scale_of(response), unit))
+    shares, mixed = 100 * attention.scale_saliency, 100 * attention.saliency
     scale, unit = scale_of(np.stack([*shares, mixed])), '% of the map in a cell'
     for edge, weight, share in zip(attention.scales, attention.scale_weights, shares):
         panels.append(Panel(f'Saliency by {edge} x {edge} cells, weight {weight:.3f}', share, scale, unit))
@@ -94,25 +75,16 @@ def attention_panels(attention: Attention) -> list[Panel]:
 
 def relevance_panels(perception: Perception) -> list[Panel]:
     """The relevance for the image's own embedding, then for each text."""
-    own = Panel('Image embedding', perception.relevance, scale_of(perception.relevance), '1 - cosine when hidden')
-    texts = [
-        Panel(
-            f'\u201c{found.text}\u201d, cosine {found.cosine:.3f}',
-            found.relevance,
-            scale_of(found.relevance, signed=True),
-            'fall of the cosine when hidden',
-        )
-        for found in perception.texts
-    ]
-    return [own, *texts]
+    own = perception.relevance
+    panels = [Panel('Image embedding', own, scale_of(own), '1 - cosine when hidden')]
+    for text, cosine, heat in perception.texts:
+        title, scale = f'\u201c{text}\u201d, cosine {cosine:.3f}', scale_of(heat, signed=True)
+        panels.append(Panel(title, heat, scale, 'fall of the cosine when hidden'))
+    return panels
 
 
 def draw_heatmaps(subjects: Sequence[Subject], *, title: str) -> Figure:
-    """Draw all maps.
-
-    Args:
-        subjects: at least one.
-        title: first line.
+    """Draw all maps of at least one subject below a title.
 
     Returns:
         Figure of `WIDTH` pixels; its height follows from its content.
@@ -122,27 +94,20 @@ def draw_heatmaps(subjects: Sequence[Subject], *, title: str) -> Figure:
     """
     page = Page(WIDTH)
     y, inner = MARGIN - 6, WIDTH - 2 * MARGIN
-    y += page.lines(MARGIN, y, wrap(title, width=inner, size=TITLE, bold=True, most=2), size=TITLE, bold=True)
-    y += page.lines(MARGIN, y, wrap(NOTE, width=inner, size=SMALL), size=SMALL, color=GREY)
+    y += page.paragraph(MARGIN, y, title, width=inner, size=TITLE, bold=True, most=2)
+    y += page.paragraph(MARGIN, y, NOTE, width=inner, size=SMALL, color=GREY)
     for subject in subjects:
         height, width = subject.image.shape[:2]
         name = f'{subject.path}, {width} x {height} pixels'
-        y += 22
-        y += page.lines(MARGIN, y, wrap(name, width=inner, size=HEADER, bold=True, most=2), size=HEADER, bold=True)
+        y += 22 + page.paragraph(MARGIN, y + 22, name, width=inner, size=HEADER, bold=True, most=2)
         picture = fit(subject.image, TILE_SIZE)
         for model, perception in subject.perceptions:
-            y = _draw_rule(page, y + 6, model)
+            page.rectangle(MARGIN, y + 6, inner, 2, RULE)
+            y += 12 + page.paragraph(MARGIN, y + 12, model, width=inner, size=BODY, color=GREY, most=1)
             if perception.attention is not None:
                 y = _draw_strip(page, y + 8, picture, attention_panels(perception.attention))
             y = _draw_strip(page, y + 8, picture, relevance_panels(perception))
     return page.figure(y + MARGIN // 2)
-
-
-def _draw_rule(page: Page, y: int, name: str) -> int:
-    """A line with the name of a model; returns the y below."""
-    page.rectangle(MARGIN, y, WIDTH - 2 * MARGIN, 2, RULE)
-    lines = wrap(name, width=WIDTH - 2 * MARGIN, size=BODY, most=1)
-    return y + 6 + page.lines(MARGIN, y + 6, lines, size=BODY, color=GREY)
 
 
 def _draw_strip(page: Page, y: int, picture: np.ndarray, panels: Sequence[Panel]) -> int:
@@ -169,7 +134,7 @@ def _draw_bar(page: Page, x: int, y: int, width: int, panel: Panel) -> None:
     after = x + text_width(low, SMALL) + 8
     page.text(max(after, x + width - text_width(high, SMALL)), y + BAR + 2, high, size=SMALL, color=GREY)
     below = y + BAR + 2 + round(LINE_HEIGHT * SMALL)
-    page.lines(x, below, wrap(panel.unit, width=TILE_SIZE, size=SMALL, most=2), size=SMALL, color=GREY)
+    page.paragraph(x, below, panel.unit, width=TILE_SIZE, size=SMALL, color=GREY, most=2)
 
 
 def _title_of(panel: Panel) -> list[str]:

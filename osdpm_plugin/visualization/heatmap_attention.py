@@ -42,24 +42,18 @@ def attention_of(neck: DAPN, features: ImageFeatures) -> Attention:
         ConfigError: the features do not fit the neck.
     """
     merged = neck.merge_maps(features.maps)
-    spatial, channel = _cooperative_weights(neck.cooperative, merged)
+    spatial, channel = None, torch.ones_like(merged[:, :, 0, 0])  # (B, 1, h, w) of positions, (B, C) of channels
+    if isinstance(neck.cooperative, SpatialChannelCooperativeAttention):
+        channel, spatial = neck.cooperative.weights(merged)
     salient = neck.attend(features, neck.global_neck.project(features))
     return Attention(
         spatial=None if spatial is None else _array(spatial[0, 0]),
-        response=_array((merged * channel)[0].square().mean(dim=0).sqrt()),
+        response=_array((merged * channel[..., None, None])[0].square().mean(dim=0).sqrt()),
         scales=tuple(neck.object_saliency.scales),
         scale_saliency=_array(salient.scale_saliency[0]),
         scale_weights=_array(salient.scale_weights[0]),
         saliency=_array(salient.saliency[0]),
     )
-
-
-def _cooperative_weights(cooperative: torch.nn.Module, x: Tensor) -> tuple[Optional[Tensor], Tensor]:
-    """The weights of x (B, C, h, w): of positions (B, 1, h, w) or None, and of channels (B, C, 1, 1)."""
-    if not isinstance(cooperative, SpatialChannelCooperativeAttention):
-        return None, torch.ones_like(x[:, :, :1, :1])
-    channel, spatial = cooperative.weights(x)
-    return spatial, channel[..., None, None]
 
 
 def _array(x: Tensor) -> np.ndarray:

@@ -20,24 +20,14 @@ from .heatmap_attention import Attention, attention_of
 from .images import reader_of
 from .relevance import GRID, WINDOW, occlusion_relevance
 
-STILL_STEPS = (
-    'LoadImageFromFile',
-    'LoadRemoteSensingImage',
-    'CountObjects',
-    'SampleCaptions',
-    'TokenizeCaptions',
+STILL_STEPS = (  # steps of a pipeline that keep the relative position of each pixel
+    *('LoadImageFromFile', 'LoadRemoteSensingImage', 'CountObjects', 'SampleCaptions', 'TokenizeCaptions'),
     'PackRetrievalInputs',
-)  # steps of a pipeline that keep the relative position of each pixel
+)
 
 
 class TextRelevance(NamedTuple):
-    """Which regions of the image a match with a text depends on.
-
-    Attributes:
-        text: the text.
-        cosine: of the embeddings of the whole image and the text.
-        relevance: (g, g), see `relevance.occlusion_relevance`.
-    """
+    """A text, its cosine with the whole image, and the regions (g, g) that it depends on, see `occlusion_relevance`."""
 
     text: str
     cosine: float
@@ -84,13 +74,9 @@ class HeatmapModel:
         self.model = model.eval()
 
     def perceive(self, path: str, texts: Sequence[str] = (), *, grid: int = GRID, window: int = WINDOW) -> Perception:
-        """Compute the maps of one image file.
+        """Compute the maps of one image file for texts, whole captions or single words.
 
-        Args:
-            path: of the image.
-            texts: whole captions or single words.
-            grid: cells along each edge of the relevance maps.
-            window: edge of the hidden windows, in these cells.
+        Relevance maps have ``grid`` cells along each edge; the windows that are hidden have ``window`` cells.
 
         Raises:
             DataError: the image cannot be read, or a text is blank.
@@ -132,12 +118,7 @@ class HeatmapModel:
 
 
 def _still_pipeline(cfg: Config) -> list[dict]:
-    """The test pipeline of a config.
-
-    Raises:
-        ConfigError: there is none, it reads cached features, or a step moves pixels in another way than a resize
-            of both edges.
-    """
+    """The test pipeline of a config, if its steps move pixels in no other way than a resize of both edges."""
     if ((cfg.get('test_dataloader') or {}).get('dataset') or {}).get('type') == 'CachedFeatureDataset':
         raise ConfigError('feature_cache replaces images by features, which no heat map can show; leave it out')
     steps = test_pipeline(cfg)

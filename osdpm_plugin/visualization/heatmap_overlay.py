@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import matplotlib
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from ..errors import ConfigError
 
@@ -22,13 +24,7 @@ GREY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
 class Scale(NamedTuple):
-    """Values -> colours.
-
-    Attributes:
-        low: value of the first colour.
-        high: value of the last colour; above ``low``.
-        signed: true for values of both signs: two hues that fade towards 0.
-    """
+    """Values -> colours: those of the first and of the last colour; signed, two hues that fade towards 0."""
 
     low: float
     high: float
@@ -50,17 +46,14 @@ def enlarge(heat: np.ndarray, height: int, width: int) -> np.ndarray:
     """
     if min(*heat.shape, height, width) < 1:
         raise ConfigError(f'a map of {heat.shape} cells cannot be drawn on {height} x {width} pixels')
-    rows, columns = (_weights(*edge) for edge in ((heat.shape[0], height), (heat.shape[1], width)))
-    return rows @ heat @ columns.T
+    cells = torch.from_numpy(heat).double()[None, None]
+    return F.interpolate(cells, size=(height, width), mode='bilinear')[0, 0].numpy()
 
 
 def blend(grey: np.ndarray, values: np.ndarray, scale: Scale) -> np.ndarray:
-    """Blend the colours of values with a grey image: (..., 3) uint8.
+    """Colours of values (...) blended with a grey image (...) between 0 and 1: (..., 3) uint8.
 
-    Args:
-        grey: (...), between 0 and 1.
-        values: (...); those beyond the scale are clipped. On a signed scale the value 0 leaves the grey unchanged.
-        scale: values -> colours.
+    Values beyond the scale are clipped. On a signed scale the value 0 leaves the grey unchanged.
     """
     share = np.clip((values - scale.low) / (scale.high - scale.low), 0, 1)
     if scale.signed:
@@ -73,13 +66,7 @@ def blend(grey: np.ndarray, values: np.ndarray, scale: Scale) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, heat: np.ndarray, scale: Scale) -> np.ndarray:
-    """The image in grey, coloured by a map: (H, W, 3) uint8.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        heat: (h, w), cells of the whole image.
-        scale: values -> colours.
-    """
+    """The image (H, W, 3) uint8 in grey, coloured by a map of its cells (h, w): (H, W, 3) uint8."""
     return blend(image @ GREY / 255, enlarge(heat, *image.shape[:2]), scale)
 
 
@@ -87,14 +74,3 @@ def colour_bar(scale: Scale, height: int, width: int) -> np.ndarray:
     """(H, W, 3) uint8, the lowest value at the left, in the colours of an overlay on middle grey."""
     values = np.linspace(scale.low, scale.high, width)
     return np.repeat(blend(np.full(width, 0.5), values, scale)[None], height, axis=0)
-
-
-def _weights(cells: int, pixels: int) -> np.ndarray:
-    """(pixels, cells) weights of linear interpolation; each row sums to 1."""
-    place = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
-    low = np.minimum(place.astype(int), max(cells - 2, 0))
-    weights = np.zeros((pixels, cells))
-    weights[np.arange(pixels), low] = 1 - (place - low)
-    if cells > 1:
-        weights[np.arange(pixels), low + 1] = place - low
-    return weights

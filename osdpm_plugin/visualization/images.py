@@ -49,13 +49,7 @@ def fit(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def tile_of(image: np.ndarray, size: int, *, ground: str) -> np.ndarray:
-    """An image (H, W, 3) uint8 -> (size, size, 3); an image that is not square is centred on a plain background.
-
-    Args:
-        image: uint8.
-        size: pixels.
-        ground: colour of the background.
-    """
+    """An image (H, W, 3) uint8 -> (size, size, 3); one that is not square is centred on a background of one colour."""
     scaled = Image.fromarray(fit(image, size))
     tile = Image.new('RGB', (size, size), ground)
     tile.paste(scaled, ((size - scaled.width) // 2, (size - scaled.height) // 2))
@@ -70,9 +64,8 @@ def _reader(transform: Any) -> ImageReader:
             raise
         except Exception as error:  # decoders raise many types, mmcv even TypeError
             raise DataError(f'image {path} cannot be read ({error}); replace it, or correct data_root') from error
-        if image.ndim == 2:
-            image = image[..., None]
+        image = image.reshape(*image.shape[:2], -1)
         image = image[..., [2, 1, 0]] if image.shape[2] >= 3 else image[..., [0, 0, 0]]  # blue first -> red first
-        return image if image.dtype == np.uint8 else np.clip(image, 0, 255).astype(np.uint8)
+        return np.clip(image, 0, 255).astype(np.uint8)
 
     return read

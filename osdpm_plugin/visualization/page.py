@@ -27,25 +27,10 @@ from ..utils.files import write_atomically
 
 # DejaVu comes with matplotlib: Latin, Greek, Cyrillic, symbols. The others are used if they are installed.
 FAMILIES = (
-    'DejaVu Sans',
-    'Noto Sans',
-    'Noto Sans CJK SC',
-    'Noto Sans CJK JP',
-    'Noto Sans SC',
-    'Source Han Sans SC',
-    'WenQuanYi Micro Hei',
-    'WenQuanYi Zen Hei',
-    'Microsoft YaHei',
-    'PingFang SC',
-    'Hiragino Sans GB',
-    'SimHei',
-    'Noto Sans Arabic',
-    'Noto Sans Hebrew',
-    'Noto Sans Devanagari',
-    'Noto Sans Thai',
-    'Noto Emoji',
-    'Arial Unicode MS',
-    'Unifont',
+    *('DejaVu Sans', 'Noto Sans', 'Noto Sans CJK SC', 'Noto Sans CJK JP', 'Noto Sans SC', 'Source Han Sans SC'),
+    *('WenQuanYi Micro Hei', 'WenQuanYi Zen Hei', 'Microsoft YaHei', 'PingFang SC', 'Hiragino Sans GB', 'SimHei'),
+    *('Noto Sans Arabic', 'Noto Sans Hebrew', 'Noto Sans Devanagari', 'Noto Sans Thai', 'Noto Emoji'),
+    *('Arial Unicode MS', 'Unifont'),
 )
 DPI = 128  # a power of two, so that pixels / DPI * DPI is exact in floating point
 LINE_HEIGHT = 1.35  # of a line of text, in font sizes
@@ -61,12 +46,10 @@ class Page:
 
     Args:
         width: pixels.
-        background: colour.
     """
 
-    def __init__(self, width: int, *, background: str = 'white') -> None:
+    def __init__(self, width: int) -> None:
         self.width = width
-        self.background = background
         self._orders: list[Callable[[Figure, int], object]] = []
 
     def mark(self) -> int:
@@ -79,22 +62,10 @@ class Page:
 
     def rectangle(self, x: int, y: int, width: int, height: int, color: str) -> None:
         """Fill a rectangle; images and text lie above it."""
-
-        def draw(figure: Figure, bottom: int) -> None:
-            figure.add_artist(
-                Rectangle(
-                    (x, bottom - y - height),
-                    width,
-                    height,
-                    facecolor=color,
-                    linewidth=0,
-                    antialiased=False,
-                    zorder=-1,
-                    transform=IdentityTransform(),
-                )
-            )
-
-        self._orders.append(draw)
+        look: Any = dict(facecolor=color, linewidth=0, antialiased=False, zorder=-1, transform=IdentityTransform())
+        self._orders.append(
+            lambda figure, bottom: figure.add_artist(Rectangle((x, bottom - y - height), width, height, **look))
+        )
 
     def image(self, x: int, y: int, pixels: np.ndarray) -> None:
         """Place an image (h, w, 3) uint8 without scaling."""
@@ -102,16 +73,10 @@ class Page:
 
     def text(self, x: int, y: int, text: str, *, size: int, color: str = INK, bold: bool = False) -> None:
         """Write one line; ``y`` is the top of the line, ``size`` the font size in pixels."""
-        text, font = printable(text), font_of(size, bold)
+        look: Any = dict(color=color, fontproperties=font_of(size, bold), parse_math=False)
         self._orders.append(
             lambda figure, bottom: figure.text(
-                x,
-                bottom - y - size,
-                text,
-                color=color,
-                fontproperties=font,
-                transform=IdentityTransform(),
-                parse_math=False,
+                x, bottom - y - size, printable(text), transform=IdentityTransform(), **look
             )
         )
 
@@ -120,6 +85,22 @@ class Page:
         for i, line in enumerate(lines):
             self.text(x, y + round(i * LINE_HEIGHT * size), line, size=size, color=color, bold=bold)
         return round(len(lines) * LINE_HEIGHT * size)
+
+    def paragraph(
+        self,
+        x: int,
+        y: int,
+        text: str,
+        *,
+        width: int,
+        size: int,
+        color: str = INK,
+        bold: bool = False,
+        most: Optional[int] = None,
+    ) -> int:
+        """Write a text of any length in lines, see `wrap`; returns their height."""
+        lines = wrap(text, width=width, size=size, bold=bold, most=most)
+        return self.lines(x, y, lines, size=size, color=color, bold=bold)
 
     def figure(self, height: int) -> Figure:
         """The page as a figure of ``width`` x ``height`` pixels at `DPI`.
@@ -132,22 +113,23 @@ class Page:
                 f'the picture would be {height} pixels high, more than {MAX_HEIGHT}; ask for fewer rows, queries or '
                 'answers'
             )
-        figure = Figure(figsize=(self.width / DPI, height / DPI), dpi=DPI, facecolor=self.background)
-        FigureCanvasAgg(figure)
+        figure = blank(self.width, height)
         for draw in self._orders:
             draw(figure, height)
         return figure
 
 
+def blank(width: int, height: int) -> Figure:
+    """A white figure of ``width`` x ``height`` pixels at `DPI`, on an Agg canvas."""
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor='white')
+    FigureCanvasAgg(figure)
+    return figure
+
+
 def wrap(text: str, *, width: int, size: int, bold: bool = False, most: Optional[int] = None) -> list[str]:
     """Break a text into lines of at most ``width`` pixels, between words, or inside a word that is too long for a line.
 
-    Args:
-        text: any; each run of white space becomes one blank.
-        width: pixels.
-        size: font size in pixels.
-        bold: measure the bold font.
-        most: number of lines after which the text is cut and ends in an ellipsis.
+    Each run of white space becomes one blank. A text of more than ``most`` lines is cut and ends in an ellipsis.
     """
     lines, line = [], ''
     for word in printable(text).split():

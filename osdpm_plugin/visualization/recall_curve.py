@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..evaluation import QueryRanks, ranks_from_embeddings, recall_at
 from ..evaluation.embedded_split import EmbeddedSplit
-from .page import DPI, GREY, INK, RULE, font_of
+from .page import GREY, INK, RULE, blank, font_of
 
 WIDTH, HEIGHT = 1000, 700  # pixels
 POINTS = 60  # values of K, evenly spaced on a logarithmic axis
@@ -39,33 +38,20 @@ def recall_curves(split: EmbeddedSplit) -> tuple[RecallCurve, RecallCurve]:
     Raises:
         MetricError: ids or embeddings of the split contradict each other.
     """
-    ranks = ranks_from_embeddings(
-        torch.from_numpy(split.image_embed),
-        torch.from_numpy(split.text_embed),
-        split.image_ids,
-        split.caption_image_ids,
-        caption_ids=split.caption_ids,
-    )
+    ids = split.image_ids, split.caption_image_ids
+    ranks = ranks_from_embeddings(split.image_embed, split.text_embed, *ids, caption_ids=split.caption_ids)
     images, captions = len(split.image_ids), len(split.caption_ids)
     owned = (split.image_ids[:, None] == split.caption_image_ids).sum(axis=1)  # captions of each image
     return _curve(ranks.i2t, captions, owned), _curve(ranks.t2i, images, np.ones(captions, dtype=np.int64))
 
 
 def draw_recall_curves(split: EmbeddedSplit, *, title: str) -> Figure:
-    """Both curves on fixed axes, so that the pictures of several epochs can be compared.
-
-    Args:
-        split: N images and M captions.
-        title: first line.
-
-    Returns:
-        Figure of `WIDTH` x `HEIGHT` pixels.
+    """Both curves on fixed axes, so that the pictures of several epochs can be compared: `WIDTH` x `HEIGHT` pixels.
 
     Raises:
         MetricError: ids or embeddings of the split contradict each other.
     """
-    figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor='white')
-    FigureCanvasAgg(figure)
+    figure = blank(WIDTH, HEIGHT)
     axes = figure.add_axes((0.09, 0.23, 0.87, 0.68))  # the legend is below the axes, where it hides no curve
     curves = recall_curves(split)
     for (name, colour, dashes), curve in zip(STYLES, curves):
@@ -92,8 +78,4 @@ def _curve(ranks: QueryRanks, candidates: int, positives: np.ndarray) -> RecallC
     # with all candidates in one tie group, the expectation is that of a random order
     all_tied = torch.full((len(positives),), candidates)
     chance = QueryRanks(torch.zeros_like(all_tied), all_tied, torch.from_numpy(positives))
-    return RecallCurve(
-        ks,
-        np.array([recall_at(ranks, int(k)) for k in ks]),
-        np.array([recall_at(chance, int(k)) for k in ks]),
-    )
+    return RecallCurve(ks, *(np.array([recall_at(way, int(k)) for k in ks]) for way in (ranks, chance)))

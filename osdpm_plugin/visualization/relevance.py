@@ -96,10 +96,9 @@ def _scores(embeddings: Tensor, targets: Tensor) -> np.ndarray:
 def _mean_over_cover(fall: np.ndarray, window: int) -> np.ndarray:
     """Values (T, P, P) of windows -> the mean (T, P + window - 1, ...) over the windows that cover each cell."""
     places = fall.shape[1]
-    total = np.zeros((len(fall), places + window - 1, places + window - 1))
-    count = np.zeros(total.shape[1:])
+    total, count = np.zeros((2, len(fall), places + window - 1, places + window - 1))
     for i in range(window):
         for j in range(window):
             total[:, i : i + places, j : j + places] += fall
-            count[i : i + places, j : j + places] += 1
+            count[:, i : i + places, j : j + places] += 1
     return total / count

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 import sys
 
 import pytest
@@ -11,18 +10,15 @@ import pytest
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.lab.benchmarks import start_up
 from tests.helpers.paths import ROOT
+from tests.helpers.tools import run_tool_here
 
 
 @pytest.fixture
-def benchmark(monkeypatch, capsys):
+def benchmark(capsys):
     """A function that runs the tool in this process: exit code, output, errors."""
 
     def run(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['benchmark.py', *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(ROOT / 'tools' / 'benchmark.py'), run_name='__main__')
-        said = capsys.readouterr()
-        return end.value.code or 0, said.out, said.err
+        return run_tool_here('benchmark.py', *arguments), *capsys.readouterr()
 
     return run
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
-import sys
 from pathlib import Path
 
 import pytest
 from mmengine.runner import Runner
 
-from tests.helpers.paths import ROOT
 from tests.helpers.report_runs import Addresses, parse, write_experiment
 from tests.helpers.shrunk_configs import shrink
+from tests.helpers.tools import run_tool_here
 
 pytestmark = pytest.mark.stack
 
@@ -36,23 +34,15 @@ def work_dir(tmp_path_factory):
     return folder / 'seeds'
 
 
-def run(monkeypatch, *arguments: object) -> int:
-    """Run the tool in this process; returns its exit code."""
-    monkeypatch.setattr(sys, 'argv', ['report.py', *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        runpy.run_path(str(ROOT / 'tools' / 'report.py'), run_name='__main__')
-    return end.value.code or 0
-
-
 def files_of(folder: Path) -> dict[str, float]:
     return {str(path): path.stat().st_mtime for path in folder.rglob('*')}
 
 
-def test_page_with_evaluation(work_dir, tmp_path, monkeypatch, capsys):
+def test_page_with_evaluation(work_dir, tmp_path, capsys):
     before = files_of(work_dir)
     out = tmp_path / 'new' / 'page.html'
     options = ('--evaluate', '--queries', 1, '--hardest', 2, '--heatmaps', 1, '--title', 'A <b>title</b>')
-    assert run(monkeypatch, work_dir, *options, '--out', out) == 0
+    assert run_tool_here('report.py', work_dir, *options, '--out', out) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f'Report: {out}'
     assert files_of(work_dir) == before  # nothing is written into a work dir
     text = out.read_text()
@@ -78,27 +68,27 @@ def test_page_with_evaluation(work_dir, tmp_path, monkeypatch, capsys):
         (['none'], 'work dir none does not exist'),
         (['.', '--out', 'page.pdf'], "--out='page.pdf' must name an .html file"),
         (['{runs}', '--config', 'a.py'], '--config, --checkpoint and --cfg-options belong to --evaluate'),
-        (['{runs}', '--evaluate', '--heatmaps', '-1'], 'heatmaps must be an int of at least 0, got -1'),
+        (['{runs}', '--evaluate', '--heatmaps', '-1'], 'heatmaps must be a whole number of at least 0, got -1'),
         (['{runs}', '{more}', '--evaluate', '--checkpoint', 'a.pth'], 'belong to one experiment'),
         (['{more}', '--evaluate'], 'holds no checkpoint'),
         (['{runs}', '--audit-json', 'none.json'], 'audit none.json cannot be read'),
         (['{runs}', '{more}', '--resamples', '0'], 'resamples must be a whole number of at least 1, got 0'),
     ],
 )
-def test_bad_input_is_one_sentence(work_dir, tmp_path, monkeypatch, capsys, arguments, words):
+def test_bad_input_is_one_sentence(work_dir, tmp_path, capsys, arguments, words):
     more = write_experiment(tmp_path / 'more', 1, name='other', sha256='f' * 64)
     arguments = [part.format(runs=work_dir, more=more) for part in arguments]
     out = [] if '--out' in arguments else ['--out', tmp_path / 'page.html']
-    assert run(monkeypatch, *arguments, *out) == 2
+    assert run_tool_here('report.py', *arguments, *out) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith('error: ') and words in line
     assert not (tmp_path / 'page.html').exists()
 
 
-def test_damaged_result_file(work_dir, tmp_path, monkeypatch, capsys):
+def test_damaged_result_file(work_dir, tmp_path, capsys):
     folder = write_experiment(tmp_path / 'x', 1)
     content = json.loads((folder / 'seed_0' / 'test_results.json').read_text())
     content['metrics']['expected']['mR'] = 101.0
     (folder / 'seed_0' / 'test_results.json').write_text(json.dumps(content))
-    assert run(monkeypatch, folder, '--out', tmp_path / 'page.html') == 2
+    assert run_tool_here('report.py', folder, '--out', tmp_path / 'page.html') == 2
     assert 'must have the sum of its recalls as Rsum' in capsys.readouterr().err

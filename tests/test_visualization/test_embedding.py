@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 import sys
 from pathlib import Path
 
@@ -19,10 +18,10 @@ from osdpm_plugin.visualization import cluster_figures, draw_embeddings, labels_
 from osdpm_plugin.visualization.embedding import Space, colour_of, sentences_of
 from osdpm_plugin.visualization.embedding_layout import align, first_captions, tsne
 from tests.helpers.embedded_splits import at_random, by_hand
-from tests.helpers.paths import ROOT
 from tests.helpers.shrunk_configs import shrink
+from tests.helpers.tools import run_tool_here
 
-TOOL = str(ROOT / 'tools' / 'visualize' / 'embedding.py')
+TOOL = 'visualize/embedding.py'
 
 
 def unit(vectors):
@@ -146,16 +145,8 @@ def test_too_many_classes(number):
 # the tool
 
 
-def run(monkeypatch, *arguments: object) -> int:
-    """Run the tool in this process; returns its exit code."""
-    monkeypatch.setattr(sys, 'argv', [TOOL, *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        runpy.run_path(TOOL, run_name='__main__')
-    return end.value.code or 0
-
-
 @pytest.mark.stack
-def test_tool(tmp_path, monkeypatch, capsys):
+def test_tool(tmp_path, capsys):
     models = []
     for name in ('ablations/rsicd_no_osfcm', 'osdpm_rsicd'):
         cfg = shrink(f'configs/{name}.py', tmp_path)
@@ -167,7 +158,7 @@ def test_tool(tmp_path, monkeypatch, capsys):
         models += [config, tmp_path / f'{config.stem}.pth']
     out = tmp_path / 'new folder' / 'spaces.png'
     options = ('--classes', 'objects', '--neighbours', 2, '--work-dir', tmp_path / 'w', '--out', out)
-    code = run(monkeypatch, *models[:2], '--compare', *models[2:], *options)
+    code = run_tool_here(TOOL, *models[:2], '--compare', *models[2:], *options)
     printed = capsys.readouterr()
     assert code == 0, printed.err
     assert Image.open(out).size[0] == 1600
@@ -179,5 +170,5 @@ def test_tool(tmp_path, monkeypatch, capsys):
         assert {key: entry[key] for key in want._fields} == want._asdict()
         assert f'silhouette of images (cosine) {want.silhouette:.3f}' in printed.out
     assert printed.out.splitlines()[-1] == f'Embedding: {out}, figures: {out.with_suffix(".json")}'
-    assert run(monkeypatch, *models[:2], '--work-dir', tmp_path / 'w') == 2
+    assert run_tool_here(TOOL, *models[:2], '--work-dir', tmp_path / 'w') == 2
     assert '--classes prefix finds 1 classes (scene)' in capsys.readouterr().err.splitlines()[-1]

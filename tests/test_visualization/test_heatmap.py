@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +17,10 @@ from osdpm_plugin.visualization import HeatmapModel
 from osdpm_plugin.visualization.heatmap import WIDTH
 from osdpm_plugin.visualization.heatmap_overlay import enlarge
 from tests.helpers.bright_rectangles import SHAPES, centre_of, plant
-from tests.helpers.paths import ROOT
 from tests.helpers.shrunk_configs import shrink
+from tests.helpers.tools import run_tool_here
 
-TOOL = str(ROOT / 'tools' / 'visualize' / 'heatmap.py')
+TOOL = 'visualize/heatmap.py'
 
 
 @pytest.fixture(scope='module')
@@ -97,21 +95,13 @@ def test_files_are_read_as_the_config_reads_them(tmp_path, model):
 # the tool
 
 
-def run(monkeypatch, *arguments: object) -> int:
-    """Run the tool in this process; returns its exit code."""
-    monkeypatch.setattr(sys, 'argv', [TOOL, *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        runpy.run_path(TOOL, run_name='__main__')
-    return end.value.code or 0
-
-
 @pytest.mark.stack
-def test_tool(models, tmp_path, monkeypatch, capsys):
+def test_tool(models, tmp_path, capsys):
     images = [plant(tmp_path / 'a.png', 50, 70, (0, 20, 0, 20)), plant(tmp_path / 'b.png', 70, 50, (9, 20, 9, 20))]
     out = tmp_path / 'new folder' / 'heat.png'
     options = ('--grid', 3, '--window', 1, '--work-dir', tmp_path / 'w', '--out', out)
-    code = run(
-        monkeypatch, *models['osdpm_rsicd'], *images, '--text', 'a plane', '--compare', *models['rsicd_plain'], *options
+    code = run_tool_here(
+        TOOL, *models['osdpm_rsicd'], *images, '--text', 'a plane', '--compare', *models['rsicd_plain'], *options
     )
     assert code == 0, capsys.readouterr().err
     assert Image.open(out).size[0] == WIDTH
@@ -135,9 +125,9 @@ def test_tool(models, tmp_path, monkeypatch, capsys):
         ('a.png', ('--cfg-options', 'feature_cache=somewhere'), 'feature_cache replaces images by features'),
     ],
 )
-def test_bad_input_is_one_sentence(models, tmp_path, monkeypatch, capsys, image, options, words):
+def test_bad_input_is_one_sentence(models, tmp_path, capsys, image, options, words):
     plant(tmp_path / 'a.png', 50, 70, (0, 20, 0, 20))
-    code = run(monkeypatch, *models['osdpm_rsicd'], tmp_path / image, '--work-dir', tmp_path / 'w', *options)
+    code = run_tool_here(TOOL, *models['osdpm_rsicd'], tmp_path / image, '--work-dir', tmp_path / 'w', *options)
     assert code == 2
     assert words in capsys.readouterr().err.splitlines()[-1]
 

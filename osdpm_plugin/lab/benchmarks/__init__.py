@@ -1,6 +1,6 @@
 """This plugin and other code -> their times, measured in turns in one run.
 
-- ``timing``: two functions -> seconds of each in turns (A B A B ...), and the ratio of each pair;
+- ``timing``: functions -> seconds of each in turns (A B A B ...), and the ratio of each pair;
 - ``machine``: the machine in words, and its measured rates, from which lower bounds of times are computed;
 - ``report``: comparisons -> JSON and a Markdown table, with the goal of each and whether it is met;
 - ``child_process``: a command -> its output, or one sentence with its last line;

@@ -14,12 +14,7 @@ PRECISIONS = dict(fp32=None, bf16=torch.bfloat16)
 
 
 def running_in(precision: str, kind: str) -> Any:
-    """A context: autocast where ``precision`` is ``bf16``.
-
-    Args:
-        precision: of `PRECISIONS`.
-        kind: of device, ``cpu`` or ``cuda``.
-    """
+    """A context: autocast where ``precision`` is ``bf16``; the kind of device is ``cpu`` or ``cuda``."""
     dtype = PRECISIONS[precision]
     return contextlib.nullcontext() if dtype is None else torch.autocast(kind, dtype=dtype)
 

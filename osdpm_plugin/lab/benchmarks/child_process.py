@@ -18,17 +18,11 @@ def run(
     env: Optional[Mapping[str, str]] = None,
     good: Callable[[subprocess.CompletedProcess], object] = lambda done: done.returncode == 0,
 ) -> subprocess.CompletedProcess:
-    """Run a command to its end.
-
-    Args:
-        command: program and arguments.
-        complaint: beginning of the sentence if it fails.
-        folder: to run in.
-        env: environment variables; those of this process when None.
-        good: whether the process did what it should.
+    """Run a command in a folder, with the environment of this process unless ``env`` is given.
 
     Raises:
-        ConfigError: it did not; the last line of its error output, or else of its output, is the reason.
+        ConfigError: the process is not ``good``; the complaint, and the last line of its error output, or else of its
+            output, as the reason.
     """
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     if not good(done):

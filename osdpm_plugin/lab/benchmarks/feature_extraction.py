@@ -19,7 +19,6 @@ from mmengine.dataset import default_collate
 from PIL import Image
 
 from ...datasets.config_views import test_pipeline
-from ...models.retrievers import ImageTextRetriever
 from ...search.encoder import Encoder
 from ...search.image_pipeline import ImagePipeline
 from ...search.index import build_index
@@ -35,47 +34,31 @@ GOAL = Goal('at least', 4.0)
 SHARE_OF_PEAK = 0.8  # goal on a GPU: speed of the archive path, as a share of that of the model on ready batches
 
 
-def archive_path(cfg: Config, model: ImageTextRetriever, batch_size: int) -> Callable[[list[str]], np.ndarray]:
-    """A call that embeds files as `RetrievalInferencer.index` does without a cache: N paths -> (N, D) float32."""
-    encoder = Encoder(model, cfg)
-
-    def embed(paths: list[str]) -> np.ndarray:
-        options: Any = dict(cache=None, batch_size=batch_size, unreadable='raise', show_progress=False)
-        return build_index(paths, encoder=encoder, **options).embedding
-
-    return embed
+def archive_path(encoder: Encoder, batch_size: int, paths: list[str]) -> np.ndarray:
+    """Embed N files as `RetrievalInferencer.index` does without a cache: (N, D) float32."""
+    options: Any = dict(cache=None, batch_size=batch_size, unreadable='raise', show_progress=False)
+    return build_index(paths, encoder=encoder, **options).embedding
 
 
+@torch.no_grad()
 def one_by_one(
-    model: Any, preprocess: Callable[[Image.Image], torch.Tensor], device: str, precision: str = 'fp32'
-) -> Callable[[list[str]], np.ndarray]:
-    """A call that embeds files by a loop: N paths -> (N, D) float32.
-
-    Args:
-        model: open_clip's.
-        preprocess: image -> (3, H, W) float32.
-        device: of the model.
-        precision: of `bare_loop.PRECISIONS`.
-    """
-
-    @torch.no_grad()
-    def embed(paths: list[str]) -> np.ndarray:
-        vectors = []
-        for path in paths:
-            image = preprocess(Image.open(path).convert('RGB'))[None].to(device)
-            with running_in(precision, image.device.type):
-                vector = model.encode_image(image).float()
-            vectors.append((vector / vector.norm(dim=-1, keepdim=True)).cpu().numpy()[0])
-        return np.stack(vectors)
-
-    return embed
+    model: Any, preprocess: Callable[[Image.Image], torch.Tensor], device: str, precision: str, paths: list[str]
+) -> np.ndarray:
+    """Embed N files by a loop with open_clip's model and transform, image -> (3, H, W) float32: (N, D) float32."""
+    vectors = []
+    for path in paths:
+        image = preprocess(Image.open(path).convert('RGB'))[None].to(device)
+        with running_in(precision, image.device.type):
+            vector = model.encode_image(image).float()
+        vectors.append((vector / vector.norm(dim=-1, keepdim=True)).cpu().numpy()[0])
+    return np.stack(vectors)
 
 
-def our_model(cfg: Config, precision: str, device: str) -> tuple[Config, Any]:
-    """The config with its image tower in ``precision``, which is one key of a config, and its model."""
+def our_encoder(cfg: Config, precision: str, device: str) -> Encoder:
+    """The encoder of a config whose image tower is in ``precision``, one key of a config."""
     cfg = Config(cfg.to_dict())
     cfg.model.image_tower.precision = precision
-    return cfg, training_model(cfg, device).eval()
+    return Encoder(training_model(cfg, device).eval(), cfg)
 
 
 def compare_extraction(
@@ -88,8 +71,8 @@ def compare_extraction(
     device: str = 'cpu',
     rates: Optional[dict[str, float]] = None,
 ) -> list[dict[str, Any]]:
-    """Write the files, time all sides in turns, and compare our time with that of the model alone and of a matrix
-    product.
+    """Write ``count`` files into an empty folder, time all sides in turns, and compare our time with that of the model
+    alone and of a matrix product.
 
     Args:
         cfg: config whose towers are open_clip's.
@@ -112,17 +95,16 @@ def compare_extraction(
         default_collate([pipeline(path) for path in paths[start : start + batch_size]])
         for start in range(0, count, batch_size)
     ]
-    bare: Any = BareLoop(
-        model=cfg.model.image_tower.model, optimizer=dict(lr=1e-4), precision='fp32', device=device
-    ).model.eval()
+    tower = cfg.model.image_tower.model
+    bare: Any = BareLoop(model=tower, optimizer=dict(lr=1e-4), precision='fp32', device=device).model.eval()
     calls: dict[str, Callable[[], object]] = {}
     flops = {}
     for precision in PRECISIONS:
-        ours_cfg, model = our_model(cfg, precision, device)
-        preprocess = open_clip.image_transform(model.image_tower.image_size, is_train=False)
-        calls[f'ours {precision}'] = partial(archive_path(ours_cfg, model, batch_size), paths)
-        calls[f'theirs {precision}'] = partial(one_by_one(bare, preprocess, device, precision), paths)
-        calls[f'alone {precision}'] = alone = partial(_encode_all, Encoder(model, ours_cfg).images, ready)
+        encoder = our_encoder(cfg, precision, device)
+        preprocess = open_clip.image_transform(encoder.model.image_tower.image_size, is_train=False)
+        calls[f'ours {precision}'] = partial(archive_path, encoder, batch_size, paths)
+        calls[f'theirs {precision}'] = partial(one_by_one, bare, preprocess, device, precision, paths)
+        calls[f'alone {precision}'] = alone = partial(_encode_all, encoder, ready)
         flops[precision] = flops_of(alone)
     seconds = dict(zip(calls, rounds(list(calls.values()), repeats=repeats, device=device)))
     rows = []
@@ -150,6 +132,6 @@ def compare_extraction(
     return rows
 
 
-def _encode_all(encode: Callable[[dict], object], batches: list[dict]) -> None:
+def _encode_all(encoder: Encoder, batches: list[dict]) -> None:
     for batch in batches:
-        encode(batch)
+        encoder.images(batch)

@@ -42,31 +42,22 @@ WARM_UP = 1  # epochs, in which workers start and decoded pixels are stored
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class Shape:
-    """Sizes of a pass: ``count`` files, in batches of ``batch_size``, read by ``workers`` processes.
+def loader_options(*, count: int, batch_size: int, workers: int) -> dict[str, Any]:
+    """Keyword arguments of a `DataLoader` that reads ``count`` files in whole batches by so many processes.
 
     Raises:
         ConfigError: ``count`` is not a multiple of ``batch_size``, or a number is out of range.
     """
-
-    def __init__(self, *, count: int, batch_size: int, workers: int) -> None:
-        self.count = check_int('', '--images', count)
-        self.batch_size = check_int('', '--batch-size', batch_size)
-        self.workers = check_int('', '--workers', workers, least=0)
-        if count % batch_size:
-            raise ConfigError(f'--images {count} must be a multiple of --batch-size {batch_size}')
+    for key, value, least in (('--images', count, 1), ('--batch-size', batch_size, 1), ('--workers', workers, 0)):
+        check_int('', key, value, least=least)
+    if count % batch_size:
+        raise ConfigError(f'--images {count} must be a multiple of --batch-size {batch_size}')
+    return dict(batch_size=batch_size, num_workers=workers, persistent_workers=workers > 0)
 
 
-def our_loader(cfg: Config, root: Path, shape: Shape) -> DataLoader:
-    """The training data loader of a config on the folder of `write_photos`.
-
-    Args:
-        cfg: whose train_dataloader is taken: pipeline, sampler, collation.
-        root: folder.
-        shape: of a pass.
-    """
-    loader = cfg.train_dataloader.to_dict()
-    loader.update(batch_size=shape.batch_size, num_workers=shape.workers, persistent_workers=shape.workers > 0)
+def our_loader(cfg: Config, root: Path, options: dict[str, Any]) -> DataLoader:
+    """The training data loader of a config, its pipeline, sampler and collation, on the folder of `write_photos`."""
+    loader = dict(cfg.train_dataloader.to_dict(), **options)
     loader['dataset'] = dict(
         type='CaptionRetrievalDataset',
         data_root=str(root),
@@ -85,12 +76,10 @@ def decoded_once(cfg: Config, folder: Path) -> Config:
     return cfg
 
 
-def mmpretrain_loader(root: Path, shape: Shape) -> DataLoader:
+def mmpretrain_loader(root: Path, options: dict[str, Any]) -> DataLoader:
     """mmpretrain's ``imagenet_bs32``: its pipeline on its data set for folders, collated as its Runner does."""
     loader = dict(
-        batch_size=shape.batch_size,
-        num_workers=shape.workers,
-        persistent_workers=shape.workers > 0,
+        **options,
         sampler=dict(type='DefaultSampler', shuffle=True),
         dataset=dict(
             type='mmpretrain.CustomDataset',
@@ -107,26 +96,12 @@ def mmpretrain_loader(root: Path, shape: Shape) -> DataLoader:
     return Runner.build_dataloader(loader, seed=0)
 
 
-def torchvision_loader(root: Path, shape: Shape) -> DataLoader:
+def torchvision_loader(root: Path, options: dict[str, Any]) -> DataLoader:
     """torchvision's ``ImageFolder`` with the transforms of its ImageNet example."""
-    dataset: Dataset = ImageFolder(
-        str(root),
-        transforms.Compose(
-            [
-                transforms.RandomResizedCrop(SIZE),
-                transforms.RandomHorizontalFlip(),
-                transforms.ToTensor(),
-                transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
-            ]
-        ),
-    )
-    return DataLoader(
-        dataset,
-        batch_size=shape.batch_size,
-        shuffle=True,
-        num_workers=shape.workers,
-        persistent_workers=shape.workers > 0,
-    )
+    crop, flip = transforms.RandomResizedCrop(SIZE), transforms.RandomHorizontalFlip()
+    normalise = transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)
+    dataset: Dataset = ImageFolder(str(root), transforms.Compose([crop, flip, transforms.ToTensor(), normalise]))
+    return DataLoader(dataset, shuffle=True, **options)
 
 
 def images_of(batch: Any) -> torch.Tensor:
@@ -172,12 +147,12 @@ def compare_pipelines(
         batch_size: images in a batch.
         workers: processes of each loader.
     """
-    shape = Shape(count=count, batch_size=batch_size, workers=workers)
+    options = loader_options(count=count, batch_size=batch_size, workers=workers)
     root = folder / 'photos'
     size = write_photos(root, count)
     configs = {'train_pipeline': cfg, 'the same, decoded once': decoded_once(cfg, folder / 'decoded')}
-    loaders = {name: our_loader(ours, root, shape) for name, ours in configs.items()}
-    loaders.update(mmpretrain=mmpretrain_loader(root, shape), torchvision=torchvision_loader(root, shape))
+    loaders = {name: our_loader(ours, root, options) for name, ours in configs.items()}
+    loaders.update(mmpretrain=mmpretrain_loader(root, options), torchvision=torchvision_loader(root, options))
     threads = cv2.getNumThreads()
     cv2.setNumThreads(0)  # as the configs have it, in workers and without
     try:
@@ -210,7 +185,7 @@ def steps_ms(cfg: Config, root: Path, count: int) -> dict[str, float]:
 
     All random choices have one seed, so that two calls time the same crops and captions.
     """
-    dataset: Any = our_loader(cfg, root, Shape(count=count, batch_size=count, workers=0)).dataset
+    dataset: Any = our_loader(cfg, root, loader_options(count=count, batch_size=count, workers=0)).dataset
     np.random.seed(0)
     random.seed(0)
     totals: dict[str, float] = {}

@@ -39,13 +39,8 @@ def describe(device: str) -> dict[str, Any]:
 
 
 def rates(device: str, *, matrix: Optional[int] = None, size: int = BYTES) -> dict[str, float]:
-    """Best of `REPEATS`: ``fp32_flops`` and ``bf16_flops`` of a square matrix product, FLOP/s, and
-    ``memory_bytes``, bytes read and written a second by a copy.
-
-    Args:
-        device: to measure.
-        matrix: side of the matrices; `MATRIX` of the kind of device when None.
-        size: bytes that are copied.
+    """Best of `REPEATS`: ``fp32_flops`` and ``bf16_flops`` of a square matrix product, FLOP/s, and ``memory_bytes``,
+    bytes read and written a second by a copy of ``size`` bytes. `MATRIX` has the side of the matrices if none is given.
     """
     matrix = matrix or MATRIX[_kind(device)]
     result = {}

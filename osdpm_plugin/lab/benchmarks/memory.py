@@ -21,15 +21,7 @@ HIGH_WATER, RESIDENT = 'VmHWM', 'VmRSS'
 
 
 class Slope(NamedTuple):
-    """The slope of a fitted line.
-
-    Attributes:
-        mb_per_hour: the least-squares slope.
-        low: lower end of the interval.
-        high: upper end.
-        level: the interval's confidence, 0 to 1.
-        samples: number of fitted samples.
-    """
+    """A least-squares slope, the ends of its interval and their confidence (0 to 1), the number of fitted samples."""
 
     mb_per_hour: float
     low: float
@@ -41,18 +33,14 @@ class Slope(NamedTuple):
 def memory_slope(
     seconds: Sequence[float], megabytes: Sequence[float], *, warmup: float = 0.25, level: float = 0.95
 ) -> Slope:
-    """Fit a line to the samples after the warm-up, in which allocators, caches and workers fill.
+    """Fit a line to the samples, in the order of their times, after the warm-up.
+
+    The warm-up is the share of the time span in which allocators, caches and workers fill.
 
     Memory changes in plateaus, so neighbouring residuals are correlated and the textbook interval is too narrow. Its
     variance is multiplied by (1 + r) / (1 - r), where r is the lag-one autocorrelation of the residuals (0 if it is
     negative), and the degrees of freedom are reduced accordingly: the usual first-order correction, by which n samples
     count as n (1 - r) / (1 + r).
-
-    Args:
-        seconds: (n,) times, ascending.
-        megabytes: (n,) memory at those times.
-        warmup: share of the time span to leave out at the beginning.
-        level: confidence of the interval.
 
     Raises:
         DataError: fewer than five samples remain, or all have the same time.
@@ -111,11 +99,7 @@ def added_memory(call: Callable[[], object]) -> Optional[int]:
 
 
 def _status_bytes(name: str) -> int:
-    """A value of ``/proc/self/status``.
-
-    Raises:
-        OSError: there is none.
-    """
+    """A value of ``/proc/self/status``; OSError if there is none."""
     found = re.search(rf'^{name}:\s+(\d+) kB$', STATUS.read_text(), re.MULTILINE)
     if found is None:
         raise OSError(f'{STATUS} has no {name}')

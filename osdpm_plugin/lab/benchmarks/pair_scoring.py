@@ -7,6 +7,7 @@ scores each caption alone against all images of a shard.
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import Any, Optional
 
@@ -23,9 +24,9 @@ from ...models.comparison.camp import CrossModalMessagePassing
 from ...models.comparison.scan import StackedCrossAttention
 from ...registry import MODELS
 from ...search.image_pipeline import build_tokenizer
-from ...structures import NeckOutput, TextFeatures
+from ...structures import TextFeatures
 from .report import comparison
-from .timing import in_turns, min_median_max
+from .timing import Pairs, min_median_max, rounds
 
 CONFIG = 'configs/comparison/scan_t2i_rsicd.py'
 WORDS = tuple(f'word{i}' for i in range(500))
@@ -38,7 +39,7 @@ def runs_towers_again(model: Any) -> bool:
 
 @torch.no_grad()
 def naive_scores(model: Any, images: Tensor, tokens: Tensor, shard: int, *, towers_again: bool) -> Tensor:
-    """Scores by the loops of published code.
+    """Scores (N, M) float32 on the CPU by the loops of published code.
 
     Args:
         model: an `ImageTextRetriever` in eval mode.
@@ -47,21 +48,18 @@ def naive_scores(model: Any, images: Tensor, tokens: Tensor, shard: int, *, towe
         shard: images and captions of a shard; 128 in SCAN's code, 256 in AMFMN's.
         towers_again: run the towers for each pair of shards, and score it at once; otherwise run them once, shard by
             shard, and score each caption alone.
-
-    Returns:
-        (N, M) float32 on the CPU.
     """
     scores = torch.empty(len(images), len(tokens))
     rows, cols = list(chunks(len(images), shard)), list(chunks(len(tokens), shard))
     if towers_again:
-        for row in rows:
-            for col in cols:
-                seen, texts = model.embed_images(images[row]), model.embed_texts(tokens[col])
-                scores[row, col] = model.score(seen, texts).float().cpu()
+        for row, col in itertools.product(rows, cols):
+            seen, texts = model.embed_images(images[row]), model.embed_texts(tokens[col])
+            scores[row, col] = model.score(seen, texts).float().cpu()
         return scores
-    embedded = [model.embed_images(images[row]) for row in rows], [model.embed_texts(tokens[col]) for col in cols]
-    for row, seen in zip(rows, embedded[0]):
-        for col, texts in zip(cols, embedded[1]):
+    embedded = [(col, model.embed_texts(tokens[col])) for col in cols]
+    for row in rows:
+        seen = model.embed_images(images[row])
+        for col, texts in embedded:
             for i in range(col.stop - col.start):
                 length = max(1, int(texts.mask[i].sum()))
                 one = TextFeatures(texts.words[i, None, :length], texts.mask[i, None, :length], texts.pooled[i, None])
@@ -71,40 +69,25 @@ def naive_scores(model: Any, images: Tensor, tokens: Tensor, shard: int, *, towe
 
 @torch.no_grad()
 def fast_scores(model: Any, images: Tensor, tokens: Tensor, batch: int) -> tuple[Tensor, float]:
-    """Towers once, then `score_pairs`.
-
-    Returns:
-        scores: (N, M) float32 on the CPU.
-        features_s: seconds of the towers.
-    """
+    """Towers once, then `score_pairs`: (N, M) float32 on the CPU, and the seconds of the towers."""
     start = time.perf_counter()
     seen = [model.embed_images(images[part]) for part in chunks(len(images), batch)]
     texts = [model.embed_texts(tokens[part]) for part in chunks(len(tokens), batch)]
-    embed, regions = _rows([s.embedding for s in seen]), _regions(seen)
-    pooled = _rows([t.pooled for t in texts])
+    regions = [s.regions for s in seen if s.regions is not None]
+    features = _rows([s.embedding for s in seen]), _rows(regions) if regions else None, _rows([t.pooled for t in texts])
     words = [w[m].float().cpu().numpy() for t in texts for w, m in zip(t.words, t.mask)]
     features_s = time.perf_counter() - start
-    scorer = PairScorer(model.similarity, images.device)
-    return score_pairs(scorer, embed, regions, pooled, words, chunk_size=2048), features_s
+    return score_pairs(PairScorer(model.similarity, images.device), *features, words, chunk_size=2048), features_s
 
 
 def compare_scoring(
     model: Any, images: Tensor, tokens: Tensor, *, repeats: int, shard: int = 128, batch: int = 64, device: str = 'cpu'
 ) -> dict[str, Any]:
-    """Time both on the same inputs in turns, after a warm-up of both on two images and captions.
-
-    Args:
-        model: an `ImageTextRetriever`.
-        images: (N, 3, H, W) normalised.
-        tokens: (M, T) int64.
-        repeats: measurements of each side.
-        shard: of the loops.
-        batch: images or captions per call of a tower.
-        device: of all of them.
+    """Time both on the same inputs in turns, after a warm-up of both on two images and captions, see `naive_scores`.
 
     Returns:
-        a row of `report.comparison`. ``features_s``: median seconds of our towers. ``greatest_difference``: between
-        scores of the two sides.
+        a row of `report.comparison`. ``features_s``: median seconds of our towers, which take ``batch`` images or
+        captions a call. ``greatest_difference``: between scores of the two sides.
     """
     model.eval()
     again = runs_towers_again(model)
@@ -120,7 +103,7 @@ def compare_scoring(
 
     ours(2)
     theirs(2)
-    pairs = in_turns(ours, theirs, repeats=repeats, warm_up=0, device=device)
+    pairs = Pairs(*rounds((ours, theirs), repeats=repeats, warm_up=0, device=device))
     return comparison(
         what=f'scores of {len(images)} x {len(tokens)}, {type(model.similarity).__name__}',
         ours='towers once, pairs in tiles',
@@ -146,17 +129,7 @@ def score_noise(
     shard: int = 128,
     device: str = 'cpu',
 ) -> dict[str, Any]:
-    """`compare_scoring` of the model of a config, on noise and made-up captions.
-
-    Args:
-        cfg: config of a retriever.
-        repeats: measurements of each side.
-        images: N.
-        captions: M.
-        size: side of an image in pixels.
-        shard: of the loops.
-        device: of the model.
-    """
+    """`compare_scoring` of the model of a config, on noise of ``size`` pixels a side and made-up captions."""
     model = MODELS.build(cfg.model).to(device)
     for module in model.modules():
         if isinstance(module, WordEmbedding):
@@ -170,8 +143,3 @@ def score_noise(
 
 def _rows(parts: list[Tensor]) -> np.ndarray:
     return torch.cat(parts).float().cpu().numpy()
-
-
-def _regions(seen: list[NeckOutput]) -> Any:
-    parts = [s.regions for s in seen if s.regions is not None]
-    return _rows(parts) if parts else None

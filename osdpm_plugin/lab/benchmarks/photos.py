@@ -15,12 +15,7 @@ CAPTIONS = 5
 
 
 def photo(seed: int, size: int) -> np.ndarray:
-    """(size, size, 3) uint8: noise at every scale, whose amplitude falls with the frequency as that of photographs.
-
-    Args:
-        seed: of the noise.
-        size: pixels of a side.
-    """
+    """(size, size, 3) uint8: noise at every scale, whose amplitude falls with the frequency as that of photographs."""
     rng = np.random.default_rng(seed)
     image = np.full((size, size, 3), 128, np.float32)
     cells = 4
@@ -35,11 +30,7 @@ def photo(seed: int, size: int) -> np.ndarray:
 def write_photos(root: Path, count: int, *, size: int = 256, num_val: int = 0) -> float:
     """Write ``images/<i>.jpg`` and ``dataset.json`` in the Karpathy layout; returns bytes of a file, on average.
 
-    Args:
-        root: folder.
-        count: files of split ``train``.
-        size: pixels of a side.
-        num_val: files of split ``val``.
+    The first ``count`` files are of split ``train``, ``num_val`` further ones of split ``val``.
     """
     (root / 'images').mkdir(parents=True, exist_ok=True)
     names = Lexicon.default().categories
@@ -49,14 +40,7 @@ def write_photos(root: Path, count: int, *, size: int = 256, num_val: int = 0) -
         cv2.imwrite(str(root / 'images' / f'{i}.jpg'), photo(i, size), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         texts = [f'{i} {" and many ".join(rng.choice(names, 3))} beside a road {k} .' for k in range(CAPTIONS)]
         sentences = [dict(raw=t, tokens=t.split(), imgid=i, sentid=CAPTIONS * i + k) for k, t in enumerate(texts)]
-        entries.append(
-            dict(
-                filename=f'{i}.jpg',
-                imgid=i,
-                split='train' if i < count else 'val',
-                sentences=sentences,
-                sentids=[s['sentid'] for s in sentences],
-            )
-        )
+        entry = dict(filename=f'{i}.jpg', imgid=i, split='train' if i < count else 'val', sentences=sentences)
+        entries.append(dict(entry, sentids=[s['sentid'] for s in sentences]))
     (root / 'dataset.json').write_text(json.dumps(dict(dataset='photos', images=entries)), encoding='utf-8')
     return sum(path.stat().st_size for path in (root / 'images').iterdir()) / (count + num_val)

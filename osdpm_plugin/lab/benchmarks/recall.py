@@ -14,7 +14,7 @@ from ...evaluation import ranks_from_embeddings, summarise
 from . import child_process
 from .memory import added_memory
 from .report import Goal, comparison
-from .timing import in_turns
+from .timing import Pairs, rounds
 
 GOAL = Goal('at least', 50.0)
 CAPTIONS = 5
@@ -23,25 +23,14 @@ TIES = 'expected'
 
 
 class Embeddings(NamedTuple):
-    """N images with five captions each.
-
-    Attributes:
-        images: (N, D) float32, unit vectors.
-        texts: (5 N, D) float32, unit vectors; captions 5 i to 5 i + 4 are those of image i.
-    """
+    """Unit vectors of N images (N, D) and their captions (5 N, D), float32; 5 i to 5 i + 4 are those of image i."""
 
     images: np.ndarray
     texts: np.ndarray
 
 
 def made_up_embeddings(count: int, width: int, *, noise: float = 0.12) -> Embeddings:
-    """Noise around shared directions, so that recall lies between 0 and 100 %.
-
-    Args:
-        count: N.
-        width: D.
-        noise: standard deviation that is added to each component of a caption's vector.
-    """
+    """N = ``count`` images and D = ``width``, captions with ``noise`` in each component: recall between 0 and 100 %."""
     rng = np.random.default_rng(0)
     images = _unit(rng.standard_normal((count, width), dtype=np.float32))
     texts = images.repeat(CAPTIONS, axis=0)
@@ -62,15 +51,13 @@ def loop_recall(embeddings: Embeddings) -> dict[str, float]:
     VSE++ and later methods evaluate like this; the code is our own.
     """
     images, texts = embeddings
-    best = np.empty(len(images))
+    best, own = np.empty(len(images)), np.empty(len(texts))
     for i, image in enumerate(images):
         order = np.argsort(image @ texts.T)[::-1]
-        best[i] = min(np.where(order == j)[0][0] for j in range(CAPTIONS * i, CAPTIONS * (i + 1)))
-    own = np.empty(len(texts))
-    for i in range(len(images)):
-        scores = texts[CAPTIONS * i : CAPTIONS * (i + 1)] @ images.T
-        for k, row in enumerate(scores):
-            own[CAPTIONS * i + k] = np.where(np.argsort(row)[::-1] == i)[0][0]
+        captions = range(CAPTIONS * i, CAPTIONS * (i + 1))
+        best[i] = min(np.where(order == j)[0][0] for j in captions)
+        for j, row in zip(captions, texts[captions.start : captions.stop] @ images.T):
+            own[j] = np.where(np.argsort(row)[::-1] == i)[0][0]
     result = {}
     for way, ranks in (('i2t', best), ('t2i', own)):
         result.update({f'{way}_R@{k}': 100 * float((ranks < k).mean()) for k in TOPK})
@@ -83,19 +70,14 @@ def loop_recall(embeddings: Embeddings) -> dict[str, float]:
 def compare_recall(
     *, repeats: int, count: int = 1093, width: int = 512, rates: Optional[dict[str, float]] = None
 ) -> dict[str, Any]:
-    """Time both on the same embeddings.
-
-    Args:
-        repeats: evaluations of each side.
-        count: N; RSICD's test split has 1093 images.
-        width: D.
-        rates: of `machine.rates`; without them the lower bound, one float32 product of all pairs, is left out.
+    """Time both on the same embeddings; RSICD's test split has 1093 images.
 
     Returns:
-        a row of `report.comparison`, with the greatest difference of a number between the sides.
+        a row of `report.comparison`, with the greatest difference of a number between the sides, and with the lower
+        bound of the time, one float32 product of all pairs, if ``rates`` (of `machine.rates`) are given.
     """
     embeddings = made_up_embeddings(count, width)
-    pairs = in_turns(lambda: our_recall(embeddings), lambda: loop_recall(embeddings), repeats=repeats)
+    pairs = Pairs(*rounds((lambda: our_recall(embeddings), lambda: loop_recall(embeddings)), repeats=repeats))
     ours, theirs = our_recall(embeddings), loop_recall(embeddings)
     flops = 2 * count * CAPTIONS * count * width
     return comparison(

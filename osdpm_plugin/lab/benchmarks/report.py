@@ -30,15 +30,7 @@ class Goal(NamedTuple):
 def comparison(
     *, what: str, ours: str, theirs: str, pairs: Pairs, goal: Optional[Goal], details: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """One row: what was measured, in words, numbers and details.
-
-    Args:
-        what: what is timed, in words.
-        ours: our side in words.
-        theirs: the other side in words.
-        pairs: seconds.
-        goal: of the ratio; None for no goal and a ratio of speeds.
-        details: further values of the row, for JSON.
+    """One row: what is timed, both sides in words, and their seconds; without a goal the ratio is of speeds.
 
     Returns:
         dict: ``what``, ``ours``, ``theirs``, ``seconds`` of both, ``ratio`` (``of`` times or speeds, ``min``,
@@ -79,23 +71,21 @@ def probe(path: str) -> None:
 
 
 def _content(path: str) -> dict[str, Any]:
-    content: Any = {}
-    if Path(path).exists():
-        try:
-            content = json.loads(Path(path).read_text(encoding='utf-8'))
-        except (OSError, ValueError) as error:
-            raise DataError(f'{path} cannot be read as JSON ({error}); name another file with --out') from error
-        if not isinstance(content, dict):
-            raise DataError(f'{path} is not a JSON object; name another file with --out')
+    if not Path(path).exists():
+        return {}
+    try:
+        content = json.loads(Path(path).read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise DataError(f'{path} cannot be read as JSON ({error}); name another file with --out') from error
+    if not isinstance(content, dict):
+        raise DataError(f'{path} is not a JSON object; name another file with --out')
     return content
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows of `comparison` -> Markdown."""
-    lines = [
-        '| what | ours | against | ratio of | min | median | max | goal | met |',
-        '| --- | ---: | ---: | --- | ---: | ---: | ---: | --- | --- |',
-    ]
+    lines = ['| what | ours | against | ratio of | min | median | max | goal | met |']
+    lines.append('| --- | ---: | ---: | --- | ---: | ---: | ---: | --- | --- |')
     for row in rows:
         ratio = row['ratio']
         times = [_seconds(statistics.median(row['seconds'][side])) for side in ('ours', 'theirs')]

@@ -13,7 +13,7 @@ from ...errors import DataError
 from ...launch import build_runner
 from ...registry import HOOKS
 from ...utils.checks import check_number
-from ...utils.files import write_atomically
+from ...utils.files import write_text
 from .memory import Slope, memory_slope, resident_memory
 
 ENDLESS = 1_000_000  # epochs: time ends the run
@@ -79,29 +79,18 @@ class SoakHook(Hook):
             runner.train_loop.stop_training = True
 
     def _sample(self, epoch: int, kind: str) -> None:
-        process, workers = resident_memory()
-        self.samples.append(
-            (round(time.monotonic() - self._start, 3), round(process, 3), round(workers, 3), epoch, kind)
-        )
-        content: dict[str, Any] = dict(seconds=self.seconds, warmup=self.warmup)
-        content.update((name, slope and slope._asdict()) for name, slope in self.slopes().items())
-        content['samples'] = self.samples
-        write_atomically(self.out, lambda file: file.write(json.dumps(content, indent=1).encode()), '--out')
+        seconds, (process, workers) = time.monotonic() - self._start, resident_memory()
+        self.samples.append((round(seconds, 3), round(process, 3), round(workers, 3), epoch, kind))
+        slopes = {name: slope and slope._asdict() for name, slope in self.slopes().items()}
+        content = dict(seconds=self.seconds, warmup=self.warmup, **slopes, samples=self.samples)
+        write_text(self.out, json.dumps(content, indent=1), '--out')
 
 
 def soak(cfg: Config, *, out: str, seconds: float) -> SoakHook:
     """Train and evaluate a config for a given time; its number of epochs is ignored, its validation interval is not.
 
-    Args:
-        cfg: config; it is not changed.
-        out: see `SoakHook`.
-        seconds: see `SoakHook`.
-
     Returns:
-        The hook, with its samples.
-
-    Raises:
-        ConfigError: see `SoakHook`.
+        The hook, with its samples; see `SoakHook`.
     """
     cfg = cfg.copy()
     cfg.train_cfg = dict(cfg.train_cfg, max_epochs=ENDLESS)

@@ -34,12 +34,8 @@ ARCHITECTURE: dict[str, Any] = dict(
 
 
 def small_training(cfg: Config, folder: Path, marker: Path) -> Config:
-    """A copy of the config with small towers and the files of `write_photos`, which ends after one iteration.
-
-    Args:
-        cfg: config of a fine-tuning of open_clip's towers.
-        folder: of the files, and for ``work_dir``.
-        marker: file for the time.
+    """A copy of a config of fine-tuning open_clip's towers, with small towers and the files of `write_photos` in
+    ``folder``, which writes the time to ``marker`` and ends after one iteration.
     """
     cfg = Config(cfg.to_dict())
     for name in ('image_tower', 'text_tower'):
@@ -47,8 +43,8 @@ def small_training(cfg: Config, folder: Path, marker: Path) -> Config:
     cfg.model.neck.update(in_channels=(WIDTH,), embed_dims=EMBED_DIMS)
     cfg.model.text_neck.embed_dims = EMBED_DIMS
     side = ARCHITECTURE['vision_cfg']['image_size']
-    for name, split in (('train', 'train'), ('val', 'val')):
-        loader = cfg[f'{name}_dataloader']
+    for split in ('train', 'val'):
+        loader = cfg[f'{split}_dataloader']
         loader.update(batch_size=4, num_workers=0, persistent_workers=False)
         loader.dataset.update(type='CaptionRetrievalDataset', data_root=str(folder), split=split)
         for step in loader.dataset.pipeline:
@@ -65,7 +61,7 @@ def compare_start_up(cfg: Config, folder: Path, *, root: Path, repeats: int) -> 
     """Time both in child processes, in turns, after one start of each that fills the file caches.
 
     Args:
-        cfg: config of a fine-tuning of open_clip's towers.
+        cfg: see `small_training`.
         folder: empty; files and configs go there.
         root: of the checkout, where ``tools/train.py`` is.
         repeats: starts of each side.
@@ -81,17 +77,14 @@ def compare_start_up(cfg: Config, folder: Path, *, root: Path, repeats: int) -> 
     bare = Path(shutil.copy(Path(__file__).with_name('bare_training.py'), folder))
     theirs = [sys.executable, str(bare), str(folder), json.dumps(ARCHITECTURE), str(marker)]
     seconds = [(first_step(ours, root, marker), first_step(theirs, root, marker)) for _ in range(repeats + 1)][1:]
+    imports = dict(ours=slowest_imports(root / 'tools' / 'train.py', root), theirs=slowest_imports(bare, root))
     return comparison(
         what='start-up to the first step',
         ours='tools/train.py',
         theirs='bare mmengine script',
         pairs=Pairs(tuple(a for a, _ in seconds), tuple(b for _, b in seconds)),
         goal=GOAL,
-        details=dict(
-            slowest_imports=dict(
-                ours=slowest_imports(root / 'tools' / 'train.py', root), theirs=slowest_imports(bare, root)
-            )
-        ),
+        details=dict(slowest_imports=imports),
     )
 
 
@@ -109,12 +102,9 @@ def first_step(command: list[str], root: Path, marker: Path) -> float:
 
 
 def slowest_imports(script: Path, root: Path, *, top: int = 12) -> dict[str, float]:
-    """Seconds of the slowest imports of a script, without nested imports, summed over each top-level package.
+    """Seconds of the slowest imports of a script, without nested imports, summed over each of the ``top`` packages.
 
-    Args:
-        script: it is run in a new process, without its ``__main__`` part.
-        root: of the checkout.
-        top: number of packages.
+    The script is run in a new process, without its ``__main__`` part.
 
     Raises:
         ConfigError: it cannot be read; its last line is the reason.
@@ -133,14 +123,7 @@ def slowest_imports(script: Path, root: Path, *, top: int = 12) -> dict[str, flo
 
 
 def time_quickstart(root: Path, work_dir: Path) -> dict[str, Any]:
-    """The wall time of ``tools/quickstart.sh``, run in a work folder of its own; it is compared with nothing.
-
-    Args:
-        root: of the checkout.
-        work_dir: empty.
-
-    Returns:
-        dict: ``seconds``, as the script states them.
+    """``seconds`` that ``tools/quickstart.sh`` states, run in an empty work folder; it is compared with nothing.
 
     Raises:
         ConfigError: it fails; its last line is the reason.

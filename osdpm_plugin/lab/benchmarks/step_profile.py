@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import Any, Callable, Optional
 
@@ -27,13 +26,8 @@ def flops_of(step: Callable[[], object]) -> int:
 
 def floor_seconds(flops: int, parameters: int, rates: dict[str, float], precision: str) -> dict[str, float]:
     """Lower bound of the time of a step: ``matmul``, its FLOPs at the measured rate of a large matrix product;
-    ``memory``, the traffic of weights and moments at the measured rate of a copy; and their ``sum``.
-
-    Args:
-        flops: of a step.
-        parameters: number of trained parameters, in float32.
-        rates: of `machine.rates`.
-        precision: ``fp32`` or ``bf16``.
+    ``memory``, the traffic of float32 weights and moments at the measured rate of a copy; and their ``sum``. The rates
+    are those of `machine.rates`.
     """
     matmul, memory = flops / rates[f'{precision}_flops'], TRAFFIC * parameters / rates['memory_bytes']
     return dict(matmul=matmul, memory=memory, sum=matmul + memory)
@@ -58,15 +52,9 @@ def most_time(step: Callable[[], object], device: str, *, top: int = 12) -> list
 def peak_memory(
     step: Callable[[], object], module: nn.Module, optimizer: torch.optim.Optimizer, device: str
 ) -> Optional[int]:
-    """Peak bytes on the GPU during a step, as if this model were alone on it; None on a CPU.
+    """Peak bytes on the GPU during a step, not the first, as if this model were alone on it; None on a CPU.
 
     It is what the step adds to the memory in use, plus the model's own weights, gradients and moments.
-
-    Args:
-        step: one step, not the first.
-        module: the model.
-        optimizer: of the model.
-        device: of the model.
     """
     if not device.startswith('cuda'):
         return None
@@ -87,17 +75,11 @@ def held_bytes(module: nn.Module, optimizer: torch.optim.Optimizer) -> int:
 
 
 def sections_of(
-    model: Any, optimizer: torch.optim.Optimizer, step: Callable[[], object], device: str
+    step: Callable[[], object], model: Any, optimizer: torch.optim.Optimizer, device: str
 ) -> dict[str, float]:
     """Seconds of one step in the parts of a retriever: ``data_preprocessor``, the towers (the text tower with captions
     and prompts) and necks forward, ``head`` (the rest of the forward pass), ``backward`` (with gradient clipping),
     ``update``, the ``rest``, and the ``whole``.
-
-    Args:
-        model: an `ImageTextRetriever`.
-        optimizer: of the model.
-        step: runs one step.
-        device: of the model.
     """
     seconds: dict[str, float] = {}
     since: dict[str, float] = {}
@@ -106,36 +88,34 @@ def sections_of(
         synchronize(device)
         return time.perf_counter()
 
-    def begin(name: str) -> None:
-        since[name] = now()
+    def turn(ended: Optional[str], begun: Optional[str]) -> Callable[..., None]:
+        """A hook at the end of one part and the beginning of another."""
 
-    def end(name: str) -> None:
-        seconds[name] = seconds.get(name, 0.0) + now() - since[name]
+        def hook(*_: Any) -> None:
+            if ended is not None:
+                seconds[ended] = seconds.get(ended, 0.0) + now() - since[ended]
+            if begun is not None:
+                since[begun] = now()
 
-    def forward_is_over(*_: Any) -> None:
-        end('forward')
-        begin('backward')
+        return hook
 
-    def update_begins(*_: Any) -> None:
-        end('backward')
-        begin('update')
-
-    with contextlib.ExitStack() as stack:
-        handles = [
-            model.register_forward_pre_hook(lambda *_: begin('forward')),
-            model.register_forward_hook(forward_is_over),
-            optimizer.register_step_pre_hook(update_begins),
-            optimizer.register_step_post_hook(lambda *_: end('update')),
-        ]
-        for name, part in model.named_children():
-            if name in (*PARTS, 'data_preprocessor'):
-                handles.append(part.register_forward_pre_hook(lambda *_, name=name: begin(name)))
-                handles.append(part.register_forward_hook(lambda *_, name=name: end(name)))
-        for handle in handles:
-            stack.callback(handle.remove)
+    handles = [
+        model.register_forward_pre_hook(turn(None, 'forward')),
+        model.register_forward_hook(turn('forward', 'backward')),
+        optimizer.register_step_pre_hook(turn('backward', 'update')),
+        optimizer.register_step_post_hook(turn('update', None)),
+    ]
+    for name, part in model.named_children():
+        if name in (*PARTS, 'data_preprocessor'):
+            handles.append(part.register_forward_pre_hook(turn(None, name)))
+            handles.append(part.register_forward_hook(turn(name, None)))
+    try:
         start = now()
         step()
         whole = now() - start
+    finally:
+        for handle in handles:
+            handle.remove()
     seconds['head'] = seconds.pop('forward') - sum(seconds.get(name, 0.0) for name in PARTS)
     seconds['rest'] = whole - sum(seconds.values())
     return dict(seconds, whole=whole)

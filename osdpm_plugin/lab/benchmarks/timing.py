@@ -1,4 +1,4 @@
-"""Two functions -> seconds of each in turns, and the ratio of each pair, in which changes of the load cancel."""
+"""Functions -> seconds of each in turns, and the ratio of each pair, in which changes of the load cancel."""
 
 from __future__ import annotations
 
@@ -21,12 +21,7 @@ class MinMedianMax(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """R pairs of measurements.
-
-    Attributes:
-        ours: seconds, R of them.
-        theirs: seconds, R of them; ``theirs[i]`` was measured directly after ``ours[i]``.
-    """
+    """R pairs of seconds; ``theirs[i]`` was measured in the same round as ``ours[i]``."""
 
     ours: tuple[float, ...]
     theirs: tuple[float, ...]
@@ -51,31 +46,6 @@ def min_median_max(values: Sequence[float]) -> MinMedianMax:
     return MinMedianMax(min(values), statistics.median(values), max(values))
 
 
-def in_turns(
-    ours: Callable[[], object],
-    theirs: Callable[[], object],
-    *,
-    repeats: int,
-    warm_up: int = 1,
-    device: str = 'cpu',
-    clock: Callable[[], float] = time.perf_counter,
-) -> Pairs:
-    """Call both ``warm_up`` times unmeasured, then ``repeats`` times: ours, theirs, ours, theirs ...
-
-    Args:
-        ours: what is measured.
-        theirs: what it is compared with.
-        repeats: R.
-        warm_up: unmeasured calls of each.
-        device: for ``cuda...`` the GPU is waited for before each reading of the clock.
-        clock: -> seconds.
-
-    Raises:
-        ConfigError: ``repeats`` is less than 1 or ``warm_up`` negative.
-    """
-    return Pairs(*rounds((ours, theirs), repeats=repeats, warm_up=warm_up, device=device, clock=clock))
-
-
 def rounds(
     calls: Sequence[Callable[[], object]],
     *,
@@ -84,10 +54,15 @@ def rounds(
     device: str = 'cpu',
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[tuple[float, ...]]:
-    """`in_turns` for any number of calls: A B C A B C ...
+    """Call all ``warm_up`` times unmeasured, then ``repeats`` times in turns: A B C A B C ...
+
+    For ``cuda...`` the GPU is waited for before each reading of the clock, which gives seconds.
 
     Returns:
         for each call ``repeats`` seconds; equal positions belong to the same round.
+
+    Raises:
+        ConfigError: ``repeats`` is less than 1 or ``warm_up`` negative.
     """
     check_int('', 'repeats', repeats)
     check_int('', 'warm_up', warm_up, least=0)

@@ -78,11 +78,7 @@ def training_model(cfg: Config, device: str) -> nn.Module:
 def made_up_batch(model: Any, tokenizer: Any, size: int, device: str) -> Batch:
     """A batch on ``device``: noise, and captions of random categories of the lexicon.
 
-    Args:
-        model: of `training_model`.
-        tokenizer: captions -> tokens.
-        size: B.
-        device: of images and tokens; samples stay in CPU memory, as from a data loader.
+    Samples stay in CPU memory, as from a data loader.
     """
     rng = np.random.default_rng(0)
     lexicon = model.head.lexicon
@@ -114,28 +110,20 @@ def optim_wrapper_of(cfg: Config, model: nn.Module, precision: str) -> Any:
     return build_optim_wrapper(model, wrapper)
 
 
-class Sides(NamedTuple):
-    """All sides of the comparison on one batch.
+class Side(NamedTuple):
+    """One step -> losses or loss, with its model and optimizer."""
 
-    Attributes:
-        ours: one step -> losses.
-        theirs: one step -> loss.
-        theirs_short: one step of ``short`` -> loss.
-        model: ours.
-        wrapper: our optimizer.
-        bare: theirs.
-        short: theirs, with a context of ``read`` tokens.
-        batch: of all.
-        read: tokens of a text that our text tower reads in this batch.
-    """
-
-    ours: Callable[[], dict[str, Tensor]]
-    theirs: Callable[[], Tensor]
-    theirs_short: Callable[[], Tensor]
+    step: Callable[[], Any]
     model: Any
-    wrapper: Any
-    bare: BareLoop
-    short: BareLoop
+    optimizer: torch.optim.Optimizer
+
+
+class Sides(NamedTuple):
+    """All sides on one batch; ``short`` is theirs with a context of the ``read`` tokens that our text tower reads."""
+
+    ours: Side
+    theirs: Side
+    short: Side
     batch: Batch
     read: int
 
@@ -153,23 +141,15 @@ def build_sides(cfg: Config, *, batch_size: int, precision: str, device: str) ->
     batch = made_up_batch(model, build_tokenizer(cfg.train_dataloader.dataset.pipeline), batch_size, device)
     with torch.no_grad():
         read = model.text_tower(batch.tokens).words.shape[1]
-    settings = dict(
-        model=cfg.model.image_tower.model,
-        optimizer={key: v for key, v in cfg.optim_wrapper.optimizer.to_dict().items() if key != 'type'},
-        precision=precision,
-        device=device,
-    )
+    optimizer = {key: value for key, value in cfg.optim_wrapper.optimizer.to_dict().items() if key != 'type'}
+    settings = dict(model=cfg.model.image_tower.model, optimizer=optimizer, precision=precision, device=device)
     bare, short = BareLoop(**settings), BareLoop(**settings, context_length=read)
     return Sides(
-        ours=lambda: model.train_step(batch.data, wrapper),
-        theirs=lambda: bare.step(batch.images, batch.tokens),
-        theirs_short=lambda: short.step(batch.images, batch.tokens[:, :read]),
-        model=model,
-        wrapper=wrapper,
-        bare=bare,
-        short=short,
-        batch=batch,
-        read=read,
+        Side(lambda: model.train_step(batch.data, wrapper), model, wrapper.optimizer),
+        Side(lambda: bare.step(batch.images, batch.tokens), bare.model, bare.optimizer),
+        Side(lambda: short.step(batch.images, batch.tokens[:, :read]), short.model, short.optimizer),
+        batch,
+        read,
     )
 
 
@@ -198,38 +178,35 @@ def compare_steps(
         peak memory.
     """
     sides = build_sides(cfg, batch_size=batch_size, precision=precision, device=device)
-    parts = dict(
-        ours=(sides.ours, sides.model, sides.wrapper.optimizer),
-        theirs=(sides.theirs, sides.bare.model, sides.bare.optimizer),
-        short=(sides.theirs_short, sides.short.model, sides.short.optimizer),
-    )
-    flops = {name: flops_of(step) for name, (step, _, _) in parts.items()}  # warms up
-    calls = [step for step, _, _ in parts.values()]
+    parts = dict(ours=sides.ours, theirs=sides.theirs, short=sides.short)
+    flops = {name: flops_of(side.step) for name, side in parts.items()}  # warms up
+    calls = [side.step for side in parts.values()]
     seconds = dict(zip(parts, rounds(calls, repeats=repeats, warm_up=0, device=device)))
     details: dict[str, dict[str, Any]] = {}
-    for name, (step, module, optimizer) in parts.items():
-        parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    for name, side in parts.items():
+        parameters = sum(p.numel() for p in side.model.parameters() if p.requires_grad)
         details[name] = dict(
             parameters=parameters,
             flops=flops[name],
             floor_s=None if rates is None else floor_seconds(flops[name], parameters, rates, precision),
             images_per_second=batch_size / min_median_max(seconds[name]).median,
-            peak_memory_bytes=peak_memory(step, module, optimizer, device),
-            most_time=most_time(step, device),
+            peak_memory_bytes=peak_memory(*side, device),
+            most_time=most_time(side.step, device),
         )
-    details['ours']['sections_s'] = sections_of(sides.model, sides.wrapper.optimizer, sides.ours, device)
-    full = sides.batch.tokens.shape[1]
+    details['ours']['sections_s'] = sections_of(*sides.ours, device)
+    model, full = sides.ours.model, sides.batch.tokens.shape[1]
+    prompts = model.head.prompt_tokens
     return [
         comparison(
             what=f'training step, batch {batch_size}, {precision}, texts of {sides.read} and {length} tokens',
-            ours=type(sides.model.neck).__name__ + ' + ' + type(sides.model.head).__name__,
+            ours=f'{type(model.neck).__name__} + {type(model.head).__name__}',
             theirs='open_clip + ClipLoss',
             pairs=Pairs(seconds['ours'], seconds[name]),
             goal=GOAL,
             details=dict(
                 batch_size=batch_size,
                 precision=precision,
-                prompts=_prompts(sides.model),
+                prompts=0 if prompts is None else len(prompts),
                 tokens=dict(ours=sides.read, theirs=length),
                 conditions='without hooks, nothing recomputed',
                 details=dict(ours=details['ours'], theirs=details[name]),
@@ -237,8 +214,3 @@ def compare_steps(
         )
         for name, length in (('theirs', full), ('short', sides.read))
     ]
-
-
-def _prompts(model: Any) -> int:
-    tokens = model.head.prompt_tokens
-    return 0 if tokens is None else len(tokens)

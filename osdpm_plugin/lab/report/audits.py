@@ -15,11 +15,7 @@ from .work_dirs import Experiment
 
 
 def audit_section(
-    experiments: Sequence[Experiment],
-    *,
-    files: Sequence[Path] = (),
-    sets: Sequence[str] = (),
-    with_images: bool = False,
+    experiments: Sequence[Experiment], *, files: Sequence[Path], sets: Sequence[str], with_images: bool
 ) -> Section:
     """Audits of the work dirs (``audit*.json``), of files, and of sets that are audited now.
 
@@ -40,21 +36,14 @@ def audit_section(
         report = audit(read_sets(sets), with_images=with_images, progress=False).report
         blocks += audit_blocks(report, ', '.join(sets))
     if not blocks:
-        blocks = [
-            Missing(
-                'The work dirs hold no audit*.json, so repeated captions and images of the data are not known.',
-                command('tools/audit_dataset.py', 'TYPE:ROOT', '--json', experiments[0].folder / 'audit.json'),
-            )
-        ]
+        text = 'The work dirs hold no audit*.json, so repeated captions and images of the data are not known.'
+        make = command('tools/audit_dataset.py', 'TYPE:ROOT', '--json', experiments[0].folder / 'audit.json')
+        blocks = [Missing(text, make)]
     return Section('audit', 'Data audit', tuple(blocks))
 
 
-def audit_blocks(report: dict[str, Any], name: str) -> list[Block]:
-    """The dict of an audit as blocks.
-
-    Args:
-        report: ``Audit.report``, or what ``--json`` wrote.
-        name: where it comes from.
+def audit_blocks(report: Any, name: str) -> list[Block]:
+    """``Audit.report``, or what ``--json`` wrote, as blocks; ``name`` says where it comes from.
 
     Raises:
         DataError: it is no audit.
@@ -66,14 +55,11 @@ def audit_blocks(report: dict[str, Any], name: str) -> list[Block]:
     return [Text(f'Of {name}.'), *_blocks(text)]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Any:
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        return json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
         raise DataError(f'audit {path} cannot be read: {error}; write it by tools/audit_dataset.py --json') from error
-    if not isinstance(content, dict):
-        raise DataError(f'{path} is no audit of data sets; write it by tools/audit_dataset.py --json')
-    return content
 
 
 def _blocks(markdown: str) -> Iterator[Block]:

@@ -33,12 +33,7 @@ class Heading(Block):
 
 @dataclass(frozen=True)
 class Missing(Block):
-    """What is not there.
-
-    Attributes:
-        text: one sentence.
-        command: that makes it; '' for none.
-    """
+    """One sentence on what is not there, and the command that makes it, '' for none."""
 
     text: str
     command: str = ''
@@ -46,14 +41,7 @@ class Missing(Block):
 
 @dataclass(frozen=True)
 class Table(Block):
-    """Rows under headings; the first cell of a row is its heading.
-
-    Attributes:
-        caption: what the table says.
-        head: one a column.
-        rows: as wide as ``head``.
-        texts: number of columns from the left that hold text and not numbers.
-    """
+    """Rows as wide as the head, the first cell of each its heading; the first ``texts`` columns hold no numbers."""
 
     caption: str
     head: tuple[str, ...]
@@ -78,15 +66,7 @@ class Charts(Block):
 
 @dataclass(frozen=True)
 class Picture(Block):
-    """An image within the page.
-
-    Attributes:
-        source: data URI.
-        alt: what is to be seen.
-        caption: below it; '' for none.
-        width: pixels.
-        height: pixels.
-    """
+    """An image within the page: a data URI, what is to be seen, the line below ('' for none), its size in pixels."""
 
     source: str
     alt: str
@@ -97,14 +77,7 @@ class Picture(Block):
 
 @dataclass(frozen=True)
 class Card:
-    """One query.
-
-    Attributes:
-        title: its rank.
-        text: a caption, or '' where the query is an image.
-        pictures: small ones.
-        notes: sentences below.
-    """
+    """One query: its rank, its caption ('' where it is an image), small pictures, sentences below."""
 
     title: str
     text: str
@@ -121,13 +94,7 @@ class Cards(Block):
 
 @dataclass(frozen=True)
 class Code(Block):
-    """Text of a file.
-
-    Attributes:
-        label: what it is, for screen readers.
-        text: lines.
-        is_diff: lines that begin with + or - are marked.
-    """
+    """Text of a file, with a label for screen readers; the lines of a diff are marked by their first letter."""
 
     label: str
     text: str
@@ -136,12 +103,7 @@ class Code(Block):
 
 @dataclass(frozen=True)
 class Details(Block):
-    """Blocks that are folded away.
-
-    Attributes:
-        summary: what is inside.
-        blocks: any but headings.
-    """
+    """Blocks other than headings, folded away behind a summary."""
 
     summary: str
     blocks: tuple[Block, ...]
@@ -149,13 +111,7 @@ class Details(Block):
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page with an entry in its contents.
-
-    Attributes:
-        anchor: id of the element.
-        title: heading.
-        blocks: content.
-    """
+    """A part of the page with an entry in its contents; ``anchor`` is the id of its element."""
 
     anchor: str
     title: str

@@ -54,7 +54,7 @@ class Series(NamedTuple):
     Attributes:
         label: for the description or the legend.
         style: from 0; sets colour and dashes.
-        points: in the units of the data; gaps are left where a value is not finite.
+        points: in the units of the data; values that are not finite leave gaps.
         mark: point on which to draw a ring, or None.
     """
 
@@ -75,15 +75,7 @@ class Series(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """A chart as drawn.
-
-    Attributes:
-        ident: unique on the page.
-        title: what is drawn.
-        description: the same in words.
-        view_box: of the SVG element.
-        drawing: what stands within it.
-    """
+    """A chart as drawn: its id on the page, title, the same in words, and view box and content of the SVG element."""
 
     ident: str
     title: str
@@ -93,16 +85,9 @@ class Chart(NamedTuple):
 
 
 def line_chart(ident: str, title: str, unit: str, series: Sequence[Series]) -> Optional[Chart]:
-    """Draw lines.
+    """Draw the series that have a finite value over a horizontal axis in ``unit``; None where there are none.
 
-    Args:
-        ident: unique on the page, letters, digits and hyphens.
-        title: what is drawn.
-        unit: of the horizontal axis.
-        series: lines; those without a finite value are left out.
-
-    Returns:
-        None where no line is left.
+    ``ident`` is unique on the page: letters, digits and hyphens.
     """
     shown = [(one, [point for point in one.points if math.isfinite(point[1])]) for one in series]
     shown = [(one, finite) for one, finite in shown if finite]
@@ -128,14 +113,7 @@ def line_chart(ident: str, title: str, unit: str, series: Sequence[Series]) -> O
 
 
 def forest_plot(ident: str, title: str, unit: str, rows: Sequence[tuple[str, Difference]]) -> Chart:
-    """Draw intervals, one below the other, with a line at zero.
-
-    Args:
-        ident: unique on the page.
-        title: what is drawn.
-        unit: of the axis.
-        rows: label and difference; at least one.
-    """
+    """Draw labelled intervals, at least one, below each other, with a line at zero; see `line_chart`."""
     with rc_context({**STYLE, 'axes.grid.axis': 'x', 'axes.xmargin': 0.05, 'svg.hashsalt': ident}):
         axes = _axes(52 + ROW * len(rows), unit)
         axes.axvline(0, color=PAINT['soft'], linewidth=1.6)

@@ -30,7 +30,7 @@ class _Source(NamedTuple):
 
     def points(self, part: str, name: str) -> Points:
         """A curve of ``part``, train or val; empty if it was not logged."""
-        return (self.curves.train if part == 'train' else self.curves.val).get(name, ())
+        return getattr(self.curves, part).get(name, ())
 
 
 def curve_section(experiments: Sequence[Experiment]) -> Section:
@@ -65,13 +65,10 @@ def curve_section(experiments: Sequence[Experiment]) -> Section:
     for one in experiments:
         lacking = [run for run in one.runs if run.curves is None]
         if lacking:
-            blocks.append(
-                Missing(
-                    f'{one.name}: no */vis_data/scalars.json of {", ".join(run.label for run in lacking)}, so there '
-                    'are no curves.',
-                    command('tools/train.py', lacking[0].config or 'CONFIG', '--work-dir', lacking[0].folder),
-                )
-            )
+            labels = ', '.join(run.label for run in lacking)
+            text = f'{one.name}: no */vis_data/scalars.json of {labels}, so there are no curves.'
+            make = command('tools/train.py', lacking[0].config or 'CONFIG', '--work-dir', lacking[0].folder)
+            blocks.append(Missing(text, make))
     return Section('training', 'Training', tuple(blocks))
 
 
@@ -120,7 +117,5 @@ def _tables(names: Sequence[tuple[str, str]], sources: Sequence[_Source]) -> Ite
         shown = [(source.label, dict(points)) for source in sources if (points := source.points(part, name))]
         if shown:
             places = sorted({x for _, points in shown for x in points})
-            rows = tuple(
-                (number(x), *(number(points[x]) if x in points else '' for _, points in shown)) for x in places
-            )
-            yield Table(_title(name), (_unit(sources), *(label for label, _ in shown)), rows)
+            rows = [(number(x), *(number(points[x]) if x in points else '' for _, points in shown)) for x in places]
+            yield Table(_title(name), (_unit(sources), *(label for label, _ in shown)), tuple(rows))

@@ -17,13 +17,11 @@ from .chart import forest_plot
 from .recall_tables import comparable, place_of
 from .work_dirs import Experiment
 
+MAKE = command('tools/run_seeds.py', 'CONFIG', 'ABLATION_CONFIG', '--seeds', 0, 1, 2)
+
 
 def difference_section(experiments: Sequence[Experiment], *, resamples: int = 10_000) -> Section:
-    """One table for each group of experiments that can be compared.
-
-    Args:
-        experiments: the first of each group is the one that the others are compared to.
-        resamples: of the bootstrap.
+    """One table for each group of experiments that can be compared, to the first of the group.
 
     Raises:
         ConfigError: ``resamples`` is out of range.
@@ -34,12 +32,7 @@ def difference_section(experiments: Sequence[Experiment], *, resamples: int = 10
     if any(isinstance(block, Table) for block in blocks):
         blocks.append(Details('How the intervals are made', (Text(f'{METHOD[0].upper()}{METHOD[1:]}.'),)))
     if not blocks:
-        blocks = [
-            Missing(
-                'There are no two evaluated experiments on the same data, so nothing can be compared.',
-                command('tools/run_seeds.py', 'CONFIG', 'ABLATION_CONFIG', '--seeds', 0, 1, 2),
-            )
-        ]
+        blocks = [Missing('There are no two evaluated experiments on the same data, so nothing can be compared.', MAKE)]
     return Section('differences', 'Ablation: paired differences', tuple(blocks))
 
 
@@ -53,12 +46,8 @@ def _group_blocks(group: Sequence[Experiment], position: int, resamples: int) ->
     for other in group[1:]:
         ours, theirs = _common_seeds(first, other)
         if not ours:
-            left_out.append(
-                Missing(
-                    f'{first.name} and {other.name} have no seed in common, so they cannot be paired.',
-                    command('tools/run_seeds.py', 'CONFIG', 'ABLATION_CONFIG', '--seeds', 0, 1, 2),
-                )
-            )
+            text = f'{first.name} and {other.name} have no seed in common, so they cannot be paired.'
+            left_out.append(Missing(text, MAKE))
             continue
         try:
             found = compare(ours, theirs, resamples=resamples)

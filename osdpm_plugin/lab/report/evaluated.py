@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
+from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from ...errors import ConfigError
 from ...evaluation.embedded_split import EmbeddedSplit
 from ...features.use_cache import without_feature_cache
 from ...launch import embed_split, load_config, load_model
+from ...utils.checks import check_int
 from ...visualization.answers import retrieve
 from ...visualization.gallery import draw_gallery
 from ...visualization.heatmap import Subject, draw_heatmaps
@@ -52,18 +53,11 @@ class EvaluationOptions:
 
     def __post_init__(self) -> None:
         for key, least in (('queries', 1), ('hardest', 1), ('heatmaps', 0)):
-            value = getattr(self, key)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigError(f'{key} must be an int of at least {least}, got {value!r}')
+            check_int('', key, getattr(self, key), least=least)
 
 
 class Evaluated(NamedTuple):
-    """What was drawn.
-
-    Attributes:
-        pictures: for the section of pictures.
-        hardest: for the section of hardest queries.
-    """
+    """What was drawn for the section of pictures, and for that of the hardest queries."""
 
     pictures: tuple[Block, ...]
     hardest: tuple[Block, ...]
@@ -71,10 +65,6 @@ class Evaluated(NamedTuple):
 
 def evaluate(experiments: Sequence[Experiment], options: EvaluationOptions) -> Evaluated:
     """Embed one split by the first run of each experiment; nothing is written into the work dirs.
-
-    Args:
-        experiments: of the page.
-        options: what to run.
 
     Raises:
         ConfigError: a config cannot be used, or ``config`` or ``checkpoint`` was given for several experiments.
@@ -95,7 +85,8 @@ def evaluate(experiments: Sequence[Experiment], options: EvaluationOptions) -> E
         if path is None:
             raise ConfigError(f'{run.folder} holds no config file; name one with --config')
         with tempfile.TemporaryDirectory(prefix='report-') as folder:
-            cfg = without_feature_cache(_load(path, folder, options.cfg_options))
+            arguments = dict(config=path, work_dir=folder, cfg_options=dict(options.cfg_options))
+            cfg = without_feature_cache(load_config(Namespace(**arguments, launcher='none', local_rank=0)))
             split = embed_split(cfg, checkpoint, options.split)
             read = reader_of(cfg[f'{options.split}_dataloader'].dataset)
             label = run.label if len(one.runs) > 1 else ''
@@ -105,11 +96,6 @@ def evaluate(experiments: Sequence[Experiment], options: EvaluationOptions) -> E
                 pictures += _heatmaps(one.name, cfg, checkpoint, split, options.heatmaps)
             hardest += hardest_blocks(one.name, split, read, queries=options.hardest, seed_label=label)
     return Evaluated(tuple(pictures), tuple(hardest))
-
-
-def _load(config: str, folder: str, options: Mapping[str, Any]) -> Config:
-    arguments = dict(config=config, work_dir=folder, cfg_options=dict(options), launcher='none', local_rank=0)
-    return load_config(argparse.Namespace(**arguments))
 
 
 def _gallery(name: str, split: EmbeddedSplit, options: EvaluationOptions, read: Any) -> Picture:

@@ -12,8 +12,8 @@ from ...evaluation.embedded_split import EmbeddedSplit
 from ...visualization.answers import Query, Retrieval, retrieve
 from ...visualization.images import ImageReader
 from ..experiments.queries import QueryHits, read_queries
-from .blocks import Block, Card, Cards, Details, Heading, Missing, Section, Table, Text, command, count
-from .pictures import embed_array
+from .blocks import Block, Card, Cards, Details, Heading, Missing, Section, Table, Text, count
+from .pictures import embed_array, evaluate_command
 from .work_dirs import Experiment
 
 THUMBNAIL = 200  # pixels, the wider edge
@@ -40,12 +40,7 @@ class Misses(NamedTuple):
 
 
 def hardest_section(experiments: Sequence[Experiment], evaluated: Sequence[Block] = ()) -> Section:
-    """What the runs kept, and what was evaluated for the page.
-
-    Args:
-        experiments: of the page.
-        evaluated: blocks of `hardest_blocks`.
-    """
+    """What the runs kept, and the blocks of `hardest_blocks` that were evaluated for the page."""
     blocks: list[Block] = list(evaluated)
     rows: list[tuple[str, ...]] = []
     kept: list[Block] = []
@@ -56,46 +51,32 @@ def hardest_section(experiments: Sequence[Experiment], evaluated: Sequence[Block
             kept += tables
     if rows:
         head = ('config', 'direction', 'ties', 'seeds', 'queries', 'never right', 'percent', 'among the first')
-        blocks.append(
-            Table('Queries without a right answer among the first K under any seed', head, tuple(rows), texts=3)
-        )
+        caption = 'Queries without a right answer among the first K under any seed'
+        blocks.append(Table(caption, head, tuple(rows), texts=3))
     blocks += kept
     if not evaluated:
-        blocks.append(
-            Missing(
-                'Work dirs keep hits by id, no ranks and no texts; captions and images of the hardest queries are '
-                'shown once the split has been embedded again.',
-                command('tools/report.py', experiments[0].folder, '--evaluate', '--out', 'report.html'),
-            )
+        text = (
+            'Work dirs keep hits by id, no ranks and no texts; captions and images of the hardest queries are shown '
+            'once the split has been embedded again.'
         )
+        blocks.append(Missing(text, evaluate_command(experiments)))
     return Section('hardest', 'Hardest queries', tuple(blocks))
 
 
 def misses_of(files: Sequence[QueryHits]) -> tuple[Misses, Misses]:
-    """Image to text, and text to image.
+    """Image to text, and text to image, of the seeds of one experiment on the same queries; at least one."""
 
-    Args:
-        files: of the seeds of one experiment, on the same queries; at least one.
-    """
-    ways = []
-    for ids, key in (('image_ids', 'i2t_hits'), ('caption_ids', 't2i_hits')):
-        hits = np.stack([getattr(one, key).astype(np.float64) for one in files])  # (S, Q, K)
-        never = np.all(hits[:, :, -1] <= 0, axis=0)
-        ways.append(Misses(getattr(files[0], ids), hits.mean(axis=0), np.asarray(never)))
-    return ways[0], ways[1]
+    def way(ids: np.ndarray, hits: np.ndarray) -> Misses:  # hits: (S, Q, K)
+        return Misses(ids, hits.mean(axis=0, dtype=np.float64), np.asarray((hits[:, :, -1] <= 0).all(axis=0)))
+
+    i2t, t2i = np.stack([one.i2t_hits for one in files]), np.stack([one.t2i_hits for one in files])
+    return way(files[0].image_ids, i2t), way(files[0].caption_ids, t2i)
 
 
 def hardest_blocks(
     name: str, split: EmbeddedSplit, read: ImageReader, *, queries: int = 6, seed_label: str = ''
 ) -> Iterator[Block]:
-    """The queries with the worst ranks, both ways.
-
-    Args:
-        name: of the experiment.
-        split: as the checkpoint embeds it.
-        read: path -> (H, W, 3) uint8 RGB.
-        queries: of each direction.
-        seed_label: which run it is.
+    """The ``queries`` of each direction with the worst ranks, of a split as the run ``seed_label`` embeds it.
 
     Raises:
         DataError: an image cannot be read.
@@ -117,29 +98,20 @@ def hardest_blocks(
 
 
 def worst_ranks(way: Retrieval, ids: np.ndarray, most: int) -> list[Query]:
-    """Queries by the rank of their first right answer, worst first; of equal ranks the lower id first.
-
-    Args:
-        way: with all its queries.
-        ids: (Q,) of the queries.
-        most: how many.
-    """
+    """Queries by the rank of their first right answer, worst first; of equal ranks the lower of ``ids`` (Q,) first."""
     return sorted(way.queries, key=lambda query: (-query.rank_of_right, int(ids[query.item])))[:most]
 
 
 def _caption_card(query: Query, split: EmbeddedSplit, read: ImageReader) -> Card:
     own = int(np.flatnonzero(split.image_ids == split.caption_image_ids[query.item])[0])
     answer = query.answers[0]
-    pictures = [(own, 'Its own image'), (answer.item, 'Ranked first')]
-    return Card(
-        f'Right image at rank {query.rank_of_right}',
-        split.captions[query.item],
-        tuple(
-            embed_array(read(split.image_paths[i]), alt=f'{label}: {_file(split, i)}', caption=label, widest=THUMBNAIL)
-            for i, label in (pictures if not answer.right else pictures[:1])
-        ),
-        (f'Caption {split.caption_ids[query.item]} of {_file(split, own)}; first came {_file(split, answer.item)}.',),
+    shown = {own: 'Its own image'} if answer.right else {own: 'Its own image', answer.item: 'Ranked first'}
+    pictures = tuple(
+        embed_array(read(split.image_paths[i]), alt=f'{label}: {_file(split, i)}', caption=label, widest=THUMBNAIL)
+        for i, label in shown.items()
     )
+    note = f'Caption {split.caption_ids[query.item]} of {_file(split, own)}; first came {_file(split, answer.item)}.'
+    return Card(f'Right image at rank {query.rank_of_right}', split.captions[query.item], pictures, (note,))
 
 
 def _image_card(query: Query, split: EmbeddedSplit, read: ImageReader) -> Card:
@@ -148,15 +120,9 @@ def _image_card(query: Query, split: EmbeddedSplit, read: ImageReader) -> Card:
     picture = embed_array(
         read(split.image_paths[query.item]), alt=f'Query image {name}', caption=name, widest=THUMBNAIL
     )
-    return Card(
-        f'First right caption at rank {query.rank_of_right}',
-        '',
-        (picture,),
-        (
-            f'Ranked first: {split.captions[query.answers[0].item]}',
-            f'A right one: {split.captions[int(own[0])]}',
-        ),
-    )
+    first, right = split.captions[query.answers[0].item], split.captions[int(own[0])]
+    notes = f'Ranked first: {first}', f'A right one: {right}'
+    return Card(f'First right caption at rank {query.rank_of_right}', '', (picture,), notes)
 
 
 def _file(split: EmbeddedSplit, item: int) -> str:

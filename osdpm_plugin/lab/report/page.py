@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -25,18 +26,11 @@ from .recall_tables import recall_section
 from .work_dirs import Experiment
 
 TEMPLATES = Path(__file__).resolve().parent / 'templates'
-SUFFIXES = ('.html', '.htm')
 
 
 @dataclass(frozen=True)
 class Report:
-    """A page before it is HTML.
-
-    Attributes:
-        title: of the page.
-        lead: one sentence below it.
-        sections: in order.
-    """
+    """A page before it is HTML: its title, one sentence below it, and its sections in order."""
 
     title: str
     lead: str
@@ -59,7 +53,7 @@ def build_report(
         experiments: at least one; the first of those on the same data is the one that others are compared to.
         title: of the page.
         evaluated: what `evaluate` drew, or None.
-        audit_files: JSON files of tools/audit_dataset.py, beside those of the work dirs.
+        audit_files: see `audit_section`, as are the next two.
         audit_sets: data sets to audit now.
         audit_images: look at their images too.
         resamples: of the bootstrap.
@@ -89,13 +83,9 @@ def build_report(
 
 def render_report(report: Report) -> str:
     """HTML text. Equal reports give equal texts."""
+    blanks: Any = dict(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     environment = Environment(
-        loader=FileSystemLoader(str(TEMPLATES)),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+        loader=FileSystemLoader(str(TEMPLATES)), autoescape=True, undefined=StrictUndefined, **blanks
     )
     environment.filters['breakable'] = breakable
     return environment.get_template('page.html').render(report=report, version=__version__)
@@ -103,7 +93,7 @@ def render_report(report: Report) -> str:
 
 def breakable(text: str) -> Markup:
     """Escaped text that may break after underscores and slashes, as names and paths ask for."""
-    return Markup(''.join(str(escape(letter)) + ('<wbr>' if letter in '_/' else '') for letter in text))
+    return Markup(re.sub('([_/])', r'\1<wbr>', str(escape(text))))
 
 
 def write_report(report: Report, path: str) -> None:
@@ -119,5 +109,5 @@ def write_report(report: Report, path: str) -> None:
 
 def check_html(path: str) -> None:
     """Raise ConfigError unless ``path`` names an .html file."""
-    if not path.lower().endswith(SUFFIXES) or Path(path).is_dir():
+    if not path.lower().endswith(('.html', '.htm')) or Path(path).is_dir():
         raise ConfigError(f'--out={path!r} must name an .html file, e.g. --out report.html')

@@ -32,34 +32,23 @@ STEP = re.compile(r'(.+)_(\d+)')  # LocalVisBackend: <name>_<step>.png
 
 
 def picture_section(experiments: Sequence[Experiment], drawn: Sequence[Block] = ()) -> Section:
-    """Pictures that lie in work dirs, and those that were drawn for the page.
+    """Pictures that were drawn for the page, and those that lie in work dirs."""
+    blocks = [*drawn, *(block for one in experiments for block in _found(one))]
+    if not blocks:
+        text = 'There are no pictures in the work dirs; a gallery and heat maps can be drawn from the best checkpoint.'
+        blocks.append(Missing(text, evaluate_command(experiments)))
+    return Section('pictures', 'Galleries and heat maps', tuple(blocks))
 
-    Args:
-        experiments: of the page.
-        drawn: blocks of `evaluated`.
-    """
-    blocks: list[Block] = []
-    for one in experiments:
-        blocks += _found(one)
-    if not blocks and not drawn:
-        blocks.append(
-            Missing(
-                'There are no pictures in the work dirs; a gallery and heat maps can be drawn from the best '
-                'checkpoint.',
-                command('tools/report.py', experiments[0].folder, '--evaluate', '--out', 'report.html'),
-            )
-        )
-    return Section('pictures', 'Galleries and heat maps', (*drawn, *blocks))
+
+def evaluate_command(experiments: Sequence[Experiment]) -> str:
+    """The command that runs a model of the first experiment for the page."""
+    return command('tools/report.py', experiments[0].folder, '--evaluate', '--out', 'report.html')
 
 
 def embed_picture(image: Image.Image, *, alt: str, caption: str = '', widest: int = WIDEST) -> Picture:
-    """An image as a data URI: PNG or JPEG, whichever is smaller; scaled down to ``widest`` pixels.
+    """An image of any mode as a data URI: PNG or JPEG, whichever is smaller; scaled down to ``widest`` pixels.
 
-    Args:
-        image: any mode; transparent parts become white.
-        alt: what is to be seen.
-        caption: below it.
-        widest: pixels.
+    Transparent parts become white.
     """
     if image.mode in ('RGBA', 'LA', 'PA') or 'transparency' in image.info:
         image = image.convert('RGBA')
@@ -69,10 +58,10 @@ def embed_picture(image: Image.Image, *, alt: str, caption: str = '', widest: in
     if share < 1:
         size = max(1, round(image.width * share)), max(1, round(image.height * share))
         image = image.resize(size, Image.Resampling.LANCZOS)
-    jpeg, png = io.BytesIO(), io.BytesIO()
-    image.save(jpeg, format='JPEG', quality=QUALITY, optimize=True)
-    image.save(png, format='PNG', optimize=True)
-    kind, data = min((('jpeg', jpeg.getvalue()), ('png', png.getvalue())), key=lambda item: len(item[1]))
+    files = dict(jpeg=io.BytesIO(), png=io.BytesIO())
+    for kind, file in files.items():
+        image.save(file, format=kind, quality=QUALITY, optimize=True)  # PNG has no quality
+    kind, data = min(((kind, file.getvalue()) for kind, file in files.items()), key=lambda item: len(item[1]))
     source = f'data:image/{kind};base64,{base64.b64encode(data).decode()}'
     return Picture(source, alt, caption, image.width, image.height)
 
@@ -113,9 +102,8 @@ def _found(one: Experiment) -> Iterator[Block]:
     for path in files[:MOST]:
         name = path.relative_to(one.folder).as_posix()
         try:
-            yield embed_picture(
-                _open(path), alt=f'{_kind(path)} of {one.name}, file {name}', caption=f'{_kind(path)}: {name}'
-            )
+            alt = f'{_kind(path)} of {one.name}, file {name}'
+            yield embed_picture(_open(path), alt=alt, caption=f'{_kind(path)}: {name}')
         except DataError as error:
             yield Missing(f'{error}.')
     if len(files) > MOST:

@@ -16,8 +16,7 @@ from .work_dirs import Experiment, Run
 
 HASH = 12  # digits shown of a hash
 ENVIRONMENT = re.compile(r'System environment:\n(.*?)\n-{20,}', re.DOTALL)
-Fact = tuple[str, Callable[[RunResult], str]]
-FACTS: tuple[Fact, ...] = (
+FACTS: tuple[tuple[str, Callable[[RunResult], str]], ...] = (
     ('git commit', lambda r: 'unknown' if r.git is None else r.git.commit[:HASH] + (' with changes' * r.git.dirty)),
     ('config hash', lambda r: r.config.sha256[:HASH]),
     ('data', lambda r: f'{r.data.name}, split {r.data.split}'),
@@ -60,20 +59,15 @@ def config_section(experiments: Sequence[Experiment]) -> Section:
     for one in experiments:
         path = next((run.config for run in one.runs if run.config is not None), None)
         if path is None:
-            blocks.append(
-                Missing(
-                    f'{one.name}: its folder holds no config file, which training and evaluation write.',
-                    command('tools/test.py', 'CONFIG', 'CHECKPOINT', '--work-dir', one.runs[0].folder),
-                )
-            )
+            text = f'{one.name}: its folder holds no config file, which training and evaluation write.'
+            blocks.append(Missing(text, _test_command(one)))
             continue
         text = _read(path)
         if first is not None:
             name, other = first
             lines = difflib.unified_diff(other.splitlines(), text.splitlines(), name, one.name, n=2, lineterm='')
-            diff = '\n'.join(lines) or 'no difference'
             label = f'How {one.name} differs from {name}'
-            blocks.append(Details(label, (Code(label, diff, is_diff=True),)))
+            blocks.append(Details(label, (Code(label, '\n'.join(lines) or 'no difference', is_diff=True),)))
         blocks.append(Details(f'Config of {one.name}', (Code(f'Config of {one.name}', text),)))
         first = first or (one.name, text)
     return Section('config', 'Config', tuple(blocks))
@@ -89,34 +83,27 @@ def environment_section(experiments: Sequence[Experiment]) -> Section:
     blocks: list[Block] = []
     if runs:
         head = ('fact', *(one.name + ('' if result.seed is None else f', seed {result.seed}') for one, result in runs))
-        rows = [(name, *(fact(result) for _, result in runs)) for name, fact in FACTS]
+        rows = tuple((name, *(fact(result) for _, result in runs)) for name, fact in FACTS)
+        blocks.append(Table('Source code, data, weights and machine of each evaluation', head, rows, texts=len(head)))
         packages = dict.fromkeys(package for _, result in runs for package in result.versions)
-        versions = [
-            (package, *(result.versions.get(package, 'not noted') for _, result in runs)) for package in packages
-        ]
-        same = all(len(set(row[1:])) == 1 for row in versions)
-        blocks += [
-            Table('Source code, data, weights and machine of each evaluation', head, tuple(rows), texts=len(head)),
-            Table('Versions', ('package', 'version'), tuple(row[:2] for row in versions), texts=2)
-            if same
-            else Table('Versions of each evaluation', head, tuple(versions), texts=len(head)),
-        ]
+        versions = tuple((name, *(result.versions.get(name, 'not noted') for _, result in runs)) for name in packages)
+        if all(len(set(row[1:])) == 1 for row in versions):
+            blocks.append(Table('Versions', ('package', 'version'), tuple(row[:2] for row in versions), texts=2))
+        else:
+            blocks.append(Table('Versions of each evaluation', head, versions, texts=len(head)))
         if any(result.git is not None and result.git.dirty for _, result in runs):
             blocks.append(Text('With changes: tracked files differed from the commit when the numbers were made.'))
     for one in experiments:
         if not one.evaluated:
-            said = [text for run in one.runs if (text := _logged(run))]
-            if said:
-                label = f'Environment that the log of {one.name} names'
-                blocks.append(Details(label, (Code(label, said[0]),)))
-            else:
-                blocks.append(
-                    Missing(
-                        f'{one.name}: neither a result file nor a log says with what versions it was made.',
-                        command('tools/test.py', 'CONFIG', 'CHECKPOINT', '--work-dir', one.runs[0].folder),
-                    )
-                )
+            said = next(filter(None, map(_logged, one.runs)), '')
+            label = f'Environment that the log of {one.name} names'
+            text = f'{one.name}: neither a result file nor a log says with what versions it was made.'
+            blocks.append(Details(label, (Code(label, said),)) if said else Missing(text, _test_command(one)))
     return Section('environment', 'Versions and environment', tuple(blocks))
+
+
+def _test_command(one: Experiment) -> str:
+    return command('tools/test.py', 'CONFIG', 'CHECKPOINT', '--work-dir', one.runs[0].folder)
 
 
 def _logged(run: Run) -> str:

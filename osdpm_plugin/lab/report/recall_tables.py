@@ -56,11 +56,9 @@ def missing_results(one: Experiment) -> Missing:
         checkpoint = str(best_checkpoint(left[0]))
     except DataError:
         checkpoint = 'CHECKPOINT'
-    return Missing(
-        f'{one.name}: no test_results.json of {", ".join(run.label for run in left)}, so recall on the test split is '
-        'not known.',
-        command('tools/test.py', left[0].config or 'CONFIG', checkpoint, '--work-dir', left[0].folder),
-    )
+    names = ', '.join(run.label for run in left)
+    make = command('tools/test.py', left[0].config or 'CONFIG', checkpoint, '--work-dir', left[0].folder)
+    return Missing(f'{one.name}: no test_results.json of {names}, so recall on the test split is not known.', make)
 
 
 def _group_blocks(group: Sequence[Experiment]) -> list[Block]:

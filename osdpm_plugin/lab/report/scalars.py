@@ -37,10 +37,7 @@ class Curves(NamedTuple):
 
 
 def read_curves(run: Path) -> Optional[Curves]:
-    """Curves of a run, or None where nothing was logged.
-
-    Args:
-        run: its work dir.
+    """Curves of the run in a work dir, or None where nothing was logged.
 
     Raises:
         DataError: a log cannot be read, or a line other than the last, which a killed run may leave half written, is

@@ -23,19 +23,20 @@ from ..experiments.schema import RunResult, read_result
 from .scalars import Curves, read_curves
 
 SEED = re.compile(r'seed_(\d+)')
+TOOLS = 'tools/train.py or tools/run_seeds.py'
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One training of one seed.
+    """One training of one seed; what its work dir does not hold is None.
 
     Attributes:
         folder: its work dir.
-        seed: as the result file or the name of the folder says; None if neither does.
-        result: its result file; None if it was not evaluated.
-        curves: what training logged, or None.
-        config: the config that mmengine wrote into the folder, or None.
-        train_seconds: wall time of training as tools/run_seeds.py measured it, or None.
+        seed: as the result file or the name of the folder says.
+        result: its evaluation.
+        curves: what training logged.
+        config: the file that mmengine wrote.
+        train_seconds: wall time of training as tools/run_seeds.py measured it.
     """
 
     folder: Path
@@ -77,17 +78,14 @@ class Experiment:
 
 
 def read_experiments(folders: Sequence[Union[str, Path]]) -> list[Experiment]:
-    """Read everything but pictures and checkpoints.
-
-    Args:
-        folders: of runs, of seeds or of experiments, in the order of the page.
+    """Read everything but pictures and checkpoints, of folders of runs, of seeds or of experiments, in their order.
 
     Raises:
         ConfigError: a folder does not exist, or an experiment is named twice.
         DataError: a folder holds no run, or a file in it is damaged.
     """
     if not folders:
-        raise ConfigError('no work dir was given; name a folder that tools/train.py or tools/run_seeds.py wrote')
+        raise ConfigError(f'no work dir was given; name a folder that {TOOLS} wrote')
     places = [place for folder in folders for place in _experiment_folders(Path(folder))]
     repeated = [place for place, count in Counter(place.resolve() for place in places).items() if count > 1]
     if repeated:
@@ -118,16 +116,14 @@ def best_checkpoint(run: Run) -> Path:
 
 def _experiment_folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise ConfigError(
-            f'work dir {folder} does not exist or is no folder; name one that tools/train.py or run_seeds.py wrote'
-        )
+        raise ConfigError(f'work dir {folder} does not exist or is no folder; name one that {TOOLS} wrote')
     if _is_run(folder) or _seed_folders(folder):
         return [folder]
     inner = sorted(part for part in folder.iterdir() if part.is_dir() and _seed_folders(part))
     if not inner:
         raise DataError(
             f'{folder} holds no run: neither {RESULT_FILE}, nor */vis_data/scalars.json, nor seed_* folders; name a '
-            'folder that tools/train.py or tools/run_seeds.py wrote'
+            f'folder that {TOOLS} wrote'
         )
     return inner
 

@@ -30,12 +30,12 @@ def test_every_loader_delivers_every_image_at_one_size(tmp_path):
     cfg = Config.fromfile(ROOT / input_pipeline.CONFIG)
     root = tmp_path / 'photos'
     write_photos(root, 8)
-    shape = input_pipeline.Shape(count=8, batch_size=4, workers=0)
+    options = input_pipeline.loader_options(count=8, batch_size=4, workers=0)
     loaders = dict(
-        ours=input_pipeline.our_loader(cfg, root, shape),
-        kept=input_pipeline.our_loader(input_pipeline.decoded_once(cfg, tmp_path / 'kept'), root, shape),
-        mmpretrain=input_pipeline.mmpretrain_loader(root, shape),
-        torchvision=input_pipeline.torchvision_loader(root, shape),
+        ours=input_pipeline.our_loader(cfg, root, options),
+        kept=input_pipeline.our_loader(input_pipeline.decoded_once(cfg, tmp_path / 'kept'), root, options),
+        mmpretrain=input_pipeline.mmpretrain_loader(root, options),
+        torchvision=input_pipeline.torchvision_loader(root, options),
     )
     found = {name: list(input_pipeline.epoch(loader, 0)) for name, loader in loaders.items()}
     for name, batches in found.items():
@@ -51,7 +51,7 @@ def test_each_pass_is_an_epoch_of_its_own(tmp_path):
     """Order, crops and captions change from pass to pass, and are those of the epoch of that number."""
     cfg = Config.fromfile(ROOT / input_pipeline.CONFIG)
     write_photos(tmp_path, 8)
-    loader = input_pipeline.our_loader(cfg, tmp_path, input_pipeline.Shape(count=8, batch_size=8, workers=0))
+    loader = input_pipeline.our_loader(cfg, tmp_path, input_pipeline.loader_options(count=8, batch_size=8, workers=0))
     passed, seen = [], loader.collate_fn
 
     def collate(items):
@@ -100,7 +100,7 @@ def test_rows_of_the_input(tmp_path):
 
 def test_a_pass_is_whole_batches():
     with pytest.raises(ConfigError, match='multiple of'):
-        input_pipeline.Shape(count=10, batch_size=4, workers=0)
+        input_pipeline.loader_options(count=10, batch_size=4, workers=0)
 
 
 @pytest.fixture
@@ -135,13 +135,14 @@ def test_both_extractions_give_the_same_vectors(small, tmp_path, precision, atol
     """The image tower with open_clip's weights and the neck's gate at zero: files of the tower's own size."""
     write_photos(tmp_path, 6, size=32)
     paths = [str(tmp_path / 'images' / f'{i}.jpg') for i in range(6)]
-    cfg, model = feature_extraction.our_model(small, precision, 'cpu')
+    encoder = feature_extraction.our_encoder(small, precision, 'cpu')
     bare = BareLoop(model=CLIP, optimizer=dict(lr=1e-4), precision='fp32', device='cpu').model.eval()
-    model.image_tower.visual.load_state_dict(bare.visual.state_dict())
-    preprocess = open_clip.image_transform(model.image_tower.image_size, is_train=False)
-    theirs = feature_extraction.one_by_one(bare, preprocess, 'cpu', precision)(paths)
-    ours = feature_extraction.archive_path(cfg, model, 4)(paths)
+    tower = encoder.model.image_tower
+    tower.visual.load_state_dict(bare.visual.state_dict())
+    preprocess = open_clip.image_transform(tower.image_size, is_train=False)
+    theirs = feature_extraction.one_by_one(bare, preprocess, 'cpu', precision, paths)
+    ours = feature_extraction.archive_path(encoder, 4, paths)
     assert ours.shape == theirs.shape == (6, EMBED_DIM) and np.ptp(theirs, axis=0).max() > 1e-2
     np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(ours, theirs, atol=atol)
-    np.testing.assert_allclose(feature_extraction.archive_path(cfg, model, 1)(paths), ours, atol=atol)
+    np.testing.assert_allclose(feature_extraction.archive_path(encoder, 1, paths), ours, atol=atol)

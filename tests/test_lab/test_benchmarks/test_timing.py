@@ -3,7 +3,7 @@
 import pytest
 
 from osdpm_plugin.errors import ConfigError
-from osdpm_plugin.lab.benchmarks.timing import Pairs, in_turns, min_median_max, rounds
+from osdpm_plugin.lab.benchmarks.timing import Pairs, min_median_max, rounds
 
 
 def test_both_sides_take_turns_and_only_they_are_timed():
@@ -19,7 +19,8 @@ def test_both_sides_take_turns_and_only_they_are_timed():
 
         return call
 
-    pairs = in_turns(side('ours', [2, 4, 3]), side('theirs', [1, 2, 6]), repeats=3, clock=lambda: now[0])
+    sides = side('ours', [2, 4, 3]), side('theirs', [1, 2, 6])
+    pairs = Pairs(*rounds(sides, repeats=3, clock=lambda: now[0]))
     assert pairs == Pairs(ours=(2.0, 4.0, 3.0), theirs=(1.0, 2.0, 6.0))
     assert called == ['ours', 'theirs'] * 4
     assert pairs.time_ratio() == (0.5, 2.0, 2.0)
@@ -45,4 +46,4 @@ def test_spread():
 @pytest.mark.parametrize('options', [dict(repeats=0), dict(repeats=1, warm_up=-1)])
 def test_nothing_to_measure(options):
     with pytest.raises(ConfigError, match='(repeats|warm_up) must be a whole number of at least'):
-        in_turns(lambda: None, lambda: None, **options)
+        rounds([lambda: None] * 2, **options)

@@ -45,12 +45,12 @@ def cfg():
 def test_both_sides_see_the_same_tensors(cfg):
     sides = build_sides(cfg, batch_size=4, precision='fp32', device='cpu')
     seen = {}
-    sides.model.image_tower.register_forward_pre_hook(lambda _, args: seen.update(ours=args[0].clone()))
+    sides.ours.model.image_tower.register_forward_pre_hook(lambda _, args: seen.update(ours=args[0].clone()))
     texts = []  # captions, then prompts
-    sides.model.text_tower.register_forward_pre_hook(lambda _, args: texts.append(args[0].clone()))
-    sides.bare.model.visual.register_forward_pre_hook(lambda _, args: seen.update(theirs=args[0].clone()))
-    sides.bare.model.token_embedding.register_forward_pre_hook(lambda _, args: seen.update(tokens=args[0].clone()))
-    ours, theirs = sides.ours(), sides.theirs()
+    sides.ours.model.text_tower.register_forward_pre_hook(lambda _, args: texts.append(args[0].clone()))
+    sides.theirs.model.visual.register_forward_pre_hook(lambda _, args: seen.update(theirs=args[0].clone()))
+    sides.theirs.model.token_embedding.register_forward_pre_hook(lambda _, args: seen.update(tokens=args[0].clone()))
+    ours, theirs = sides.ours.step(), sides.theirs.step()
     torch.testing.assert_close(seen['ours'], seen['theirs'], rtol=0, atol=0)
     assert sorted(map(tuple, texts[0].tolist())) == sorted(map(tuple, seen['tokens'].tolist()))
     assert len(set(map(tuple, seen['tokens'].tolist()))) == 4
@@ -61,7 +61,7 @@ def test_both_sides_see_the_same_tensors(cfg):
 @pytest.mark.parametrize('precision', ['fp32', 'bf16'])
 def test_everything_is_trained_on_either_side(cfg, precision):
     sides = build_sides(cfg, batch_size=4, precision=precision, device='cpu')
-    for module, step in ((sides.model, sides.ours), (sides.bare.model, sides.theirs)):
+    for step, module, _ in (sides.ours, sides.theirs):
         before = {name: p.detach().clone() for name, p in module.named_parameters()}
         assert all(p.requires_grad for p in module.parameters())
         for _ in range(2):
@@ -93,11 +93,11 @@ def test_row(cfg):
 def test_a_short_context_changes_nothing_but_time(cfg):
     """The same weights, but for positions that no caption reaches."""
     sides = build_sides(cfg, batch_size=4, precision='fp32', device='cpu')
-    state = sides.bare.model.state_dict()
+    state = sides.theirs.model.state_dict()
     state['positional_embedding'] = state['positional_embedding'][: sides.read]
     sides.short.model.load_state_dict(state)
     assert sides.read == int(sides.batch.tokens.argmax(dim=1).max()) + 1
-    torch.testing.assert_close(sides.theirs_short(), sides.theirs(), rtol=0, atol=1e-5)
+    torch.testing.assert_close(sides.short.step(), sides.theirs.step(), rtol=0, atol=1e-5)
 
 
 def test_held_bytes_by_hand():
