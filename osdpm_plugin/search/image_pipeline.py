@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.fileio import get
 from PIL import Image
 
+from ..datasets.images.raster import pixel_rule
 from ..datasets.images.region_files import region_file
 from ..datasets.transforms import LoadRegions, LoadRemoteSensingImage, TokenizeCaptions
 from ..datasets.transforms.mmcv_loader import check_file, loader_of
@@ -77,7 +78,8 @@ class ImagePipeline:
         self._regions = [t for t in self._rest if isinstance(t, LoadRegions)]
 
     def digest(self, image: ImageInput) -> bytes:
-        """32 bytes that change with the content of the file and of its region files, or with the pixels.
+        """32 bytes that change with the content of the file and of its region files, with the rule of its pixels, or
+        with the pixels in memory.
 
         Raises:
             DataError: a file cannot be read.
@@ -93,6 +95,8 @@ class ImagePipeline:
             content = self._content(file)
             digest.update(f'file {len(content)} '.encode())
             digest.update(content)
+        if pixel_rule(str(image)) > 1:
+            digest.update(f'rule {pixel_rule(str(image))}'.encode())
         return digest.digest()
 
     def __call__(self, image: ImageInput) -> dict:
@@ -148,6 +152,7 @@ class ImagePipeline:
             array_order=self.array_order,
             bands=self._load.bands if ours else None,
             stretch=self._load.stretch if ours else 'percentile',
+            nodata=self._load.nodata if ours else None,
         )
 
     def _content(self, file: str) -> bytes:
