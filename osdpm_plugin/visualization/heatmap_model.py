@@ -27,6 +27,7 @@ STILL_STEPS = (
     'TokenizeCaptions',
     'PackRetrievalInputs',
 )  # steps of a pipeline that leave every pixel at its share of the edges
+CROP_STEPS = ('ResizeEdge', 'CenterCrop')
 
 
 class TextRelevance(NamedTuple):
@@ -67,13 +68,14 @@ class HeatmapModel:
 
     Raises:
         ConfigError: the config reads cached features, or its test pipeline displaces pixels other than by a plain
-            resize; or the model is no image-text retriever with an indexable similarity.
+            resize, or a resize and a crop to the central square; or the model is no image-text retriever with an indexable similarity.
     """
 
     def __init__(self, cfg: Config, model: nn.Module, *, name: str) -> None:
         self.name = name
         dataset = _pipeline_owner(cfg)
-        self.read = reader_of(dataset)
+        read = reader_of(dataset)
+        self.read = (lambda path: _centre_of(read(path))) if _crops(dataset['pipeline']) else read
         self.pipeline = Compose([dict(step) for step in dataset['pipeline']])
         if not isinstance(model, ImageTextRetriever) or not model.similarity.indexable:
             raise ConfigError(
@@ -132,7 +134,7 @@ def _pipeline_owner(cfg: Config) -> Mapping[str, Any]:
 
     Raises:
         ConfigError: there is none, it reads cached features, or a step displaces pixels in another way than a resize
-            of both edges.
+            of both edges, or a resize and a crop to the central square.
     """
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     if dataset.get('type') == 'CachedFeatureDataset':
@@ -141,13 +143,36 @@ def _pipeline_owner(cfg: Config) -> Mapping[str, Any]:
         dataset = dataset['dataset']
     if not dataset.get('pipeline'):
         raise ConfigError('the config has no test_dataloader with a pipeline; heat maps read images by that')
+    crops = _crops(dataset['pipeline'])
     for step in dataset['pipeline']:
-        name = str(step['type']).rpartition('.')[2]
-        if name == 'Resize' and not step.get('keep_ratio'):
+        name = _name(step)
+        if name == 'Resize' and not step.get('keep_ratio') or crops and name in CROP_STEPS:
             continue
         if name not in STILL_STEPS:
             raise ConfigError(
                 f'test pipeline: {name} may displace pixels, so that maps would not lie on the image; heat maps take '
-                "dict(type='Resize', scale=(width, height)) without keep_ratio"
+                "dict(type='Resize', scale=(width, height)) without keep_ratio, or ResizeEdge of the short edge and "
+                'CenterCrop of the same size'
             )
     return dataset
+
+
+def _name(step: Mapping[str, Any]) -> str:
+    return str(step['type']).rpartition('.')[2]
+
+
+def _crops(pipeline: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a pipeline shows the central square: the short edge resized to one size, then the centre of that size."""
+    steps = {_name(step): step for step in pipeline}
+    edge, crop = (steps.get(name) for name in CROP_STEPS)
+    if edge is None or crop is None or 'Resize' in steps or edge.get('edge', 'short') != 'short':
+        return False
+    size = crop['crop_size']
+    return edge['scale'] == size or list(size if isinstance(size, (list, tuple)) else ()) == [edge['scale']] * 2
+
+
+def _centre_of(image: np.ndarray) -> np.ndarray:
+    """The central square of an image (H, W, C)."""
+    side = min(image.shape[:2])
+    top, left = (round((length - side) / 2) for length in image.shape[:2])
+    return image[top : top + side, left : left + side]
