@@ -11,6 +11,8 @@ from ...errors import DataError
 _JP2_BOX, _CODESTREAM = b'\0\0\0\x0cjP  \r\n\x87\n', b'\xff\x4f\xff\x51'
 _SYCC = 18  # a number of the box colr
 _ANYMAP = re.compile(rb'P([2356])(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)\s')
+_MOST_SHRUNK = 5000
+"""A file that claims to hold more pixels for each of its bytes has none."""
 _HEAD = 1 << 16  # bytes within which a header ends
 _CONVERT = 'convert it: gdal_translate in.jp2 out.tif'
 
@@ -89,6 +91,9 @@ def _jpeg2000(content: bytes) -> Depth:
         kinds = []
     if place < 0 or not kinds:
         raise DataError('its JPEG 2000 header is damaged')
+    right, bottom, left, top = struct.unpack_from('>4I', content, place + 8)
+    if not 0 < (right - left) * (bottom - top) * samples <= max(1 << 28, _MOST_SHRUNK * len(content)):
+        raise DataError(f'JPEG 2000 of {right - left} x {bottom - top} pixels in {len(content)} bytes is damaged')
     boxes = content[:place]
     bits = (kinds[0][0] & 127) + 1
     depth = Depth('JPEG 2000', bits, samples=samples, alpha=_opacity(boxes, samples), is_bare=place == 0)

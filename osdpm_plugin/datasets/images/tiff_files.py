@@ -197,8 +197,10 @@ def _decode(content: bytes, layout: TiffLayout) -> np.ndarray:
         if image.ndim == 2:
             return image[..., None]
         return image[..., ::-1] if image.shape[2] == 3 else image[..., [2, 1, 0, 3]]
+    is_grey = layout.is_ordinary and layout.photometric == _BLACK_IS_ZERO
     if layout.photometric == _CMYK or layout.bits < 8 and layout.samples == 1 or layout.is_ordinary:
-        return _pillow(content, layout, 'RGB')
+        image = _pillow(content, layout, 'L' if is_grey else 'RGB')
+        return image[..., None] if is_grey else image
     if layout.compression not in _COMMON and layout.samples == 1 and layout.sample_format < _COMPLEX_INTEGERS:
         return _pillow(content, layout, None)[..., None]
     return _tifffile(content, layout)
