@@ -156,7 +156,7 @@ def pixels_of(
         raise DataError(f'an image array must hold numbers (H, W) or (H, W, C), got {image.dtype} {image.shape}')
     count = array.shape[2]
     if count in (3, 4) and (bands is None or count == 3):
-        chosen = (2, 1, 0) if array_order == 'bgr' else (0, 1, 2)
+        chosen: Optional[tuple[int, ...]] = (2, 1, 0) if array_order == 'bgr' else (0, 1, 2)
     elif count > 4 and bands is None:
         raise DataError(
             f'an image array of shape {array.shape} has {count} bands; put the bands last, or name three in the '

@@ -68,7 +68,8 @@ class HeatmapModel:
 
     Raises:
         ConfigError: the config reads cached features, or its test pipeline displaces pixels other than by a plain
-            resize, or a resize and a crop to the central square; or the model is no image-text retriever with an indexable similarity.
+            resize, or a resize and a crop to the central square; or the model is no image-text retriever with an
+            indexable similarity.
     """
 
     def __init__(self, cfg: Config, model: nn.Module, *, name: str) -> None:

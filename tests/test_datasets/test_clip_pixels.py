@@ -10,7 +10,8 @@ from PIL import Image
 
 CLIP = ['configs/osdpm_rsitmd.py', 'configs/osdpm_ucm.py', 'configs/regimes/vitl14_frozen_rsicd.py']
 SIZES = [(256, 256), (512, 512), (1024, 1024), (224, 224), (150, 150), (300, 401), (401, 300), (225, 227), (1000, 233)]
-MEAN, STD = (torch.tensor(v).view(3, 1, 1) for v in ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)))  # fmt: skip
+MEAN = torch.tensor((0.48145466, 0.4578275, 0.40821073)).view(3, 1, 1)
+STD = torch.tensor((0.26862954, 0.26130258, 0.27577711)).view(3, 1, 1)
 
 
 def pixel_steps(config, name='test_dataloader'):

@@ -96,9 +96,15 @@ EIGHT = (GREY >> 4).astype(np.uint8)
 
 @pytest.mark.parametrize(
     'content',
-    [anymap(EIGHT, 255), plain(EIGHT, 255), jpeg2000(EIGHT, 8), jpeg2000(EIGHT, 8, boxes=False), jpeg2000(EIGHT.repeat(3, axis=2), 8)],
+    [
+        anymap(EIGHT, 255),
+        plain(EIGHT, 255),
+        jpeg2000(EIGHT, 8),
+        jpeg2000(EIGHT, 8, boxes=False),
+        jpeg2000(EIGHT.repeat(3, axis=2), 8),
+    ],
     ids=['binary', 'text', 'boxes', 'bare', 'colour'],
-)  # fmt: skip
+)
 def test_eight_bits_are_as_they_were(content):
     assert not depth_of(content).is_deep
     found = read_bands(content)
@@ -154,7 +160,7 @@ def patched(place, value):
 @pytest.mark.parametrize(
     ('content', 'reason'),
     [
-        (patched(42, 0x8F), 'JPEG 2000 that has signed values cannot be read; convert it: gdal_translate in.jp2 out.tif'),
+        (patched(42, 0x8F), 'that has signed values cannot be read; convert it: gdal_translate in.jp2 out.tif'),
         (patched(42, 23), 'JPEG 2000 that has values of 24 bits'),
         (patched(42, 3), 'JPEG 2000 that has values of 4 bits'),
         (patched(41, 2), 'JPEG 2000 that has 2 bands'),
@@ -169,7 +175,7 @@ def patched(place, value):
         (jpeg2000(GREY)[: len(jpeg2000(GREY)) // 2], 'OpenCV|ends early'),
     ],
     ids=range(13),
-)  # fmt: skip
+)
 def test_what_is_refused(tmp_path, content, reason):
     with pytest.raises(DataError, match=reason) as raised:
         read_bands(content)

@@ -51,15 +51,28 @@ TIFFS = [
     tiff_bytes(SMALL[..., :2].astype(np.uint16), extra=[2], deflate=True),
     tiff_bytes(SMALL.astype(np.float32), planar=2, nodata='-3.40282e+38'),
     tiff_bytes(SMALL[..., :1].astype(np.complex64), nodata='nan'),
-    tiff_of_pages([dict(image=SMALL[:6, :9, :3].astype(np.uint8), tags=[(254, 1)]), dict(image=SMALL[..., :4].astype(np.uint8))]),
+    tiff_of_pages(
+        [dict(image=SMALL[:6, :9, :3].astype(np.uint8), tags=[(254, 1)]), dict(image=SMALL[..., :4].astype(np.uint8))]
+    ),
     tiff_of_pages([dict(image=SMALL[..., i : i + 1].astype(np.int16), nodata=str(i)) for i in range(3)]),
-    tiff_of_pages([dict(image=SMALL[..., :1].astype(np.uint16)), dict(image=SMALL[..., :1].astype(np.uint8), tags=[(254, 4), (262, 4)])]),
-]  # fmt: skip
+    tiff_of_pages(
+        [
+            dict(image=SMALL[..., :1].astype(np.uint16)),
+            dict(image=SMALL[..., :1].astype(np.uint8), tags=[(254, 4), (262, 4)]),
+        ]
+    ),
+]
 OTHERS = [
-    jpeg2000(GREY[:32, :32]), jpeg2000(GREY[:32, :32], 12), jpeg2000(GREY[:32, :32], boxes=False), four_bands(), four_bands(3),
-    anymap(GREY[:8, :8], 4095), anymap(COLOUR[:8, :8], 65535), plain(GREY[:8, :8], 4095),
+    jpeg2000(GREY[:32, :32]),
+    jpeg2000(GREY[:32, :32], 12),
+    jpeg2000(GREY[:32, :32], boxes=False),
+    four_bands(),
+    four_bands(3),
+    anymap(GREY[:8, :8], 4095),
+    anymap(COLOUR[:8, :8], 65535),
+    plain(GREY[:8, :8], 4095),
     cv2.imencode('.png', np.dstack([COLOUR, GREY])[:8, :8])[1].tobytes(),
-]  # fmt: skip
+]
 
 
 def hostile(content, seed):

@@ -1,4 +1,4 @@
-"""Where there is no data, pixels are black and values do not count for the stretch: for every way in which files say so."""
+"""Where there is no data, pixels are black and values do not count for the stretch, however a file says so."""
 
 import io
 

@@ -103,7 +103,11 @@ def test_thumbnail_and_one_band_a_page():
     np.testing.assert_array_equal(read_bands(tiff_of_pages([small, *(dict(image=b) for b in bands)])), np.dstack(bands))
 
 
-@pytest.mark.parametrize('pages', [[random(3), random(3, seed=9)], [random(1), random(1, np.uint16)], [random(3), random(3, size=(19, 30))]], ids=['two pictures', 'two depths', 'two sizes'])  # fmt: skip
+@pytest.mark.parametrize(
+    'pages',
+    [[random(3), random(3, seed=9)], [random(1), random(1, np.uint16)], [random(3), random(3, size=(19, 30))]],
+    ids=['two pictures', 'two depths', 'two sizes'],
+)
 def test_pages_that_may_all_be_meant(pages):
     with pytest.raises(
         DataError, match='TIFF of 2 pages, which are neither bands .* gdal_translate GTIFF_DIR:1:in.tif'

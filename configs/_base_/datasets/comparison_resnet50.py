@@ -1,5 +1,6 @@
-"""Pixels as configs/osdpm_*_resnet50_minilm.py sees them (OpenCV's bicubic without antialias, images that are not square
-squeezed), captions as whole words.
+"""Pixels as configs/osdpm_*_resnet50_minilm.py sees them, captions as whole words.
+
+That is OpenCV's bicubic without antialias; images that are not square are squeezed.
 """
 
 _base_ = 'comparison.py'

@@ -1,9 +1,9 @@
 """Pipelines and loaders that all sets share: CLIP's tokens, 224 px. A set's own file names its type and folder.
 
-Pixels are resized as open_clip resizes them, to the last bit: Pillow's bicubic, which has an antialias; the shorter edge
-to 224 px, then the centre, so that shapes stay true and the ends of a long image are cut off. To see the whole of such
-images, squeezed, put ``dict(type='Resize', scale=(224, 224), interpolation='bicubic', backend='pillow')`` in the place
-of the two steps.
+Pixels are resized as open_clip resizes them, to the last bit: Pillow's bicubic, which has an antialias; the shorter
+edge to 224 px, then the centre, so that shapes stay true and the ends of a long image are cut off. To see the whole of
+such images, squeezed, put ``dict(type='Resize', scale=(224, 224), interpolation='bicubic', backend='pillow')`` in the
+place of the two steps.
 """
 
 _base_ = 'loaders.py'

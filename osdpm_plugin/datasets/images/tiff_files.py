@@ -156,6 +156,8 @@ def _read_page(content: bytes, page: Directory, nodata: Optional[float]) -> Rast
     if changes or page.place != int.from_bytes(content[4:8], 'little' if content[:2] == b'II' else 'big'):
         content = first_page(content, page, changes)
     bands = _decode(content, layout)
+    if bands.ndim != 3 or bands.shape[:2] != (height, width) or bands.dtype.kind not in 'buifc':
+        raise DataError(f'{layout} of {width} x {height} pixels was decoded as {bands.dtype} {bands.shape}')
     nodata = page.nodata if nodata is None else nodata
     if nodata is None or layout.photometric == _CMYK:
         empty = None
