@@ -49,9 +49,9 @@ class Directory(NamedTuple):
     @property
     def nodata(self) -> Optional[float]:
         """The value that GDAL names as no data; None without one, and for text that is no number."""
-        text = self.tags.get(GDAL_NODATA, b'')
+        text = self.tags.get(GDAL_NODATA)
         try:
-            return float(bytes(text).split(b'\0')[0]) if text else None
+            return float(text.split(b'\0')[0]) if isinstance(text, bytes) else None
         except ValueError:
             return None
 
