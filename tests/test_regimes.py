@@ -78,8 +78,9 @@ def test_numbers_fit_the_architecture(config):
     assert tuple(cfg.model.neck.in_channels) == image.feat_channels
     assert cfg.model.neck.embed_dims == cfg.model.text_neck.embed_dims == image.embed_dim == text.embed_dim
     (crop,) = [step.scale for step in cfg.train_dataloader.dataset.pipeline if 'Crop' in step.type]
-    (resize,) = [step.scale for step in cfg.test_dataloader.dataset.pipeline if step.type == 'Resize']
-    assert image.image_size == (crop, crop) == tuple(resize)
+    steps = {step.type: step for step in cfg.test_dataloader.dataset.pipeline}
+    assert image.image_size == (crop, crop)
+    assert crop == steps['mmpretrain.ResizeEdge'].scale == steps['CenterCrop'].crop_size
     for step in cfg.test_dataloader.dataset.pipeline:
         if step.type == 'TokenizeCaptions':  # one vocabulary and one length for all of CLIP
             tokens = open_clip.get_model_config(step.tokenizer.model)['text_cfg']

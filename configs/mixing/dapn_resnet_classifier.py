@@ -30,7 +30,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadRemoteSensingImage'),
-    dict(type='Resize', scale=(224, 224)),
+    dict(type='Resize', scale=(224, 224)),  # OpenCV's bilinear without antialias; squeezed if not square
     dict(type='PackInputs'),
 ]
 train_dataloader = dict(

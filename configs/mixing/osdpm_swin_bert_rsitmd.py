@@ -32,8 +32,25 @@ model = dict(
     head=dict(type='OSFCMHead', tokenizer=tokenizer),
 )
 
-train_pipeline = [dict(step, tokenizer=tokenizer) if 'tokenizer' in step else step for step in _base_.train_pipeline]
-test_pipeline = [dict(step, tokenizer=tokenizer) if 'tokenizer' in step else step for step in _base_.test_pipeline]
+# towers of ImageNet: OpenCV's bicubic without antialias, images that are not square squeezed
+train_pipeline = [
+    dict(type='LoadRemoteSensingImage'),
+    dict(
+        type='mmpretrain.RandomResizedCrop',
+        scale=_base_.image_size,
+        crop_ratio_range=(0.5, 1.0),
+        interpolation='bicubic',
+    ),
+    *_base_.train_pipeline[2:-2],
+    dict(type='TokenizeCaptions', tokenizer=tokenizer),
+    dict(type='PackRetrievalInputs'),
+]
+test_pipeline = [
+    dict(type='LoadRemoteSensingImage'),
+    dict(type='Resize', scale=(_base_.image_size, _base_.image_size), interpolation='bicubic'),
+    dict(type='TokenizeCaptions', tokenizer=tokenizer),
+    dict(type='PackRetrievalInputs'),
+]
 
 train_dataloader = dict(batch_size=64, dataset=dict(pipeline=train_pipeline))
 val_dataloader = test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

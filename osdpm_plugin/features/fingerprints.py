@@ -9,6 +9,7 @@ from typing import Any, Mapping, Sequence
 
 from torch import nn
 
+from ..datasets.images.raster import pixel_rule
 from ..utils.hashing import tensor_bytes
 
 WEIGHT_KEYS = ('pretrained', 'name_or_path', 'init_cfg', 'frozen')
@@ -36,12 +37,14 @@ def tower_settings(model: Mapping[str, Any], towers: Sequence[str]) -> dict:
 
 
 def data_hash(dataset: Any) -> str:
-    """SHA-256 over file names, file sizes, ids and captions of a data set."""
+    """SHA-256 over file names, file sizes, ids and captions of a data set, and rules of pixels, see `pixel_rule`."""
     digest = hashlib.sha256()
     for index in range(len(dataset)):
         item = dataset.get_data_info(index)
         path = Path(item['img_path'])
         facts = [path.name, path.stat().st_size, item['image_id'], item['captions'], item['caption_ids']]
+        if pixel_rule(path.name) > 1:
+            facts.append(pixel_rule(path.name))
         digest.update(json.dumps(facts).encode())
     return digest.hexdigest()
 

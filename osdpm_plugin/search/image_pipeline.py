@@ -11,6 +11,7 @@ from typing import Any, Callable, Mapping, Sequence, get_args
 import numpy as np
 from mmengine.fileio import get
 
+from ..datasets.images.raster import pixel_rule
 from ..datasets.images.region_files import region_file
 from ..datasets.transforms import LoadRegions, LoadRemoteSensingImage, TokenizeCaptions
 from ..datasets.transforms.mmcv_loader import check_file, loader_of
@@ -61,11 +62,12 @@ class ImagePipeline:
         self._regions = [t for t in self._rest if isinstance(t, LoadRegions)]
         settings: dict[str, Any] = dict(bands=None, stretch='percentile')
         if isinstance(self._load, LoadRemoteSensingImage):
-            settings = dict(bands=self._load.bands, stretch=self._load.stretch)
+            settings = dict(bands=self._load.bands, stretch=self._load.stretch, nodata=self._load.nodata)
         self._pixels: Callable[[Any], np.ndarray] = partial(pixels_of, array_order=array_order, **settings)
 
     def digest(self, image: ImageInput) -> bytes:
-        """32 bytes that change with the content of the file and of its region files, or with the pixels.
+        """32 bytes that change with the content of the file and of its region files, with the rule of its pixels, or
+        with the pixels in memory.
 
         Raises:
             DataError: a file cannot be read.
@@ -84,6 +86,8 @@ class ImagePipeline:
                 raise DataError(f'image {Path(file)} cannot be read ({reason})') from error
             digest.update(f'file {len(content)} '.encode())
             digest.update(content)
+        if pixel_rule(str(image)) > 1:
+            digest.update(f'rule {pixel_rule(str(image))}'.encode())
         return digest.digest()
 
     def __call__(self, image: ImageInput) -> dict:

@@ -12,7 +12,8 @@ from mmengine.device import get_device
 from mmengine.logging import print_log
 from PIL import Image, ImageOps
 
-from ..datasets.images.band_stretch import Stretch, choose_bands, to_uint8
+from ..datasets.images.band_stretch import Stretch, to_rgb8
+from ..datasets.images.raster import Raster, together, without_data
 from ..errors import ConfigError, DataError
 from ..utils.files import walk_folders
 
@@ -136,7 +137,12 @@ def check_device(name: Optional[str]) -> str:
 
 
 def pixels_of(
-    image: Union[np.ndarray, Image.Image], *, array_order: ArrayOrder, bands: Optional[Sequence[int]], stretch: Stretch
+    image: Union[np.ndarray, Image.Image],
+    *,
+    array_order: ArrayOrder,
+    bands: Optional[Sequence[int]],
+    stretch: Stretch,
+    nodata: Optional[float] = None,
 ) -> np.ndarray:
     """An image in memory -> (H, W, 3) uint8, blue first, as the loader of a pipeline reads it from a file.
 
@@ -144,10 +150,11 @@ def pixels_of(
 
     Args:
         image: PIL image; or (H, W), (H, W, C) of any real type. Three bands are colours, a fourth is left out, unless
-            ``bands`` chooses among four or more, in the order of the array.
+            ``bands`` chooses among four or more, in the order of the array. What a masked array hides is no data.
         array_order: of the colours of an array; PIL images know theirs.
         bands: the loader's, see `LoadRemoteSensingImage`.
         stretch: the loader's.
+        nodata: the loader's: the value that stands for no data.
 
     Raises:
         DataError: it is no image, or has not the bands.
@@ -161,12 +168,14 @@ def pixels_of(
         raise DataError(f'an image array must hold numbers (H, W) or (H, W, C), got {image.dtype} {image.shape}')
     count = array.shape[2]
     if count in (3, 4) and (bands is None or count == 3):
-        red_first = array[..., 2::-1] if array_order == 'bgr' else array[..., :3]
+        chosen: Optional[tuple[int, ...]] = (2, 1, 0) if array_order == 'bgr' else (0, 1, 2)
     elif count > 4 and bands is None:
         raise DataError(
             f'an image array of shape {array.shape} has {count} bands; put the bands last, or name three in the '
             "pipeline: dict(type='LoadRemoteSensingImage', bands=(red, green, blue))"
         )
     else:
-        red_first = choose_bands(array, bands)
-    return np.ascontiguousarray(to_uint8(red_first, stretch)[..., ::-1])
+        chosen = None if bands is None else tuple(bands)
+    values = np.ma.getdata(array)
+    empty = together(without_data(values, nodata), np.ma.getmaskarray(array) if np.ma.is_masked(array) else None)
+    return np.ascontiguousarray(to_rgb8(Raster(values, empty), chosen, stretch)[..., ::-1])

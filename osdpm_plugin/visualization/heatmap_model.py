@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ STILL_STEPS = (  # steps of a pipeline that keep the relative position of each p
     *('LoadImageFromFile', 'LoadRemoteSensingImage', 'CountObjects', 'SampleCaptions', 'TokenizeCaptions'),
     'PackRetrievalInputs',
 )
+CROP_STEPS = ('ResizeEdge', 'CenterCrop')
 
 
 class TextRelevance(NamedTuple):
@@ -58,13 +59,15 @@ class HeatmapModel:
 
     Raises:
         ConfigError: the config reads cached features, or its test pipeline displaces pixels other than by a plain
-            resize; or the model is not an image-text retriever with an indexable similarity.
+            resize, or a resize and a crop to the central square; or the model is not an image-text retriever with an
+            indexable similarity.
     """
 
     def __init__(self, cfg: Config, model: nn.Module, *, name: str) -> None:
         self.name = name
         steps = _still_pipeline(cfg)
-        self.read = reader_of(dict(pipeline=steps))
+        read = reader_of(dict(pipeline=steps))
+        self.read = (lambda path: _centre_of(read(path))) if _crops(steps) else read
         self.pipeline = Compose(steps)
         if not isinstance(model, ImageTextRetriever) or not model.similarity.indexable:
             raise ConfigError(
@@ -118,17 +121,42 @@ class HeatmapModel:
 
 
 def _still_pipeline(cfg: Config) -> list[dict]:
-    """The test pipeline of a config, if its steps move pixels in no other way than a resize of both edges."""
+    """The test pipeline of a config, if its steps move pixels in no other way than a resize of both edges, or a resize
+    and a crop to the central square.
+    """
     if ((cfg.get('test_dataloader') or {}).get('dataset') or {}).get('type') == 'CachedFeatureDataset':
         raise ConfigError('feature_cache replaces images by features, which no heat map can show; leave it out')
     steps = test_pipeline(cfg)
+    crops = _crops(steps)
     for step in steps:
-        name = str(step['type']).rpartition('.')[2]
-        if name == 'Resize' and not step.get('keep_ratio'):
+        name = _name(step)
+        if name == 'Resize' and not step.get('keep_ratio') or crops and name in CROP_STEPS:
             continue
         if name not in STILL_STEPS:
             raise ConfigError(
                 f'test pipeline: {name} may displace pixels, so that maps would not lie on the image; heat maps take '
-                "dict(type='Resize', scale=(width, height)) without keep_ratio"
+                "dict(type='Resize', scale=(width, height)) without keep_ratio, or ResizeEdge of the short edge and "
+                'CenterCrop of the same size'
             )
     return steps
+
+
+def _name(step: Mapping[str, Any]) -> str:
+    return str(step['type']).rpartition('.')[2]
+
+
+def _crops(pipeline: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a pipeline shows the central square: the short edge resized to one size, then the centre of that size."""
+    steps = {_name(step): step for step in pipeline}
+    edge, crop = (steps.get(name) for name in CROP_STEPS)
+    if edge is None or crop is None or 'Resize' in steps or edge.get('edge', 'short') != 'short':
+        return False
+    size = crop['crop_size']
+    return edge['scale'] == size or list(size if isinstance(size, (list, tuple)) else ()) == [edge['scale']] * 2
+
+
+def _centre_of(image: np.ndarray) -> np.ndarray:
+    """The central square of an image (H, W, C)."""
+    side = min(image.shape[:2])
+    top, left = (round((length - side) / 2) for length in image.shape[:2])
+    return image[top : top + side, left : left + side]

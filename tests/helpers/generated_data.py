@@ -109,48 +109,96 @@ def tiff_bytes(
     photometric: Optional[int] = None,
     deflate: bool = False,
     extra: Optional[Sequence[int]] = None,
+    tile: Optional[int] = None,
+    nodata: Optional[str] = None,
+    tags: Sequence[tuple[int, int]] = (),
 ) -> bytes:
     """(H, W, C) -> a TIFF file of any number of bands, written from the specification and without a library.
 
     Args:
-        image: the bands; unsigned, signed or real.
+        image: the bands; unsigned, signed, real or complex.
         planar: 1 band by band for each pixel, 2 one band after the other.
         photometric: 1 grey, 2 red, green and blue; by the number of bands when None.
         deflate: compress.
         extra: meaning of the bands beyond; 2 is alpha.
+        tile: edge of square tiles; strips when None.
+        nodata: text of GDAL's tag.
+        tags: further tags of one short number, which replace others.
     """
+    return tiff_of_pages(
+        [dict(image=image, planar=planar, photometric=photometric, deflate=deflate, extra=extra, tile=tile,
+              nodata=nodata, tags=tags)]
+    )  # fmt: skip
+
+
+def tiff_of_pages(pages: Sequence[dict]) -> bytes:
+    """Arguments of `tiff_bytes` for each page -> a file of these pages."""
+    content = bytearray(b'II*\0\0\0\0\0')
+    link = 4
+    for page in pages:
+        place, link_of_page = _write_page(content, **page)
+        content[link : link + 4] = struct.pack('<I', place)
+        link = link_of_page
+    return bytes(content)
+
+
+def _write_page(
+    content: bytearray,
+    image: np.ndarray,
+    planar: int = 1,
+    photometric: Optional[int] = None,
+    deflate: bool = False,
+    extra: Optional[Sequence[int]] = None,
+    tile: Optional[int] = None,
+    nodata: Optional[str] = None,
+    tags: Sequence[tuple[int, int]] = (),
+) -> tuple[int, int]:
+    """Add pixels and directory; returns the places of the directory and of its link to the next one."""
     height, width, bands = image.shape
     photometric = (2 if bands >= 3 else 1) if photometric is None else photometric
-    parts = [image.tobytes()] if planar == 1 else [image[..., i].tobytes() for i in range(bands)]
+    layers = [image] if planar == 1 else [image[..., i : i + 1] for i in range(bands)]
+    if tile is not None:
+        padded = [np.pad(a, ((0, -height % tile), (0, -width % tile), (0, 0))) for a in layers]
+        layers = [
+            a[y : y + tile, x : x + tile]
+            for a in padded for y in range(0, a.shape[0], tile) for x in range(0, a.shape[1], tile)
+        ]  # fmt: skip
+    parts = [np.ascontiguousarray(layer).tobytes() for layer in layers]
     parts = [zlib.compress(part) for part in parts] if deflate else parts
-    body, offsets = bytearray(), []
+    offsets = []
     for part in parts:
-        offsets.append(8 + len(body))
-        body += part + b'\0' * (len(part) % 2)
+        offsets.append(len(content))
+        content += part + b'\0' * (len(part) % 2)
     num_extra = bands - (3 if photometric == 2 else 1)
     short, long = 'H', 'I'
-    tags = [
-        (256, long, [width]),
-        (257, long, [height]),
-        (258, short, [image.dtype.itemsize * 8] * bands),
-        (259, short, [8 if deflate else 1]),
-        (262, short, [photometric]),
-        (273, long, offsets),
-        (277, short, [bands]),
-        (278, long, [height]),
-        (279, long, [len(part) for part in parts]),
-        (284, short, [planar]),
-        *([(338, short, list(extra or [0] * num_extra))] if num_extra else []),
-        (339, short, [{'u': 1, 'i': 2, 'f': 3}[image.dtype.kind]] * bands),
-    ]
-    entries = b''
-    for tag, kind, values in tags:
-        packed = struct.pack(f'<{len(values)}{kind}', *values)
+    places = [(273, long, offsets), (278, long, [height]), (279, long, [len(part) for part in parts])]
+    if tile is not None:
+        places = [(322, long, [tile]), (323, long, [tile]), (324, long, offsets), (325, long, places[2][2])]
+    entries = {
+        tag: (kind, values)
+        for tag, kind, values in [
+            (256, long, [width]),
+            (257, long, [height]),
+            (258, short, [image.dtype.itemsize * 8] * bands),
+            (259, short, [8 if deflate else 1]),
+            (262, short, [photometric]),
+            (277, short, [bands]),
+            *places,
+            (284, short, [planar]),
+            *([(338, short, list(extra or [0] * num_extra))] if num_extra else []),
+            (339, short, [{'u': 1, 'i': 2, 'f': 3, 'c': 6}[image.dtype.kind]] * bands),
+            *([(42113, 's', nodata.encode() + b'\0')] if nodata is not None else []),
+            *((tag, short, [value]) for tag, value in tags),
+        ]
+    }
+    directory = b''
+    for tag, (kind, values) in sorted(entries.items()):
+        packed = bytes(values) if kind == 's' else struct.pack(f'<{len(values)}{kind}', *values)
         if len(packed) > 4:
-            place = 8 + len(body)
-            body += packed
+            place = len(content)
+            content += packed + b'\0' * (len(packed) % 2)
             packed = struct.pack('<I', place)
-        entries += struct.pack('<HHI', tag, 3 if kind == short else 4, len(values)) + packed.ljust(4, b'\0')
-    body += b'\0' * (len(body) % 2)
-    directory = struct.pack('<H', len(tags)) + entries + struct.pack('<I', 0)
-    return b'II*\0' + struct.pack('<I', 8 + len(body)) + bytes(body) + directory
+        directory += struct.pack('<HHI', tag, {'s': 2, 'H': 3, 'I': 4}[kind], len(values)) + packed.ljust(4, b'\0')
+    start = len(content)
+    content += struct.pack('<H', len(entries)) + directory + struct.pack('<I', 0)
+    return start, len(content) - 4

@@ -87,8 +87,8 @@ def _shrink_data(cfg: Config, folder: Path) -> None:
         size = COMPARISON_SIZE if is_comparison(cfg) else 32
         for step in loader.dataset.pipeline:
             if 'Resize' in step.type:
-                step.scale = size if step.type.endswith('RandomResizedCrop') else (size, size)
-            if step.type == 'mmpretrain.RandomCrop':
+                step.scale = (size, size) if step.type == 'Resize' else size
+            if step.type in ('mmpretrain.RandomCrop', 'CenterCrop'):
                 step.crop_size = size
             if step.type == 'TokenizeCaptions':
                 _shrink_tokenizer(step.tokenizer, folder)

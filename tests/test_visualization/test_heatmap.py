@@ -40,6 +40,17 @@ def models(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def model(models):
+    """It sees whole images, squeezed."""
+    config, checkpoint = models['osdpm_rsicd']
+    cfg = Config.fromfile(config)
+    steps = cfg.test_dataloader.dataset.pipeline
+    cfg.test_dataloader.dataset.pipeline = [steps[0], dict(type='Resize', scale=(32, 32), backend='pillow'), *steps[3:]]
+    return HeatmapModel(cfg, load_model(cfg, checkpoint), name='tiny')
+
+
+@pytest.fixture(scope='module')
+def centred(models):
+    """It sees the central square, as the config has it."""
     config, checkpoint = models['osdpm_rsicd']
     cfg = Config.fromfile(config)
     return HeatmapModel(cfg, load_model(cfg, checkpoint), name='tiny')
@@ -65,6 +76,20 @@ def test_relevance_lies_on_what_was_planted(tmp_path, monkeypatch, model, height
     assert abs(y - (top + bottom) / 2) <= 0.02 * height and abs(x - (left + right) / 2) <= 0.02 * width
     inside = heat[top:bottom, left:right].sum() / heat.sum()
     assert inside > 0.6, inside
+
+
+@pytest.mark.parametrize(('height', 'width'), [(96, 200), (211, 53), (80, 80)])
+def test_relevance_lies_on_the_central_square(tmp_path, monkeypatch, centred, height, width):
+    """The picture under the map is what the model sees: a quarter of the square is planted, and found there."""
+    side = min(height, width)
+    top, left = (height - side) // 2 + side // 2, (width - side) // 2 + side // 8
+    path = plant(tmp_path / 'a.png', height, width, (top, top + side // 4, left, left + side // 4))
+    monkeypatch.setattr(centred, '_embed', bright)
+    picture = centred.read(path)
+    assert picture.shape == (side, side, 3)
+    heat = enlarge(centred.perceive(path, grid=16, window=2).relevance, side, side)
+    shown = picture.mean(axis=2) > picture.mean()
+    assert shown[np.unravel_index(heat.argmax(), heat.shape)] and heat[shown].sum() / heat.sum() > 0.6
 
 
 def test_perception_is_measured_on_the_whole_model(tmp_path, model):
@@ -118,8 +143,8 @@ def test_tool(models, tmp_path, capsys):
         ('a.png', ('--out', 'heat.jpg'), 'must name a .png file'),
         (
             'a.png',
-            ('--cfg-options', 'test_dataloader.dataset.pipeline.1.keep_ratio=True'),
-            'Resize may displace pixels',
+            ('--cfg-options', 'test_dataloader.dataset.pipeline.1.edge=long'),
+            'ResizeEdge may displace pixels',
         ),
         ('a.png', ('--cfg-options', 'test_dataloader.dataset.pipeline=[]'), 'no test_dataloader.dataset.pipeline'),
         ('a.png', ('--cfg-options', 'feature_cache=somewhere'), 'feature_cache replaces images by features'),

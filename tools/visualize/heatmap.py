@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from osdpm_plugin.errors import DataError
 from osdpm_plugin.launch import add_common_arguments, load_config, load_model, run_tool
 from osdpm_plugin.visualization import HeatmapModel, Subject, check_png, draw_heatmaps, save_figure
 from osdpm_plugin.visualization.relevance import GRID, WINDOW, check_grid
@@ -50,7 +51,10 @@ def main() -> None:
     subjects = []
     for path in args.images:
         seen = tuple((m.name, m.perceive(path, args.text, grid=args.grid, window=args.window)) for m in models)
-        subjects.append(Subject(path, models[0].read(path), seen))
+        images = [m.read(path) for m in models]
+        if len({image.shape for image in images}) > 1:
+            raise DataError(f'{path}: one model sees the whole image, the other its centre; name a square image')
+        subjects.append(Subject(path, images[0], seen))
     title = f'What {" and ".join(m.name for m in models)} look{"s" if len(models) == 1 else ""} at'
     save_figure(draw_heatmaps(subjects, title=title), out)
     print(f'Heat maps: {out}')

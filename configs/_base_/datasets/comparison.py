@@ -3,6 +3,8 @@ setting, ResNet-18 at 256 px and whole words. A set's own file names its type an
 
 Departure: training images are rotated by 0 to 90 degrees for every row, as in the released code of GaLR and HVSA; that
 of AMFMN calls ``RandomRotation(0, 90)``, which rotates by 0 degrees.
+Departure: images are squeezed to a square by OpenCV's bilinear, which has no antialias; the released code of these
+methods resizes by torchvision on Pillow images, which has one.
 """
 
 _base_ = 'loaders.py'

@@ -1,4 +1,7 @@
-"""Pixels as configs/osdpm_*_resnet50_minilm.py sees them, captions as whole words."""
+"""Pixels as configs/osdpm_*_resnet50_minilm.py sees them, captions as whole words.
+
+That is OpenCV's bicubic without antialias; images that are not square are squeezed.
+"""
 
 _base_ = 'comparison.py'
 

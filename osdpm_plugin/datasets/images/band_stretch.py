@@ -7,10 +7,13 @@ from typing import Literal, Optional, Sequence
 import numpy as np
 
 from ...errors import DataError
+from .raster import Raster
 
 Stretch = Literal['minmax', 'percentile', 'none']
 PERCENTILES = (2, 98)
 """The cumulative count cut that QGIS draws rasters with by default."""
+_NO_MEASUREMENT = 1e38
+"""Borders without data are often filled with the smallest real number, -3.4e38; nothing that is measured comes near."""
 
 
 def choose_bands(image: np.ndarray, bands: Optional[Sequence[int]]) -> np.ndarray:
@@ -36,7 +39,7 @@ def choose_bands(image: np.ndarray, bands: Optional[Sequence[int]]) -> np.ndarra
     return image[..., list(bands)]
 
 
-def to_uint8(image: np.ndarray, stretch: Stretch) -> np.ndarray:
+def to_uint8(image: np.ndarray, stretch: Stretch, empty: Optional[np.ndarray] = None) -> np.ndarray:
     """(H, W, C) of any type -> (H, W, C) uint8.
 
     8-bit images are returned as they are, since they were made for viewing. Others are stretched band by band:
@@ -46,30 +49,50 @@ def to_uint8(image: np.ndarray, stretch: Stretch) -> np.ndarray:
       as for small bright objects on empty ground, the band is stretched by ``minmax``;
     - ``none``: for uint16 only: the upper 8 bits, so that images stay comparable with one another.
 
-    A constant band becomes 0. So do values that are not finite; they do not count for the limits.
+    A constant band becomes 0. So do values that are no data, not finite or
+    beyond 1e38; they do not count for the limits.
+
+    Args:
+        image: bands.
+        stretch: see above.
+        empty: (H, W, C) bool, true where there is no data. At 8 bits a pixel becomes 0 where all bands are without,
+            since single bands of bright pixels may well have the value that stands for it.
 
     Raises:
         DataError: ``none`` for an image that is neither 8-bit nor uint16.
     """
-    if image.dtype == np.uint8:
-        return image
     if image.dtype == bool:
-        return image.astype(np.uint8) * np.uint8(255)
+        image = image.astype(np.uint8) * np.uint8(255)
+    if image.dtype == np.uint8:
+        return image if empty is None else np.where(empty.all(axis=2, keepdims=True), np.uint8(0), image)
     if stretch == 'none':
         if image.dtype != np.uint16:
             raise DataError(f"its values are {image.dtype}, which has no natural range; choose stretch='percentile'")
-        return (image >> 8).astype(np.uint8)
+        upper = (image >> 8).astype(np.uint8)
+        return upper if empty is None else np.where(empty, np.uint8(0), upper)
     out = np.zeros(image.shape, np.uint8)
     for band in range(image.shape[2]):
         values = image[..., band].astype(np.float64)
-        finite = np.isfinite(values)
-        if not finite.any():
+        valid = np.abs(values) < _NO_MEASUREMENT  # false for NaN
+        if empty is not None:
+            valid &= ~empty[..., band]
+        if not valid.any():
             continue
-        extremes = values[finite].min(), values[finite].max()
-        low, high = extremes if stretch == 'minmax' else np.percentile(values[finite], PERCENTILES)
+        extremes = values[valid].min(), values[valid].max()
+        low, high = extremes if stretch == 'minmax' else np.percentile(values[valid], PERCENTILES)
         if low == high:
             low, high = extremes
         if high > low:
-            scaled = (np.where(finite, values, low).clip(low, high) - low) / (high - low)
+            scaled = (np.where(valid, values, low).clip(low, high) - low) / (high - low)
             out[..., band] = np.floor(scaled * 255 + 0.5)
     return out
+
+
+def to_rgb8(raster: Raster, bands: Optional[Sequence[int]], stretch: Stretch) -> np.ndarray:
+    """Bands of a file -> (H, W, 3) uint8, red first, see `choose_bands` and `to_uint8`.
+
+    Raises:
+        DataError: as those two.
+    """
+    chosen = choose_bands(raster.bands, bands)
+    return to_uint8(chosen, stretch, None if raster.empty is None else choose_bands(raster.empty, bands))

@@ -13,8 +13,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from ...errors import DataError
 from ..annotations.json_files import name_some
-from ..images.band_stretch import choose_bands, to_uint8
-from ..images.image_files import check_jpeg_end, is_jpeg, read_bands
+from ..images.band_stretch import to_rgb8
+from ..images.image_files import check_jpeg_end, is_jpeg, read_raster
+from ..images.raster import Raster
 from ..transforms.load_remote_sensing_image import LoadRemoteSensingImage
 from ..transforms.mmcv_loader import why_refused
 
@@ -78,9 +79,9 @@ def _why_undecodable(path: str, load: Optional[Any]) -> Optional[str]:
             return reason
         if isinstance(load, LoadImageFromFile):
             return None if load(dict(img_path=path)) else 'the loader skips it'
-        bands = read_bands(content)
+        raster = read_raster(content)
         if isinstance(load, LoadRemoteSensingImage):  # one row shows whether the number and type of bands fit
-            to_uint8(choose_bands(bands[:1], load.bands), load.stretch)
+            to_rgb8(Raster(raster.bands[:1]), load.bands, load.stretch)
     except Exception as error:  # decoders raise many types: OSError, SyntaxError, struct.error, ValueError ...
         return ' '.join(str(error).split()) or type(error).__name__
     return None

@@ -13,6 +13,7 @@ from ...errors import ConfigError
 from ...registry import TRANSFORMS
 from ...utils.files import atomic_file
 from ..images.band_stretch import Stretch
+from ..images.raster import pixel_rule
 from .load_remote_sensing_image import LoadRemoteSensingImage
 
 
@@ -22,19 +23,28 @@ class LoadDecodedImage(LoadRemoteSensingImage):
 
     The first epoch decodes and writes, H * W * 3 bytes an image and one file each; later epochs, later runs and
     other worker processes read, which takes a fraction of the time as long as the files fit into free memory. An image
-    file whose size or time of change differs is decoded again, and so is one whose kept pixels are damaged.
+    file whose size or time of change differs is decoded again, and so is one whose kept pixels are damaged or were made
+    by older rules, see `pixel_rule`.
 
     Args:
         folder: where the pixels are kept; delete it when it is no longer needed.
         bands: of `LoadRemoteSensingImage`.
         stretch: of `LoadRemoteSensingImage`.
+        nodata: of `LoadRemoteSensingImage`.
 
     Raises:
-        ConfigError: the folder cannot be written, or ``bands`` or ``stretch`` is out of range.
+        ConfigError: the folder cannot be written, or ``bands``, ``stretch`` or ``nodata`` is out of range.
     """
 
-    def __init__(self, *, folder: str, bands: Optional[Sequence[int]] = None, stretch: Stretch = 'percentile') -> None:
-        super().__init__(bands=bands, stretch=stretch)
+    def __init__(
+        self,
+        *,
+        folder: str,
+        bands: Optional[Sequence[int]] = None,
+        stretch: Stretch = 'percentile',
+        nodata: Optional[float] = None,
+    ) -> None:
+        super().__init__(bands=bands, stretch=stretch, nodata=nodata)
         self.folder = folder
         try:
             os.makedirs(folder, exist_ok=True)
@@ -62,6 +72,10 @@ class LoadDecodedImage(LoadRemoteSensingImage):
     def _kept(self, path: str) -> Path:
         state = os.stat(path)
         key = f'{os.path.abspath(path)} {state.st_size} {state.st_mtime_ns} {self.bands} {self.stretch}'
+        if self.nodata is not None:
+            key += f' {self.nodata}'
+        if pixel_rule(path) > 1:
+            key += f' rule {pixel_rule(path)}'
         return Path(self.folder, hashlib.blake2b(key.encode(), digest_size=16).hexdigest() + '.npy')
 
     def _keep(self, path: Path, image: np.ndarray) -> None:
@@ -75,7 +89,7 @@ class LoadDecodedImage(LoadRemoteSensingImage):
             ) from error
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(folder={self.folder!r}, bands={self.bands}, stretch={self.stretch!r})'
+        return f'{type(self).__name__}(folder={self.folder!r}, {super().__repr__().partition("(")[2]}'
 
 
 def _read(path: Path) -> Optional[np.ndarray]:

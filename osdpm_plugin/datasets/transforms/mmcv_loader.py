@@ -8,7 +8,8 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine.fileio import get
 
 from ...errors import DataError
-from ..images.image_files import check_jpeg_end, is_deep_png
+from ..images.deep_files import depth_of
+from ..images.image_files import check_jpeg_end
 from ..images.tiff_files import is_tiff, tiff_layout
 from .load_remote_sensing_image import LoadRemoteSensingImage
 
@@ -25,7 +26,8 @@ def why_refused(load: Any, content: bytes) -> Optional[str]:
     """Why a loader would decode a file wrongly without an error; None if it would not.
 
     mmcv's loader keeps the upper 8 bits of 16, whatever range they use, so that images of many sensors come out black;
-    multiplies colours by a fourth band that it takes for alpha; and pads a JPEG that ends early, see `check_jpeg_end`.
+    multiplies colours by a fourth band that it takes for alpha; reads the first page of a TIFF, be it a preview; and
+    pads a JPEG that ends early, see `check_jpeg_end`.
 
     Args:
         load: transform; only mmcv's, with its own decoder, is ever wrong.
@@ -36,13 +38,16 @@ def why_refused(load: Any, content: bytes) -> Optional[str]:
     try:
         check_jpeg_end(content)
         layout = tiff_layout(content) if is_tiff(content) else None
+        depth = None if layout else depth_of(content)
     except DataError as error:
         return str(error)
     if load.color_type == 'unchanged':
         return None
-    if layout is not None and not layout.is_ordinary and not 1 <= layout.bits < 8:
-        return f'TIFF of {layout.samples} bands of {layout.bits} bits, {_REMEDY}'
-    return f'PNG of 16 bits, {_REMEDY}' if is_deep_png(content) else None
+    if layout is not None:
+        is_right = layout.is_ordinary or 1 <= layout.bits < 8
+        return None if is_right and layout.is_first else f'{layout}, {_REMEDY}'
+    is_dark = depth is not None and (depth.is_deep or (depth.largest or 255) < 255)
+    return f'{depth}, {_REMEDY}' if is_dark else None
 
 
 def check_file(load: Any, path: str) -> None:

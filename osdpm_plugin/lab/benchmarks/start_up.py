@@ -49,7 +49,9 @@ def small_training(cfg: Config, folder: Path, marker: Path) -> Config:
         loader.dataset.update(type='CaptionRetrievalDataset', data_root=str(folder), split=split)
         for step in loader.dataset.pipeline:
             if 'Resize' in step.type:
-                step.scale = side if step.type.endswith('RandomResizedCrop') else (side, side)
+                step.scale = (side, side) if step.type == 'Resize' else side
+            if step.type == 'CenterCrop':
+                step.crop_size = side
     cfg.test_dataloader = cfg.test_evaluator = cfg.test_cfg = None
     cfg.work_dir = str(folder / 'work_dir')
     cfg.custom_imports.imports.append('osdpm_plugin.lab.benchmarks.first_step_hook')

@@ -15,7 +15,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from ....datasets.annotations.json_files import name_some
-from ....datasets.images.image_files import read_bands
+from ....datasets.images.band_stretch import to_rgb8
+from ....datasets.images.image_files import read_raster
 from ....errors import DataError
 
 
@@ -79,8 +80,10 @@ def _imagehash() -> ModuleType:
 def _hash_or_reason(path: str, library: ModuleType) -> Union[tuple[int, bytes], str]:
     """Perceptual hash and digest of a file, or why it has none."""
     try:
-        bands = read_bands(Path(path).read_bytes())
-        bits = library.phash(Image.fromarray(_to_rgb(bands))).hash  # (8, 8) bool
+        raster = read_raster(Path(path).read_bytes())
+        bands = raster.bands
+        shown = to_rgb8(raster, None if bands.shape[2] >= 3 else (0, 0, 0), 'minmax')
+        bits = library.phash(Image.fromarray(np.ascontiguousarray(shown))).hash  # (8, 8) bool
     except FileNotFoundError:
         return 'it does not exist'
     except Exception as error:  # noqa: BLE001, decoders raise many types
@@ -88,16 +91,3 @@ def _hash_or_reason(path: str, library: ModuleType) -> Union[tuple[int, bytes], 
     digest = hashlib.blake2b(f'{bands.shape} {bands.dtype}'.encode(), digest_size=16)
     digest.update(np.ascontiguousarray(bands).data)
     return int.from_bytes(np.packbits(bits).tobytes(), 'big'), digest.digest()
-
-
-def _to_rgb(bands: np.ndarray) -> np.ndarray:
-    """(H, W, C) of any type -> (H, W, 3) uint8: the first three bands, or the first one three times.
-
-    Types other than uint8 are scaled to the minimum and maximum of the image, which hardly changes a DCT hash.
-    """
-    shown = bands[..., :3] if bands.shape[2] >= 3 else bands[..., [0, 0, 0]]
-    if shown.dtype == np.uint8:
-        return np.ascontiguousarray(shown)
-    values = np.nan_to_num(shown.astype(np.float64))
-    low, high = values.min(), values.max()
-    return ((values - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)

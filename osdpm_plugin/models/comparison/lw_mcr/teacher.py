@@ -49,7 +49,7 @@ class Teacher:
                 f"teacher: the test pipeline of {config} has no TokenizeCaptions; name a retriever's config"
             )
         self.tokenizer = TASK_UTILS.build(steps['TokenizeCaptions']['tokenizer'])
-        self.image_size = _edge(steps.get('Resize', {}).get('scale'))
+        self.image_size = _edge(steps.get('Resize', {}).get('scale', steps.get('CenterCrop', {}).get('crop_size')))
         self.model: ImageTextRetriever = MODELS.build(dict(cfg.model, head=None, test_views=1))
         _load(self.model, checkpoint, config)
         self.model.to(device).eval().requires_grad_(False)
