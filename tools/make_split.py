@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
+from osdpm_plugin.datasets.annotations.read import read_annotations
 from osdpm_plugin.datasets.annotations.split_conventions import CONVENTIONS, apply_convention
 from osdpm_plugin.datasets.annotations.split_manifest import make_manifest
-from osdpm_plugin.datasets.annotations.tables import read_annotations
 from osdpm_plugin.datasets.sets.precomp_captions import read_precomp
 from osdpm_plugin.errors import OSDPMError
 from osdpm_plugin.utils.files import write_json

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from osdpm_plugin.datasets import RSICD, UCMCaptions
-from osdpm_plugin.datasets.annotations.json_files import read_karpathy_json
+from osdpm_plugin.datasets.annotations.karpathy import read_karpathy_json
+from osdpm_plugin.datasets.annotations.read import read_annotations
 from osdpm_plugin.datasets.annotations.split_conventions import apply_convention
-from osdpm_plugin.datasets.annotations.tables import read_annotations
 from osdpm_plugin.datasets.sets.precomp_captions import read_precomp
 from osdpm_plugin.errors import DataError
 from osdpm_plugin.registry import DATASETS
@@ -70,8 +70,8 @@ def test_own_data_in_any_layout(tmp_path, name, content):
     ('name', 'content', 'message'),
     [
         ('a.csv', '', 'lacks the column filename and caption; it has none'),
-        ('a.csv', 'filename;caption\na;b\n', 'lacks the column filename and caption; it has filename;caption'),
-        ('a.csv', 'image,text\na,b\n', 'lacks the column caption; it has image, text'),
+        ('a.csv', 'file;words\na;b\n', 'lacks the column caption; it has file, words'),
+        ('a.csv', 'image,words\na,b\n', 'lacks the column caption; it has image, words'),
         ('a.csv', 'filename,caption,caption\na,b,c\n', 'has the column caption twice'),
         (
             'a.csv',
@@ -180,7 +180,7 @@ def test_precomp_folder_without_files(tmp_path):
 def log(monkeypatch):
     """What is logged, with levels."""
     lines = []
-    for module in ('annotations.json_files', 'annotations.split_conventions', 'sets.caption_retrieval'):
+    for module in ('annotations.records', 'annotations.split_conventions', 'sets.caption_retrieval'):
         monkeypatch.setattr(
             f'osdpm_plugin.datasets.{module}.print_log',
             lambda message, logger, level=logging.INFO: lines.append((logging.getLevelName(level), message)),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from osdpm_plugin.datasets.annotations.json_files import ImageRecord, usual_split_names
+from osdpm_plugin.datasets.annotations.records import ImageRecord, usual_split_names
 from osdpm_plugin.datasets.annotations.split_conventions import (
     CONVENTIONS,
     apply_convention,

@@ -15,7 +15,7 @@ from typing import Literal, Sequence
 from mmengine.logging import print_log
 
 from ...errors import DataError
-from .json_files import ImageRecord
+from .records import ImageRecord
 
 SplitConvention = Literal['official', 'pir', 'galr', 'hvsa']
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Sequence
 
 from ...errors import DataError
-from .json_files import ImageRecord, load_json, name_some
+from .file_names import name_some
+from .records import ImageRecord
+from .text_files import load_json
 
 SHIPPED = Path(__file__).parent / 'splits'
 

@@ -17,7 +17,8 @@ from ...errors import ConfigError, DataError
 from ...registry import DATASETS
 from ...utils.checks import check_int, check_number, check_one_of
 from ..annotations.exclude_list import leave_out
-from ..annotations.json_files import BlankCaptions, ImageRecord, read_karpathy_json, usual_split_names
+from ..annotations.karpathy import read_karpathy_json
+from ..annotations.records import BlankCaptions, ImageRecord, usual_split_names
 from ..annotations.split_conventions import CONVENTIONS, SplitConvention, apply_convention, lacks_val
 from ..annotations.split_manifest import apply_manifest
 from ..images.region_files import check_one_image_each
@@ -136,13 +137,18 @@ class CaptionRetrievalDataset(BaseDataset):
             random.seed(int(state[1]))
         return super().prepare_data(idx)
 
+    @property
+    def images(self) -> Path:
+        """The folder of images."""
+        return Path(self.data_prefix['img_path'])
+
     def read_records(self) -> list[ImageRecord]:
         """All images of the annotation file; a subclass with another layout overrides this.
 
         Raises:
             DataError: the file is unusable.
         """
-        return read_karpathy_json(Path(self.ann_file), blank_captions=self.blank_captions)
+        return read_karpathy_json(Path(self.ann_file), blank_captions=self.blank_captions, images=self.images)
 
     def load_data_list(self) -> list[dict]:
         """Read the annotation file, choose the split and check its images.
@@ -150,7 +156,7 @@ class CaptionRetrievalDataset(BaseDataset):
         Raises:
             DataError: files are missing or unusable.
         """
-        folder = Path(self.data_prefix['img_path'])
+        folder = self.images
         missing = [str(path) for path in (Path(self.ann_file), folder) if not path.exists()]
         if missing:
             raise DataError(

@@ -14,7 +14,8 @@ from mmengine.logging import MMLogger, print_log
 
 from ....datasets import CaptionDataset, CaptionRetrievalDataset, PrecompCaptions, ProceduralScenes
 from ....datasets.annotations.exclude_list import leave_out
-from ....datasets.annotations.json_files import ImageRecord, name_some
+from ....datasets.annotations.file_names import name_some
+from ....datasets.annotations.records import ImageRecord
 from ....datasets.annotations.split_conventions import apply_convention
 from ....datasets.annotations.split_manifest import apply_manifest
 from ....errors import ConfigError, DataError
