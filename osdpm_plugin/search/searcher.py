@@ -7,6 +7,7 @@ from typing import Any, Callable, Literal, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
+from ..datasets.text.cut_captions import warn_of_cut
 from ..errors import ConfigError
 from ..evaluation.exact_scores import chunks
 from .encoder import Encoder
@@ -102,6 +103,7 @@ class Searcher:
         texts = as_texts(texts)
         check_batch_size(batch_size)
         tokens = self.tokenizer(texts)  # (M, T)
+        warn_of_cut(self.tokenizer, texts, 'texts')
         padding = getattr(self.tokenizer, 'pad_token_id', None)
         for text, row in zip(texts, tokens):
             if (row == padding).all():

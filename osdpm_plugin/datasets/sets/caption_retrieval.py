@@ -22,7 +22,8 @@ from ..annotations.records import BlankCaptions, ImageRecord, usual_split_names
 from ..annotations.split_conventions import CONVENTIONS, SplitConvention, apply_convention, lacks_val
 from ..annotations.split_manifest import apply_manifest
 from ..images.region_files import check_one_image_each
-from ..transforms import LoadRegions
+from ..text.cut_captions import warn_of_cut
+from ..transforms import LoadRegions, TokenizeCaptions
 from ..transforms.mmcv_loader import loader_of
 from .facts import Facts
 from .image_check import ImageCheck, check_images
@@ -180,6 +181,10 @@ class CaptionRetrievalDataset(BaseDataset):
             )
             for r in chosen
         ]
+        for transform in self.pipeline.transforms:
+            if isinstance(transform, TokenizeCaptions):
+                captions = [caption for item in items for caption in item['captions']]
+                warn_of_cut(transform.tokenizer, captions, f'{self.ann_file}: captions of split {self.split!r}')
         check_images([item['img_path'] for item in items], self.check, load=loader_of(self.pipeline.transforms))
         return items
 
