@@ -3,9 +3,12 @@
 All images of a file that names no splits are cut; such a file has no test.
 
 Example:
-    python tools/make_split.py data/RSITMD/dataset_RSITMD.json --convention pir --seed 0 --out rsitmd_pir_seed0.json
+    python tools/make_split.py data/RSITMD/dataset_RSITMD.json --convention pir_sizes --seed 0 --out rsitmd_0.json
 
-The manifest then goes into a config: ``dataset=dict(type='RSITMD', split_manifest='rsitmd_pir_seed0.json', ...)``.
+``hvsa`` with one of HVSA's seeds and its ``*_precomp`` folder is its own cut; the lists of SWAN, PIR and HarMA need no
+cut: give them to ``split_manifest``.
+
+The manifest then goes into a config: ``dataset=dict(type='RSITMD', split_manifest='rsitmd_0.json', ...)``.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from osdpm_plugin.datasets.annotations.exclude_list import read_exclude_list
 from osdpm_plugin.datasets.annotations.karpathy import read_karpathy_json
 from osdpm_plugin.datasets.annotations.nwpu import read_nwpu_json
 from osdpm_plugin.datasets.annotations.read import read_annotations
-from osdpm_plugin.datasets.annotations.split_manifest import apply_manifest, make_manifest, read_manifest
+from osdpm_plugin.datasets.annotations.split_lists import apply_manifest
+from osdpm_plugin.datasets.annotations.split_manifest import make_manifest, read_manifest
 from osdpm_plugin.datasets.sets.precomp_captions import read_precomp
 from osdpm_plugin.errors import DataError
 from osdpm_plugin.registry import DATASETS

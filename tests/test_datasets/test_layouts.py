@@ -135,7 +135,7 @@ def test_precomp_layout(tmp_path, repeat):
     test = DATASETS.build(dict(type='PrecompCaptions', data_root=str(tmp_path), split='test'))
     assert len(test) == 3 and test.get_data_info(0)['img_path'] == str(tmp_path / 'images' / 'scene_10.png')
     assert [len(build('PrecompCaptions', tmp_path, split=s)) for s in ('train', 'val', 'trainval')] == [9, 1, 10]
-    assert len(build('PrecompCaptions', tmp_path, split='val', split_convention='pir')) == 2
+    assert len(build('PrecompCaptions', tmp_path, split='val', split_convention='pir_sizes')) == 2
 
 
 def test_precomp_reads_its_own_val_files(tmp_path):
@@ -307,6 +307,6 @@ def test_rsicd_as_published(log):
     if len(by_split['train']) == 8734:
         assert len(train) > 43000 and same > 4000
     assert len(set(train)) < 0.4 * len(train) and same > 0.4 * len(by_split['train'])  # captions repeat heavily
-    cut = apply_convention(records, convention='pir', source='RSICD')
+    cut = apply_convention(records, convention='pir_sizes', source='RSICD')
     pool = len(by_split['train']) + len(by_split['val'])
     assert sum(r.split == 'train' for r in cut) == (7862 if pool == 9828 else pool * 8 // 10)

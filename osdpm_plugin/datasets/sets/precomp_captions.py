@@ -81,8 +81,10 @@ class PrecompCaptions(CaptionRetrievalDataset):
     """``rsicd_precomp`` or ``rsitmd_precomp`` as AMFMN, GaLR, HVSA and PE-RSITR distribute them.
 
     ``data_root`` holds the text files, ``image_dir`` the images. Their train split is train and val together:
-    choose a ``split_convention``, else ``val_fraction`` of it is held out. The ``*_verify.txt`` files that the old code
-    writes hold a random cut and are not read.
+    choose a ``split_convention`` (``hvsa`` with a seed of HVSA is its own cut), or give the lists of a repository, as
+    ``split_manifest=dict(train='.../train_filename_verify.txt', val='.../val_filename_verify.txt')``; else
+    ``val_fraction`` of it is held out. The ``*_verify.txt`` files that AMFMN's and GaLR's code writes hold the random
+    cut of one run; those that SWAN ships hold its published one.
 
     Image ids count through train, val and test in this order; splits without files are left out.
     """

@@ -17,7 +17,7 @@ from ....datasets.annotations.exclude_list import leave_out
 from ....datasets.annotations.file_names import name_some
 from ....datasets.annotations.records import ImageRecord
 from ....datasets.annotations.split_conventions import apply_convention
-from ....datasets.annotations.split_manifest import apply_manifest
+from ....datasets.annotations.split_lists import apply_manifest
 from ....errors import ConfigError, DataError
 from ....registry import DATASETS
 
@@ -193,7 +193,7 @@ def _split(
 ) -> list[ImageRecord]:
     """Records with the splits that the data set class gives them; the file's own where they are too small to cut."""
     if manifest is not None:
-        return apply_manifest(records, Path(manifest), source=source)
+        return apply_manifest(records, manifest, source=source)
     if 'train' not in {record.split for record in records}:
         return records
     try:
