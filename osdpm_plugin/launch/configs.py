@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 
 from ..errors import ConfigError, OSDPMError
 from ..features.use_cache import use_feature_cache
+from .data_options import spread_data_options
 from .launchers import LAUNCHERS
 from .work_dir import check_work_dir
 
@@ -54,7 +55,7 @@ def load_config(args: argparse.Namespace) -> Config:
         raise
     except Exception as error:  # a config is a program and fails in as many ways
         raise ConfigError(f'config {args.config} cannot be read: {_describe(error)}') from error
-    _override(cfg, args.cfg_options)
+    _override(cfg, spread_data_options(cfg, args.cfg_options))
     if cfg.get('feature_cache'):
         cfg = use_feature_cache(cfg, cfg.feature_cache)
     cfg.launcher = args.launcher

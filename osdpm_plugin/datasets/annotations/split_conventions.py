@@ -24,7 +24,7 @@ from mmengine.logging import print_log
 from ...errors import DataError
 from .records import ImageRecord
 
-SplitConvention = Literal['official', 'pir_sizes', 'galr', 'hvsa', 'pir']
+SplitConvention = Literal['official', 'own', 'pir_sizes', 'galr', 'hvsa', 'pir']
 
 TRAIN_TENTHS = {'pir_sizes': 8, 'galr': 8, 'hvsa': 9}
 """Tenths of the pool of train and val images that become train; rounded down, as in the released code."""
@@ -37,7 +37,7 @@ PUBLISHED_TRAIN = {'pir_sizes': {9828: 7862, 4291: 3435, 4287: 3431}}
 OLD_NAMES = {'pir': 'pir_sizes'}
 """Names that configs and manifests of the past have."""
 
-CONVENTIONS = ('official', *TRAIN_TENTHS, *OLD_NAMES)
+CONVENTIONS = ('official', 'own', *TRAIN_TENTHS, *OLD_NAMES)
 
 
 def lowest_hashes(filenames: Sequence[str], count: int, seed: int) -> set[str]:
@@ -83,8 +83,9 @@ def apply_convention(
         convention: ``official`` keeps the splits of the file; if it has train but none that might be val (RSITMD),
             ``val_fraction`` of train becomes val. ``pir_sizes`` (80/20, in the sizes of PIR, HarMA and SWAN),
             ``galr`` (80/20) and ``hvsa`` (90/10) join train and val of the file and cut them again. Every convention
-            cuts all images of a file that names no splits; it then has no test. ``pir`` is the old name of
-            ``pir_sizes``.
+            cuts all images of a file that names no splits; it then has no test. ``own``, for own data, is ``official``
+            for a file that names splits; of one that does not, ``val_fraction`` become val and as many test. ``pir`` is
+            the old name of ``pir_sizes``.
         seed: seed of the cut.
         val_fraction: see ``convention``.
         source: the annotation file, for messages.
@@ -101,7 +102,9 @@ def apply_convention(
         )
         convention = OLD_NAMES[convention]
     named = any(r.split for r in records)
-    if convention == 'official':
+    if convention == 'own' and not named:
+        return _cut_in_three(records, val_fraction, seed, source)
+    if convention in ('official', 'own'):
         if named and not lacks_val(records):
             return list(records)
         pool = [r.filename for r in records if r.split == 'train' or not named]
@@ -138,3 +141,24 @@ def apply_convention(
         f'{source} {what}: {len(held_out)} of its {len(pool)} {kind} images become val by {how}', logger='current'
     )
     return [r._replace(split='val' if r.filename in held_out else 'train') if r.filename in cut else r for r in records]
+
+
+def _cut_in_three(records: Sequence[ImageRecord], fraction: float, seed: int, source: str) -> list[ImageRecord]:
+    """Train, val and test of a file that names no splits."""
+    names = [r.filename for r in records]
+    each = max(1, round(fraction * len(names)))
+    if 2 * each >= len(names):
+        raise DataError(
+            f'annotation file {source} names no splits and its {len(names)} images cannot be cut into train, val and '
+            f'test by val_fraction={fraction}; describe more images'
+        )
+    test = lowest_hashes(names, each, seed)
+    val = lowest_hashes([name for name in names if name not in test], each, seed)
+    print_log(
+        f'{source} names no splits: {each} of its {len(names)} images become val and {each} test; give a column split '
+        'to choose them',
+        logger='current',
+    )
+    return [
+        r._replace(split='test' if r.filename in test else 'val' if r.filename in val else 'train') for r in records
+    ]

@@ -150,7 +150,8 @@ def _find(records: Sequence[ImageRecord], path: Path, source: str) -> list[str]:
     stems = Counter(PurePosixPath(name).stem for name in have)
     by_stem = {PurePosixPath(name).stem: name for name in have}
     names = read_names(path)
-    found, lost = [], []
+    found: list[str] = []
+    lost: list[str] = []
     for name in names:
         stem = PurePosixPath(name).stem
         match = name if name in have else by_stem[stem] if stems[stem] == 1 else None

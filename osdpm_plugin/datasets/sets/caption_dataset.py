@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Optional
 
+from ...errors import DataError
 from ...registry import DATASETS
 from ..annotations.read import read_annotations
 from ..annotations.records import ImageRecord
@@ -50,6 +51,20 @@ class CaptionDataset(CaptionRetrievalDataset):
 
     def __init__(self, *, data_root: str, ann_file: str, split: Optional[str] = None, **kwargs: Any) -> None:
         super().__init__(data_root=data_root, ann_file=ann_file, split=split, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """See `CaptionRetrievalDataset`.
+
+        Raises:
+            DataError: files are missing or unusable.
+        """
+        for what, path in (('annotation file', Path(self.ann_file)), ('folder of images', self.images)):
+            if not path.exists():
+                raise DataError(
+                    f'CaptionDataset: the {what} {path} does not exist; set data_root to the folder of your data, '
+                    'ann_file to the file of captions in it, image_dir to the folder in it that holds the images'
+                )
+        return super().load_data_list()
 
     def read_records(self) -> list[ImageRecord]:
         """All images of the annotation file.

@@ -50,7 +50,7 @@ class CaptionRetrievalDataset(BaseDataset):
         ann_file: annotation file relative to ``data_root``; None: the official name of the set.
         image_dir: folder of images relative to ``data_root``; None: the official name of the set.
         test_mode: an item that cannot be loaded is an error at once, as in mmengine.
-        split_convention: how train and val are cut: ``official``, ``pir_sizes``, ``galr`` or ``hvsa``; see
+        split_convention: how train and val are cut: ``official``, ``own``, ``pir_sizes``, ``galr`` or ``hvsa``; see
             `split_conventions`.
         split_seed: seed of a cut.
         split_manifest: a file of ``tools/make_split.py``, or the name of a shipped one, that lists the files of each

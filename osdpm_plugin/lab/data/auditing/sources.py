@@ -21,7 +21,7 @@ from ....datasets.annotations.split_lists import apply_manifest
 from ....errors import ConfigError, DataError
 from ....registry import DATASETS
 
-TABLES = ('.csv', '.json', '.jsonl', '.ndjson')
+TABLES = ('.csv', '.tsv', '.json', '.jsonl', '.ndjson')
 SPLIT_ORDER = ('train', 'val', 'test')
 
 
@@ -179,6 +179,8 @@ def _build(cls: type[CaptionRetrievalDataset], root: Path, image_dir: Optional[s
 
 def _only_table(folder: Path) -> str:
     found = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in TABLES)
+    if not found and (any(folder.glob('*/metadata.csv')) or any(folder.glob('*/metadata.jsonl'))):
+        return '.'
     if len(found) != 1:
         raise DataError(
             f'{folder} holds {len(found)} files that may be the annotation file'
@@ -194,7 +196,7 @@ def _split(
     """Records with the splits that the data set class gives them; the file's own where they are too small to cut."""
     if manifest is not None:
         return apply_manifest(records, manifest, source=source)
-    if 'train' not in {record.split for record in records}:
+    if convention != 'own' and 'train' not in {record.split for record in records}:
         return records
     try:
         return apply_convention(records, convention=convention, seed=seed, source=source)
