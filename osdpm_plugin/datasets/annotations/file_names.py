@@ -48,6 +48,8 @@ class FileNames:
                 self._start = start
                 filename = '/'.join(parts[len(start) :])
         check_filename(filename, where)
+        if usual_name(filename) == '.':
+            raise DataError(f'{where} has the file name {filename!r}, which is no file name')
         return usual_name(filename)
 
     def _find_start(self, parts: tuple[str, ...]) -> Optional[tuple[str, ...]]:
@@ -92,8 +94,6 @@ def check_filename(filename: str, where: str) -> None:
         raise DataError(
             f'{where} has the file name {filename!r}; names must be relative to the folder of images, or begin with it'
         )
-    if usual_name(filename) == '.':
-        raise DataError(f'{where} has the file name {filename!r}, which is no file name')
 
 
 def is_unicode(text: str) -> bool:
