@@ -13,6 +13,7 @@ from osdpm_plugin.datasets.annotations.exclude_list import read_exclude_list
 from osdpm_plugin.datasets.annotations.karpathy import read_karpathy_json
 from osdpm_plugin.datasets.annotations.nwpu import read_nwpu_json
 from osdpm_plugin.datasets.annotations.read import read_annotations
+from osdpm_plugin.datasets.annotations.records import ImageRecord
 from osdpm_plugin.datasets.annotations.split_lists import apply_manifest
 from osdpm_plugin.datasets.annotations.split_manifest import make_manifest, read_manifest
 from osdpm_plugin.datasets.sets.precomp_captions import read_precomp
@@ -282,6 +283,30 @@ def test_mutated_manifests_and_exclude_lists(folder, seed, as_bytes):
         assert all(isinstance(name, str) for name in read_exclude_list(path))
     except DataError as error:
         assert 'manifest.json' in str(error) and '\n' not in str(error)
+
+
+@FUZZED
+@given(seed=SEEDS, name=st.sampled_from(['val.txt', 'val.json', 'train.json']))
+def test_mutated_lists_of_images(folder, seed, name):
+    """A list that is accepted after a mutation moves no image into or out of test."""
+    records = [ImageRecord(i, f'{i}.jpg', 'train' if i < 6 else 'test', ('x',), (i,)) for i in range(8)]
+    lists = {
+        'val.txt': b'1.jpg\n1.jpg\nval/4.tif\n',
+        'val.json': json.dumps(
+            [dict(image='val/1.jpg', caption=['a', 'b']), dict(image='4.jpg', caption='c')]
+        ).encode(),
+        'train.json': json.dumps(['0.jpg', './2.jpg', '3.jpg', '5.jpg']).encode(),
+    }
+    path = folder / name
+    path.write_bytes(lists[name])
+    assert [r.image_id for r in apply_manifest(records, str(path), source='x') if r.split == 'val'] == [1, 4]
+    path.write_bytes(mutate_bytes(lists[name], seed))
+    try:
+        cut = apply_manifest(records, str(path), source='x')
+    except DataError as error:
+        assert name in str(error) and '\n' not in str(error)
+        return
+    assert [r.image_id for r in cut if r.split == 'test'] == [6, 7] and {r.split for r in cut[:6]} <= {'train', 'val'}
 
 
 @at_most(0.3)
