@@ -27,6 +27,6 @@ def test_a_query_that_is_cut_is_said_once(monkeypatch):
     found = searcher.embed_texts(['a green park', 'a green park near a river'], batch_size=2)
     assert (found[0] == found[1]).all()
     assert lines == [
-        "texts: 1 of 2 are cut at 3 tokens, first 'a green park near a river'; shorten them, or raise context_length if "
-        'the text tower takes more'
+        "texts: 1 of 2 are cut at 3 tokens, first 'a green park near a river'; shorten them, or raise context_length "
+        'if the text tower takes more'
     ]
