@@ -3,9 +3,12 @@
 If the annotation file has no splits, all images are split, and there is no test split.
 
 Example:
-    python tools/make_split.py data/RSITMD/dataset_RSITMD.json --convention pir --seed 0 --out rsitmd_pir_seed0.json
+    python tools/make_split.py data/RSITMD/dataset_RSITMD.json --convention pir_sizes --seed 0 --out rsitmd_0.json
 
-The manifest then goes into a config: ``dataset=dict(type='RSITMD', split_manifest='rsitmd_pir_seed0.json', ...)``.
+``hvsa`` with one of HVSA's seeds and its ``*_precomp`` folder is its own cut; the lists of SWAN, PIR and HarMA need no
+cut: give them to ``split_manifest``.
+
+The manifest then goes into a config: ``dataset=dict(type='RSITMD', split_manifest='rsitmd_0.json', ...)``.
 """
 
 from __future__ import annotations
@@ -15,9 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
+from osdpm_plugin.datasets.annotations.read import read_annotations
 from osdpm_plugin.datasets.annotations.split_conventions import CONVENTIONS, apply_convention
 from osdpm_plugin.datasets.annotations.split_manifest import make_manifest
-from osdpm_plugin.datasets.annotations.tables import read_annotations
 from osdpm_plugin.datasets.sets.precomp_captions import read_precomp
 from osdpm_plugin.launch import run_tool
 from osdpm_plugin.utils.checks import check_int, check_number

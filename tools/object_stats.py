@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from osdpm_plugin.datasets.annotations.tables import read_annotations
+from osdpm_plugin.datasets.annotations.read import read_annotations
 from osdpm_plugin.datasets.lexicon import Lexicon
 from osdpm_plugin.datasets.sets.precomp_captions import read_precomp
 from osdpm_plugin.errors import DataError

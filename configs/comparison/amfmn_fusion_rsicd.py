@@ -1,1 +1,1 @@
-_base_ = ['../_base_/models/comparison/amfmn_fusion.py', '../_base_/comparison/published_rsicd.py']
+_base_ = ['../_base_/models/comparison/amfmn_fusion.py', '../_base_/comparison/published_words_rsicd.py']

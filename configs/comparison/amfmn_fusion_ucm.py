@@ -1,3 +1,3 @@
-_base_ = ['../_base_/models/comparison/amfmn_fusion.py', '../_base_/comparison/published_ucm.py']
+_base_ = ['../_base_/models/comparison/amfmn_fusion.py', '../_base_/comparison/published_words_ucm.py']
 
 optim_wrapper = dict(optimizer=dict(lr=2e-4))  # ours: as for RSITMD, which is small as well

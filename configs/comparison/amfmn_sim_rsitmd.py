@@ -1,3 +1,3 @@
-_base_ = ['../_base_/models/comparison/amfmn_sim.py', '../_base_/comparison/published_rsitmd.py']
+_base_ = ['../_base_/models/comparison/amfmn_sim.py', '../_base_/comparison/published_words_rsitmd.py']
 
 optim_wrapper = dict(optimizer=dict(lr=2e-4))  # the released settings for RSITMD

@@ -2,7 +2,7 @@ _base_ = [
     '../_base_/datasets/comparison_rsitmd.py',
     '../_base_/models/comparison/hvsa.py',
     '../_base_/schedules/adamw_50e_hvsa.py',
-    '../_base_/comparison_runtime.py',
+    '../_base_/comparison_words_runtime.py',
 ]
 
 train_dataloader = dict(batch_size=256)  # the released settings

@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 
 from ..errors import ConfigError, OSDPMError
 from ..features.use_cache import use_feature_cache
+from .data_options import spread_data_options
 from .launchers import LAUNCHERS
 
 # Top-level keys of a config that are read although they are not arguments of the Runner.
@@ -50,7 +51,7 @@ def load_config(args: argparse.Namespace) -> Config:
     if launcher is not None and launcher.marker not in os.environ:
         raise ConfigError(f'--launcher {args.launcher}: {launcher.marker} is not set; start with {launcher.start}')
     cfg = read_config_file(args.config)
-    _override(cfg, args.cfg_options)
+    _override(cfg, spread_data_options(cfg, args.cfg_options))
     if cfg.get('feature_cache'):
         cfg = use_feature_cache(cfg, cfg.feature_cache)
     cfg.launcher = args.launcher

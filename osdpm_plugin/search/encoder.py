@@ -11,6 +11,7 @@ from mmengine.runner import autocast
 from torch import Tensor
 
 from ..datasets.config_views import test_pipeline
+from ..datasets.text.cut_captions import warn_of_cut
 from ..errors import ConfigError
 from ..evaluation.pairwise_scores import TILE, PairScorer, check_tile
 from ..models.retrievers import ImageTextRetriever
@@ -116,6 +117,7 @@ class Encoder:
         """
         texts = as_texts(texts)
         check_int('', 'batch_size', batch_size)
+        warn_of_cut(self.tokenizer, texts, 'texts')
         tokens = self.tokenizer(texts)  # (M, T)
         for text, row in zip(texts, tokens):
             if (row == getattr(self.tokenizer, 'pad_token_id', None)).all():

@@ -74,6 +74,8 @@ def _shrink_data(cfg: Config, folder: Path) -> None:
     root = folder / 'data'
     if kind in LAYOUTS:
         write_dataset(root, kind, train=24 if kind == 'RSITMD' else 12, val=0 if kind == 'RSITMD' else 6)
+    elif kind == 'CaptionDataset':
+        write_dataset(root, 'CaptionRetrievalDataset')
     elif kind == 'CustomDataset':
         write_class_folders(root, cfg.num_classes)
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
@@ -82,6 +84,8 @@ def _shrink_data(cfg: Config, folder: Path) -> None:
         loader.dataset.data_root = str(root)
         if kind == 'ProceduralScenes':
             loader.dataset.update(num_train=12, num_val=6, num_test=6, image_size=64)
+        elif kind == 'CaptionDataset':
+            loader.dataset.update(ann_file='dataset.json', image_dir='images')
         elif kind == 'RSITMD':
             loader.dataset.val_fraction = 0.25
         size = COMPARISON_SIZE if is_comparison(cfg) else 32

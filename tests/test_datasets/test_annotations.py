@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from osdpm_plugin.datasets.annotations.json_files import read_karpathy_json
+from osdpm_plugin.datasets.annotations.karpathy import read_karpathy_json
 from osdpm_plugin.datasets.text.caption_text import caption_key, normalise_caption
 from osdpm_plugin.errors import DataError
 
@@ -51,7 +51,7 @@ def broken(change):
         ('[]', "the top level lacks the key 'images'"),
         (dict(images=[]), 'lists no images'),
         (dict(images={}), r"\['images'\] must be list, got dict"),
-        (broken(lambda i: i[1].pop('split')), r"images\[1\] lacks the key 'split'"),
+        (broken(lambda i: i[1].pop('split')), r'images\[0\] names a split, images\[1\] does not'),
         (broken(lambda i: i[0].pop('filename')), r"images\[0\] lacks the key 'filename'"),
         (broken(lambda i: i[0].pop('sentences')), r"images\[0\] lacks the key 'sentences'"),
         (broken(lambda i: i[0]['sentences'][1].pop('raw')), r"images\[0\].sentences\[1\] lacks the key 'raw'"),

@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osdpm_plugin.datasets.annotations.exclude_list import read_exclude_list
-from osdpm_plugin.datasets.annotations.json_files import read_karpathy_json, read_nwpu_json
-from osdpm_plugin.datasets.annotations.split_manifest import apply_manifest, make_manifest, read_manifest
-from osdpm_plugin.datasets.annotations.tables import read_annotations
+from osdpm_plugin.datasets.annotations.karpathy import read_karpathy_json
+from osdpm_plugin.datasets.annotations.nwpu import read_nwpu_json
+from osdpm_plugin.datasets.annotations.read import read_annotations
+from osdpm_plugin.datasets.annotations.records import ImageRecord
+from osdpm_plugin.datasets.annotations.split_lists import apply_manifest
+from osdpm_plugin.datasets.annotations.split_manifest import make_manifest, read_manifest
 from osdpm_plugin.datasets.sets.precomp_captions import read_precomp
 from osdpm_plugin.errors import DataError
 from osdpm_plugin.registry import DATASETS
@@ -37,6 +40,21 @@ ROWS = [
     dict(filename='a.png', captions=['two planes', 'a park'], split='train'),
     dict(image='b.png', caption='a river', split='test'),
 ]
+COCO = dict(
+    info={},
+    images=[dict(id=1, file_name='a.jpg', split='train', width=5), dict(id=2, file_name='b.jpg', split='test')],
+    annotations=[dict(id=i, image_id=k, caption=c) for i, k, c in ((5, 2, 'a river'), (6, 1, 'a park'), (7, 1, 'x'))],
+)
+PIR = [dict(image='val/a.tif', caption=['two planes', 'a park'], label=3), dict(image='val/b.tif', caption=['a river'])]
+BY_NAME = {'a.jpg': ['two planes', 'a park'], 'b.jpg': ['a river']}
+NUMBERED = [dict(file_name='a.jpg', caption_1='one', caption_2='two'), dict(file_name='b.jpg', caption_1='three')]
+TREES = dict(
+    karpathy=KARPATHY, nwpu=NWPU, rows=ROWS, lines=ROWS, coco=COCO, pir=PIR, by_name=BY_NAME, numbered=NUMBERED
+)
+TOKENS = b'a.jpg#0\ttwo planes\na.jpg#1\ta park\nb.jpg#0\ta river\n'
+TABS = b'filepath\ttitle\na.png\ttwo planes\na.png\t"a park"\n.\\b.png\ta river\n'
+LISTS = b'filename;captions;split\na.png;"[\'two planes\', \'a park\']";train\nb.png;"[""a river""]";test\n'
+FIVE = b'image,caption_1,caption_2,caption_3\na.png,two planes,a park,\n./b.png,a river,,\n'
 CSV = b'filename,caption,split,area\na.png,two planes,train,3\na.png,"a park, a road",train,\nb.png,a river,test,7\n'
 VALUES = [
     None,
@@ -145,14 +163,15 @@ def must_read_or_explain(read, path):
         assert record.captions and len(record.captions) == len(record.caption_ids)
         assert all(isinstance(c, str) and c == c.strip() and any(x.isalnum() for x in c) for c in record.captions)
         assert not Path(record.filename).is_absolute() and '..' not in Path(record.filename).parts
+        assert '\\' not in record.filename and str(Path(record.filename)) == record.filename
         ''.join([record.filename, record.split, *record.captions]).encode()
     return records
 
 
 @FUZZED
-@given(seed=SEEDS, name=st.sampled_from(['karpathy', 'nwpu', 'rows', 'lines']), drop=st.booleans())
+@given(seed=SEEDS, name=st.sampled_from(sorted(TREES)), drop=st.booleans())
 def test_mutated_json_trees(folder, seed, name, drop):
-    content = mutate_tree(dict(karpathy=KARPATHY, nwpu=NWPU, rows=ROWS, lines=ROWS)[name], seed)
+    content = mutate_tree(TREES[name], seed)
     lines = name == 'lines' and isinstance(content, list)
     path = folder / f'tree.{"jsonl" if lines else "json"}'
     path.write_text('\n'.join(map(json.dumps, content)) if lines else json.dumps(content))
@@ -163,7 +182,7 @@ def test_mutated_json_trees(folder, seed, name, drop):
 
 
 @FUZZED
-@given(seed=SEEDS, name=st.sampled_from(['a.json', 'b.json', 'c.jsonl', 'd.csv', 'e.txt', 'f.txt']))
+@given(seed=SEEDS, name=st.sampled_from([*'abcdefghijkl']))
 def test_mutated_bytes(folder, seed, name):
     lines = '\n'.join(map(json.dumps, ROWS))
     contents = {
@@ -173,25 +192,60 @@ def test_mutated_bytes(folder, seed, name):
         'd.csv': CSV,
         'e.txt': CSV,
         'f.txt': lines.encode(),
+        'g.json': json.dumps(COCO).encode(),
+        'h.txt': TOKENS,
+        'i.tsv': TABS,
+        'j.csv': LISTS,
+        'k.csv': FIVE,
+        'l.csv': CSV.decode().encode('utf-16'),
     }
-    path = folder / name
-    path.write_bytes(mutate_bytes(contents[name], seed))
+    file = next(key for key in contents if key[0] == name)
+    path = folder / file
+    path.write_bytes(mutate_bytes(contents[file], seed))
     must_read_or_explain(read_annotations, path)
 
 
 CELLS = st.sampled_from(
-    ['a.png', 'b.png', 'train', 'test', '', ' ', 'a park', 'a, b', '"', 'x"y', '../z', 'é', '\0', '\n', '"a"']
+    [
+        'a.png',
+        'b.png',
+        'train',
+        'test',
+        '',
+        ' ',
+        'a park',
+        'a, b',
+        '"',
+        'x"y',
+        '../z',
+        'é',
+        '\0',
+        '\n',
+        '"a"',
+        "['a', 'b']",
+        "['a",
+        '[]',
+        '.\\a.png',
+    ]
 )
 
 
 @FUZZED
 @given(
-    header=st.lists(st.sampled_from(['filename', 'image', 'caption', 'split', 'area', '']), min_size=1, max_size=5),
+    header=st.lists(
+        st.sampled_from(
+            ['filename', 'image', 'File Name', 'filepath', 'path', 'caption', 'caption_1', 'caption_2', 'captions']
+            + ['text', 'title', 'split', 'area', '']
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    delimiter=st.sampled_from(',;\t|'),
     rows=st.lists(st.lists(CELLS, min_size=1, max_size=5), max_size=5),
 )
-def test_any_table(folder, header, rows):
+def test_any_table(folder, header, rows, delimiter):
     path = folder / 'table.csv'
-    path.write_text('\n'.join([','.join(header), *map(','.join, rows)]))
+    path.write_text('\n'.join([delimiter.join(header), *map(delimiter.join, rows)]))
     must_read_or_explain(read_annotations, path)
 
 
@@ -231,6 +285,30 @@ def test_mutated_manifests_and_exclude_lists(folder, seed, as_bytes):
         assert 'manifest.json' in str(error) and '\n' not in str(error)
 
 
+@FUZZED
+@given(seed=SEEDS, name=st.sampled_from(['val.txt', 'val.json', 'train.json']))
+def test_mutated_lists_of_images(folder, seed, name):
+    """A list that is accepted after a mutation moves no image into or out of test."""
+    records = [ImageRecord(i, f'{i}.jpg', 'train' if i < 6 else 'test', ('x',), (i,)) for i in range(8)]
+    lists = {
+        'val.txt': b'1.jpg\n1.jpg\nval/4.tif\n',
+        'val.json': json.dumps(
+            [dict(image='val/1.jpg', caption=['a', 'b']), dict(image='4.jpg', caption='c')]
+        ).encode(),
+        'train.json': json.dumps(['0.jpg', './2.jpg', '3.jpg', '5.jpg']).encode(),
+    }
+    path = folder / name
+    path.write_bytes(lists[name])
+    assert [r.image_id for r in apply_manifest(records, str(path), source='x') if r.split == 'val'] == [1, 4]
+    path.write_bytes(mutate_bytes(lists[name], seed))
+    try:
+        cut = apply_manifest(records, str(path), source='x')
+    except DataError as error:
+        assert name in str(error) and '\n' not in str(error)
+        return
+    assert [r.image_id for r in cut if r.split == 'test'] == [6, 7] and {r.split for r in cut[:6]} <= {'train', 'val'}
+
+
 @at_most(0.3)
 @given(seed=SEEDS)
 def test_whole_data_sets(folder, seed):
@@ -246,8 +324,10 @@ def test_whole_data_sets(folder, seed):
 
 def test_unmutated_files_are_read(folder):
     """The seeds of the mutations are good files, else the tests above would prove little."""
-    for content, count in ((KARPATHY, 3), (NWPU, 3), (ROWS, 2)):
+    for name, content in TREES.items():
         (folder / 'good.json').write_text(json.dumps(content))
+        count = 3 if name in ('karpathy', 'nwpu') else 2
         assert len(must_read_or_explain(read_annotations, folder / 'good.json')) == count
-    (folder / 'good.csv').write_bytes(CSV)
-    assert len(must_read_or_explain(read_annotations, folder / 'good.csv')) == 2
+    for content in (CSV, TABS, LISTS, FIVE, TOKENS, CSV.decode().encode('utf-16')):
+        (folder / 'good.csv').write_bytes(content)
+        assert len(must_read_or_explain(read_annotations, folder / 'good.csv')) == 2

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from osdpm_plugin.datasets import RSICD, UCMCaptions
-from osdpm_plugin.datasets.annotations.json_files import read_karpathy_json
+from osdpm_plugin.datasets.annotations.karpathy import read_karpathy_json
+from osdpm_plugin.datasets.annotations.read import read_annotations
 from osdpm_plugin.datasets.annotations.split_conventions import apply_convention
-from osdpm_plugin.datasets.annotations.tables import read_annotations
 from osdpm_plugin.datasets.sets.precomp_captions import read_precomp
 from osdpm_plugin.errors import DataError
 from osdpm_plugin.registry import DATASETS
@@ -70,8 +70,8 @@ def test_own_data_in_any_layout(tmp_path, name, content):
     ('name', 'content', 'message'),
     [
         ('a.csv', '', 'lacks the column filename and caption; it has none'),
-        ('a.csv', 'filename;caption\na;b\n', 'lacks the column filename and caption; it has filename;caption'),
-        ('a.csv', 'image,text\na,b\n', 'lacks the column caption; it has image, text'),
+        ('a.csv', 'file;words\na;b\n', 'lacks the column caption; it has file, words'),
+        ('a.csv', 'image,words\na,b\n', 'lacks the column caption; it has image, words'),
         ('a.csv', 'filename,caption,caption\na,b,c\n', 'has the column caption twice'),
         (
             'a.csv',
@@ -135,7 +135,7 @@ def test_precomp_layout(tmp_path, repeat):
     test = DATASETS.build(dict(type='PrecompCaptions', data_root=str(tmp_path), split='test'))
     assert len(test) == 3 and test.get_data_info(0)['img_path'] == str(tmp_path / 'images' / 'scene_10.png')
     assert [len(build('PrecompCaptions', tmp_path, split=s)) for s in ('train', 'val', 'trainval')] == [9, 1, 10]
-    assert len(build('PrecompCaptions', tmp_path, split='val', split_convention='pir')) == 2
+    assert len(build('PrecompCaptions', tmp_path, split='val', split_convention='pir_sizes')) == 2
 
 
 def test_precomp_reads_its_own_val_files(tmp_path):
@@ -180,7 +180,7 @@ def test_precomp_folder_without_files(tmp_path):
 def log(monkeypatch):
     """What is logged, with levels."""
     lines = []
-    for module in ('annotations.json_files', 'annotations.split_conventions', 'sets.caption_retrieval'):
+    for module in ('annotations.records', 'annotations.split_conventions', 'sets.caption_retrieval'):
         monkeypatch.setattr(
             f'osdpm_plugin.datasets.{module}.print_log',
             lambda message, logger, level=logging.INFO: lines.append((logging.getLevelName(level), message)),
@@ -307,6 +307,6 @@ def test_rsicd_as_published(log):
     if len(by_split['train']) == 8734:
         assert len(train) > 43000 and same > 4000
     assert len(set(train)) < 0.4 * len(train) and same > 0.4 * len(by_split['train'])  # captions repeat heavily
-    cut = apply_convention(records, convention='pir', source='RSICD')
+    cut = apply_convention(records, convention='pir_sizes', source='RSICD')
     pool = len(by_split['train']) + len(by_split['val'])
     assert sum(r.split == 'train' for r in cut) == (7862 if pool == 9828 else pool * 8 // 10)

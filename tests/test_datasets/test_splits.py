@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from osdpm_plugin.datasets.annotations.json_files import ImageRecord, usual_split_names
+from osdpm_plugin.datasets.annotations.records import ImageRecord, usual_split_names
 from osdpm_plugin.datasets.annotations.split_conventions import (
     CONVENTIONS,
     apply_convention,
@@ -324,3 +324,21 @@ def test_faults_of_exclude_lists(tmp_path, content, message):
 def test_arguments_out_of_range(tmp_path, options):
     with pytest.raises(ConfigError, match=next(iter(options))):
         build('RSICD', tmp_path, 'train', **options)
+
+
+def test_own_data_without_splits_is_cut_in_three(tmp_path):
+    """Named splits stay; val is cut from train where it lacks; two images cannot be cut."""
+    records = [r._replace(split='') for r in records_of(train=60)]
+    assert sizes_of(apply_convention(records, convention='own', source='x')) == dict(train=48, val=6, test=6)
+    assert sizes_of(apply_convention(records[:3], convention='own', source='x')) == dict(train=1, val=1, test=1)
+    assert apply_convention(records, convention='own', source='x') == [
+        *reversed(apply_convention(records[::-1], convention='own', source='x'))
+    ]
+    named = records_of(train=10, val=3, test=2)
+    assert apply_convention(named, convention='own', source='x') == named
+    named = records_of(train=20, test=2)
+    assert apply_convention(named, convention='own', source='x') == apply_convention(
+        named, convention='official', source='x'
+    )
+    with pytest.raises(DataError, match='its 2 images cannot be cut into train, val and test'):
+        apply_convention(records[:2], convention='own', source='x')

@@ -1,7 +1,8 @@
 """Annotation files -> list of `ImageRecord`: file name, captions, split; or an error of one sentence.
 
-- ``json_files``: Karpathy's JSON layout and that of NWPU-Captions;
-- ``tables``: a user's own CSV, JSONL or JSON;
-- ``split_conventions``, ``split_manifest``: splits by a named rule, and splits listed in a file;
+- ``read``: a file of any layout, told apart by its content; one file a layout: ``karpathy``, ``nwpu``, ``coco``,
+  ``json_rows``, ``tables``, ``flickr_tokens``, ``image_folder``;
+- ``text_files``, ``rows``, ``file_names``, ``records``: what they share, from bytes to records;
+- ``split_conventions``, ``split_manifest``: splits by a named rule, and splits listed in files;
 - ``exclude_list``: images to leave out.
 """

@@ -8,7 +8,9 @@ from typing import Sequence
 from mmengine.logging import print_log
 
 from ...errors import DataError
-from .json_files import ImageRecord, load_json, name_some
+from .file_names import name_some, usual_name
+from .records import ImageRecord
+from .text_files import load_json
 
 
 def read_exclude_list(path: Path) -> set[str]:
@@ -23,7 +25,7 @@ def read_exclude_list(path: Path) -> set[str]:
         raise DataError(
             f'exclude list {path} must be a JSON list of file names, or a dict with such a list at "exclude"'
         )
-    return set(names)
+    return set(map(usual_name, names))
 
 
 def leave_out(

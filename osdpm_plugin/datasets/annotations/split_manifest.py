@@ -1,4 +1,4 @@
-"""Records <-> a split manifest: a JSON file that lists the files of train, val and test, with hashes to verify them."""
+"""Records -> a split manifest, a JSON file that lists the files of each split with hashes; and manifest -> lists."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Sequence
 
 from ...errors import DataError
-from .json_files import ImageRecord, load_json, name_some
+from .file_names import name_some
+from .records import ImageRecord
+from .text_files import load_json
 
 SHIPPED = Path(__file__).parent / 'splits'
 
@@ -70,29 +72,3 @@ def read_manifest(path: Path) -> dict[str, list[str]]:
     if twice:
         raise DataError(f'split manifest {path} lists {len(twice)} files twice, first {name_some(twice)}')
     return files
-
-
-def apply_manifest(records: Sequence[ImageRecord], path: Path, *, source: str) -> list[ImageRecord]:
-    """Give each record the split that the manifest states.
-
-    Args:
-        records: all images of the annotation file.
-        path: see `read_manifest`.
-        source: the annotation file, for messages.
-
-    Raises:
-        DataError: the manifest is unusable, or does not list exactly the files of the annotation file.
-    """
-    split_of = {name: split for split, names in read_manifest(path).items() for name in names}
-    have = {record.filename for record in records}
-    for what, names in (
-        ('lists {n} files that annotation file {source} does not have', [n for n in split_of if n not in have]),
-        ('lacks {n} files of annotation file {source}', [r.filename for r in records if r.filename not in split_of]),
-    ):
-        if names:
-            sentence = what.format(n=len(names), source=source)
-            raise DataError(
-                f'split manifest {path} {sentence}, first {name_some(names)}; it was made for another set or another '
-                'encoding of its images'
-            )
-    return [record._replace(split=split_of[record.filename]) for record in records]

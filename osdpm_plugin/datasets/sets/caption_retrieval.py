@@ -17,11 +17,13 @@ from ...errors import ConfigError, DataError
 from ...registry import DATASETS
 from ...utils.checks import check_int, check_number, check_one_of
 from ..annotations.exclude_list import leave_out
-from ..annotations.json_files import BlankCaptions, ImageRecord, read_karpathy_json, usual_split_names
+from ..annotations.karpathy import read_karpathy_json
+from ..annotations.records import BlankCaptions, ImageRecord, usual_split_names
 from ..annotations.split_conventions import CONVENTIONS, SplitConvention, apply_convention, lacks_val
-from ..annotations.split_manifest import apply_manifest
+from ..annotations.split_lists import SplitFiles, apply_manifest
 from ..images.region_files import check_one_image_each
-from ..transforms import LoadRegions
+from ..text.cut_captions import warn_of_cut
+from ..transforms import LoadRegions, TokenizeCaptions
 from ..transforms.mmcv_loader import loader_of
 from .facts import Facts
 from .image_check import ImageCheck, check_images
@@ -48,11 +50,12 @@ class CaptionRetrievalDataset(BaseDataset):
         ann_file: annotation file relative to ``data_root``; None: the official name of the set.
         image_dir: folder of images relative to ``data_root``; None: the official name of the set.
         test_mode: an item that cannot be loaded is an error at once, as in mmengine.
-        split_convention: how train and val are cut: ``official``, ``pir``, ``galr`` or ``hvsa``; see
+        split_convention: how train and val are cut: ``official``, ``own``, ``pir_sizes``, ``galr`` or ``hvsa``; see
             `split_conventions`.
         split_seed: seed of a cut.
         split_manifest: a file of ``tools/make_split.py``, or the name of a shipped one, that lists the files of each
-            split.
+            split; or the lists of others, as ``dict(train='train_filename_verify.txt', val='rsitmd_val.json')``; see
+            `apply_manifest`.
         val_fraction: share of ``train`` that becomes ``val`` if the file names only train and test (RSITMD) and
             train or val is asked for. The cut depends on file names and ``split_seed`` alone, and is logged.
         exclude_list: JSON file with names of images to leave out of the split.
@@ -81,7 +84,7 @@ class CaptionRetrievalDataset(BaseDataset):
         test_mode: bool = False,
         split_convention: SplitConvention = 'official',
         split_seed: int = 0,
-        split_manifest: Optional[str] = None,
+        split_manifest: Optional[SplitFiles] = None,
         val_fraction: float = 0.1,
         exclude_list: Optional[str] = None,
         blank_captions: Optional[BlankCaptions] = None,
@@ -136,13 +139,18 @@ class CaptionRetrievalDataset(BaseDataset):
             random.seed(int(state[1]))
         return super().prepare_data(idx)
 
+    @property
+    def images(self) -> Path:
+        """The folder of images."""
+        return Path(self.data_prefix['img_path'])
+
     def read_records(self) -> list[ImageRecord]:
         """All images of the annotation file; a subclass with another layout overrides this.
 
         Raises:
             DataError: the file is unusable.
         """
-        return read_karpathy_json(Path(self.ann_file), blank_captions=self.blank_captions)
+        return read_karpathy_json(Path(self.ann_file), blank_captions=self.blank_captions, images=self.images)
 
     def load_data_list(self) -> list[dict]:
         """Read the annotation file, choose the split and check its images.
@@ -150,7 +158,7 @@ class CaptionRetrievalDataset(BaseDataset):
         Raises:
             DataError: files are missing or unusable.
         """
-        folder = Path(self.data_prefix['img_path'])
+        folder = self.images
         missing = [str(path) for path in (Path(self.ann_file), folder) if not path.exists()]
         if missing:
             raise DataError(
@@ -174,13 +182,17 @@ class CaptionRetrievalDataset(BaseDataset):
             )
             for r in chosen
         ]
+        for transform in self.pipeline.transforms:
+            if isinstance(transform, TokenizeCaptions):
+                captions = [caption for item in items for caption in item['captions']]
+                warn_of_cut(transform.tokenizer, captions, f'{self.ann_file}: captions of split {self.split!r}')
         check_images([item['img_path'] for item in items], self.check, load=loader_of(self.pipeline.transforms))
         return items
 
     def _choose(self, records: Sequence[ImageRecord]) -> list[ImageRecord]:
         """The records of ``self.split``."""
         if self.split_manifest is not None:
-            records = apply_manifest(records, Path(self.split_manifest), source=self.ann_file)
+            records = apply_manifest(records, self.split_manifest, source=self.ann_file)
         split = self.split
         if split is not None and all(r.split != split for r in records):
             split = usual_split_names([split])[split]

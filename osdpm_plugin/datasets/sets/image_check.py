@@ -12,7 +12,7 @@ from mmcv.transforms import LoadImageFromFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ...errors import DataError
-from ..annotations.json_files import name_some
+from ..annotations.file_names import name_some
 from ..images.band_stretch import to_rgb8
 from ..images.image_files import check_jpeg_end, is_jpeg, read_raster
 from ..images.raster import Raster

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...registry import DATASETS
-from ..annotations.json_files import ImageRecord, read_nwpu_json
+from ..annotations.nwpu import read_nwpu_json
+from ..annotations.records import ImageRecord
 from .caption_retrieval import CaptionRetrievalDataset
 from .facts import Facts
 
@@ -53,4 +54,4 @@ class NWPUCaptions(CaptionRetrievalDataset):
         Raises:
             DataError: the file is unusable.
         """
-        return read_nwpu_json(Path(self.ann_file), blank_captions=self.blank_captions)
+        return read_nwpu_json(Path(self.ann_file), blank_captions=self.blank_captions, images=self.images)

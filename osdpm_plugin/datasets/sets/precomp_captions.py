@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Iterable, Sequence
+from typing import Iterable, Optional, Sequence
 
 from ...errors import DataError
 from ...registry import DATASETS
-from ..annotations.json_files import BlankCaptions, Entry, ImageRecord, build_records, name_some, read_text
+from ..annotations.file_names import name_some
+from ..annotations.records import BlankCaptions, Entry, ImageRecord, build_records
+from ..annotations.text_files import read_text
 from .caption_retrieval import CaptionRetrievalDataset
 from .facts import Facts
 
@@ -15,7 +17,9 @@ CAPTIONS_PER_IMAGE = 5
 SPLITS = ('train', 'val', 'test')
 
 
-def read_precomp(folder: Path, *, blank_captions: BlankCaptions = 'drop') -> list[ImageRecord]:
+def read_precomp(
+    folder: Path, *, blank_captions: BlankCaptions = 'drop', images: Optional[Path] = None
+) -> list[ImageRecord]:
     """Read ``{train,val,test}_caps.txt`` and ``{..}_filename.txt``; splits whose files are absent are left out.
 
     Five captions in a row belong to one image. The file of names lists each image once, or five times in a row
@@ -25,6 +29,7 @@ def read_precomp(folder: Path, *, blank_captions: BlankCaptions = 'drop') -> lis
         folder: where the files lie.
         blank_captions: a blank line is a caption without words. ``drop`` drops them, and images that have no other, and
             logs both counts: RSITMD's train file has 20, all the captions of four images. ``raise`` an error.
+        images: see `build_records`; None: ``folder``.
 
     Raises:
         DataError: no such files, one of a pair is absent, the numbers of lines do not fit, or the five names of an
@@ -35,7 +40,7 @@ def read_precomp(folder: Path, *, blank_captions: BlankCaptions = 'drop') -> lis
     if not present:
         raise DataError(f'{folder} holds none of {", ".join(_pair(Path(), s)[0].name for s in SPLITS)}')
     entries = [entry for split in present for entry in _read_split(folder, split)]
-    return build_records(folder, entries, blank_captions=blank_captions)
+    return build_records(folder, entries, blank_captions=blank_captions, images=folder if images is None else images)
 
 
 def _pair(folder: Path, split: str) -> tuple[Path, Path]:
@@ -76,8 +81,10 @@ class PrecompCaptions(CaptionRetrievalDataset):
     """``rsicd_precomp`` or ``rsitmd_precomp`` as AMFMN, GaLR, HVSA and PE-RSITR distribute them.
 
     ``data_root`` holds the text files, ``image_dir`` the images. Their train split is train and val together:
-    choose a ``split_convention``, else ``val_fraction`` of it is held out. The ``*_verify.txt`` files that the old code
-    writes hold a random cut and are not read.
+    choose a ``split_convention`` (``hvsa`` with a seed of HVSA is its own cut), or give the lists of a repository, as
+    ``split_manifest=dict(train='.../train_filename_verify.txt', val='.../val_filename_verify.txt')``; else
+    ``val_fraction`` of it is held out. The ``*_verify.txt`` files that AMFMN's and GaLR's code writes hold the random
+    cut of one run; those that SWAN ships hold its published one.
 
     Image ids count through train, val and test in this order; splits without files are left out.
     """
@@ -102,4 +109,4 @@ class PrecompCaptions(CaptionRetrievalDataset):
         Raises:
             DataError: the files are unusable.
         """
-        return read_precomp(Path(self.ann_file), blank_captions=self.blank_captions)
+        return read_precomp(Path(self.ann_file), blank_captions=self.blank_captions, images=self.images)

@@ -1,7 +1,7 @@
 """RSICD: 10921 images of 224 px, 5 captions each; official split 8734 / 1094 / 1093."""
 
 from ...registry import DATASETS
-from ..annotations.json_files import BlankCaptions
+from ..annotations.records import BlankCaptions
 from .caption_retrieval import CaptionRetrievalDataset
 from .facts import Facts
 

@@ -1,7 +1,7 @@
 """RSITMD: 4743 images of 256 px, 5 captions each; official split 4291 train / 452 test."""
 
 from ...registry import DATASETS
-from ..annotations.json_files import BlankCaptions
+from ..annotations.records import BlankCaptions
 from .caption_retrieval import CaptionRetrievalDataset
 from .facts import Facts
 

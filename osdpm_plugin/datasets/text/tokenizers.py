@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 import open_clip
@@ -71,6 +71,12 @@ class OpenCLIPTokenizer:
             return np.zeros((0, self.context_length), dtype=np.int64)
         return self._tokenizer(texts).numpy().astype(np.int64)
 
+    def count(self, text: str) -> int:
+        """The number of tokens of a text, start and end included, however long it is."""
+        if isinstance(self._tokenizer, open_clip.SimpleTokenizer):
+            return len(self._tokenizer.encode(text)) + 2
+        return _count(self._tokenizer.tokenizer, self._tokenizer.clean_fn(text))
+
     def __getstate__(self) -> dict:
         return dict(model=self.model, context_length=self.context_length)
 
@@ -122,6 +128,10 @@ class HFTokenizer:
         ids = self._tokenizer(texts, padding='max_length', truncation=True, max_length=self.context_length)['input_ids']
         return np.asarray(ids, dtype=np.int64)
 
+    def count(self, text: str) -> int:
+        """The number of tokens of a text, start and end included, however long it is."""
+        return _count(self._tokenizer, text)
+
     def __getstate__(self) -> dict:
         return dict(name_or_path=self.name_or_path, context_length=self.context_length)
 
@@ -130,6 +140,10 @@ class HFTokenizer:
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(name_or_path={self.name_or_path!r}, context_length={self.context_length})'
+
+
+def _count(tokenizer: Any, text: str) -> int:
+    return len(tokenizer(text, verbose=False)['input_ids'])
 
 
 def _check_length(owner: str, length: int) -> int:

@@ -72,5 +72,9 @@ class WordTokenizer:
             row[: len(ids)] = ids
         return tokens
 
+    def count(self, text: str) -> int:
+        """The number of words of a text, however long it is."""
+        return len(split_caption(text))
+
     def __repr__(self) -> str:
         return f'{type(self).__name__}(context_length={self.context_length})'

@@ -8,7 +8,7 @@ import torch
 from mmcv.transforms import BaseTransform
 
 from ...errors import ConfigError, DataError
-from ..annotations.json_files import name_some
+from ..annotations.file_names import name_some
 from .mmcv_loader import check_file
 
 

@@ -1,5 +1,9 @@
 """What the comparison methods share: an ImageNet ResNet-18, a GRU over whole words, the sum of hinges over all pairs.
 
+Words: AMFMN, GaLR and HVSA on the published towers keep those of their released code, see comparison_words_runtime.py.
+Departure: on the frozen ResNet-50 they keep every training word, as all other methods here do, so that rows differ in
+the method alone.
+
 Each method says how wide the GRU is, what stands between towers and loss, and what its papers state.
 """
 

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from ....datasets.annotations.json_files import name_some
+from ....datasets.annotations.file_names import name_some
 from ....datasets.images.band_stretch import to_rgb8
 from ....datasets.images.image_files import read_raster
 from ....errors import DataError

@@ -14,13 +14,14 @@ from mmengine.logging import MMLogger, print_log
 
 from ....datasets import CaptionDataset, CaptionRetrievalDataset, PrecompCaptions, ProceduralScenes
 from ....datasets.annotations.exclude_list import leave_out
-from ....datasets.annotations.json_files import ImageRecord, name_some
+from ....datasets.annotations.file_names import name_some
+from ....datasets.annotations.records import ImageRecord
 from ....datasets.annotations.split_conventions import apply_convention
-from ....datasets.annotations.split_manifest import apply_manifest
+from ....datasets.annotations.split_lists import apply_manifest
 from ....errors import ConfigError, DataError
 from ....registry import DATASETS
 
-TABLES = ('.csv', '.json', '.jsonl', '.ndjson')
+TABLES = ('.csv', '.tsv', '.json', '.jsonl', '.ndjson')
 SPLIT_ORDER = ('train', 'val', 'test')
 
 
@@ -180,6 +181,8 @@ def _build(cls: type[CaptionRetrievalDataset], root: Path, image_dir: Optional[s
 
 def _only_table(folder: Path) -> str:
     found = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in TABLES)
+    if not found and (any(folder.glob('*/metadata.csv')) or any(folder.glob('*/metadata.jsonl'))):
+        return '.'
     if len(found) != 1:
         raise DataError(
             f'{folder} holds {len(found)} files that may be the annotation file'
@@ -194,8 +197,8 @@ def _split(
 ) -> list[ImageRecord]:
     """Records with the splits that the data set class gives them; the file's own where they are too small to cut."""
     if manifest is not None:
-        return apply_manifest(records, Path(manifest), source=source)
-    if 'train' not in {record.split for record in records}:
+        return apply_manifest(records, manifest, source=source)
+    if convention != 'own' and 'train' not in {record.split for record in records}:
         return records
     try:
         return apply_convention(records, convention=convention, seed=seed, source=source)

@@ -19,7 +19,7 @@ from typing import Any, Iterator, Union
 
 from tqdm import tqdm
 
-from ....datasets.annotations.json_files import check_filename
+from ....datasets.annotations.file_names import check_filename
 from ....errors import DataError
 from ....utils.hashing import CHUNK
 from .files import check_space, format_size, one_sentence

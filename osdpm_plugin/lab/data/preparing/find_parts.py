@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from pathlib import Path, PureWindowsPath
 from typing import Optional, Sequence
 
-from ....datasets.annotations.json_files import ImageRecord
+from ....datasets.annotations.records import ImageRecord
 from ....errors import DataError
 from ....utils.hashing import sha256_of
 from .files import is_image

@@ -10,7 +10,7 @@ from typing import Mapping, Sequence
 
 from tqdm import tqdm
 
-from ....datasets.annotations.json_files import name_some
+from ....datasets.annotations.file_names import name_some
 from ....errors import DataError
 from ....utils.files import atomic_file
 from ....utils.hashing import sha256_of

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from ....datasets.annotations.json_files import BlankCaptions, ImageRecord, read_karpathy_json, read_nwpu_json
+from ....datasets.annotations.karpathy import read_karpathy_json
+from ....datasets.annotations.nwpu import read_nwpu_json
+from ....datasets.annotations.records import BlankCaptions, ImageRecord
 from ....datasets.sets.facts import Facts
 from ....datasets.sets.nwpu_captions import NWPUCaptions
 from ....datasets.sets.rsicd import RSICD

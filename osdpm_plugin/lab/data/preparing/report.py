@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Optional
 
-from ....datasets.annotations.json_files import name_some
+from ....datasets.annotations.file_names import name_some
 
 
 @dataclass

@@ -11,7 +11,9 @@ from typing import Any, Optional, Sequence
 from PIL import Image
 from tqdm import tqdm
 
-from ....datasets.annotations.json_files import ImageRecord, has_word, load_json, name_some
+from ....datasets.annotations.file_names import name_some
+from ....datasets.annotations.records import ImageRecord, has_word
+from ....datasets.annotations.text_files import load_json
 from ....datasets.sets.facts import Facts
 from ....datasets.sets.image_check import check_images
 from ....errors import DataError

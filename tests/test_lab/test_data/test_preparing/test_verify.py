@@ -33,13 +33,13 @@ def test_counts(source):
     ]
     assert report.extra == ['scene_23.tif']
     edit(source, lambda images: images[0]['sentences'].pop())
-    edit(source, lambda images: images[1].update(split='restval'))
+    edit(source, lambda images: images[1].update(split='other'))
     wrong = verify(small(), source).wrong
     assert wrong[0] == '1 images do not have 5 captions: scene_0.tif'
     assert wrong[2:] == [
         "split 'train' has 11 images, UCM-Captions has 12",
         "split 'test' has 5 images, UCM-Captions has 6",
-        "UCM-Captions has no split 'restval'",
+        "UCM-Captions has no split 'other'",
     ]
 
 

@@ -1,0 +1,3 @@
+"""RSICD as in published_rsicd.py, with the words that the released code of AMFMN and GaLR keeps."""
+
+_base_ = ['../datasets/comparison_rsicd.py', '../schedules/adam_70e.py', '../comparison_words_runtime.py']

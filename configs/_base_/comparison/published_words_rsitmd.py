@@ -1,0 +1,3 @@
+"""RSITMD as in published_rsitmd.py, with the words that the released code of AMFMN and GaLR keeps."""
+
+_base_ = ['../datasets/comparison_rsitmd.py', '../schedules/adam_70e.py', '../comparison_words_runtime.py']
