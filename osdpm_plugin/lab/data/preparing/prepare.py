@@ -15,7 +15,7 @@ from ....errors import DataError
 from ....utils.files import atomic_file
 from ....utils.hashing import sha256_of
 from .archives import NoArchive, unpack
-from .files import check_space, one_sentence, walk_files
+from .files import one_sentence, walk_files
 from .find_parts import find_annotation, match_images
 from .published import PublishedSet
 from .report import Report
@@ -54,7 +54,6 @@ def prepare(published: PublishedSet, root: Path, sources: Sequence[Path] = (), *
         entries = {path.name for path in root.iterdir()} if root.is_dir() else set()
     if report.complete or not (sources or entries - {published.facts.ann_file, published.facts.image_dir}):
         return report
-    notes = _compare_hashes(published, sources)
     with one_sentence(root):
         root.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f'{root.name}.preparing.', dir=root.parent) as scratch:
@@ -64,8 +63,7 @@ def prepare(published: PublishedSet, root: Path, sources: Sequence[Path] = (), *
         report = verify(published, root, progress=progress)
         report.changed = True
     if extra:
-        notes.append(f'{len(extra)} images were left out that no caption describes: {name_some(extra)}')
-    report.notes += notes
+        report.notes.append(f'{len(extra)} images were left out that no caption describes: {name_some(extra)}')
     return report
 
 
@@ -136,7 +134,6 @@ def _look(published: PublishedSet, root: Path, files: Sequence[Path]) -> tuple[d
 def _place(files: Mapping[str, Path], root: Path, scratch: Path, progress: bool) -> None:
     """Collect all files, then move them to their place: by one rename if ``root`` does not exist yet."""
     ready = scratch / 'ready'
-    check_space(scratch, sum(path.stat().st_size for path in files.values() if scratch not in path.parents))
     for name, path in tqdm(files.items(), desc='collecting', unit='file', disable=None if progress else True):
         (ready / name).parent.mkdir(parents=True, exist_ok=True)
         if scratch in path.parents:
@@ -160,23 +157,3 @@ def _move(source: Path, target: Path) -> None:
             raise
         with open(source, 'rb') as read, atomic_file(target, str(target.with_name(f'.{target.name}.part'))) as write:
             shutil.copyfileobj(read, write)
-
-
-def _compare_hashes(published: PublishedSet, sources: Sequence[Path]) -> list[str]:
-    """Notes on archives whose hash is known.
-
-    Raises:
-        DataError: an archive has the published size and another content.
-    """
-    notes = []
-    known = [(path, file) for path in sources for file in published.downloads if path.name == file.name]
-    for path, file in ((path, file) for path, file in known if path.is_file()):
-        with one_sentence(path):
-            size = path.stat().st_size
-            if size != file.size:
-                notes.append(f'{path.name} has {size} bytes, the file whose hash is known {file.size}')
-            elif sha256_of(path) == file.sha256:
-                notes.append(f'{path.name} has the published SHA-256')
-            else:
-                raise DataError(f'archive {path} is damaged (its SHA-256 is not {file.sha256}); download it again')
-    return notes
