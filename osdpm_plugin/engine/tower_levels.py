@@ -33,9 +33,6 @@ def tower_levels(tower: nn.Module) -> TowerLevels:
     OpenMMLab; what ``get_layer_depth`` says of the other backbones of mmpretrain that have it (ViT, BEiT, ConvNeXt,
     ...).
 
-    Args:
-        tower: image or text tower of a retriever.
-
     Raises:
         ConfigError: the tower is built otherwise.
     """

@@ -65,9 +65,6 @@ def content_ranks_from_embeddings(
         image_embed: (N, D) finite.
         text_embed: (M, D) finite.
         image_ids: see `content_ranks_from_scores`, likewise the other arguments.
-        caption_image_ids: see ``image_ids``.
-        caption_keys: see ``image_ids``.
-        chunk_size: see ``image_ids``.
 
     Raises:
         MetricError: shapes or ids do not fit each other.

@@ -37,11 +37,7 @@ class EmbeddedSplit(NamedTuple):
 
 
 class EmbeddingCollector(BaseMetric):
-    """Keeps the predictions of the test loop; computes no metrics.
-
-    Args:
-        tolerance: see `ImageTextRecall`.
-    """
+    """Keeps the predictions of the test loop; computes no metrics."""
 
     def __init__(self, tolerance: float) -> None:
         super().__init__(prefix='embed')

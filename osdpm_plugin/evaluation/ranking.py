@@ -221,8 +221,6 @@ def _count(
         block: gives the scores (n, m) of a range of images and a range of captions.
         own_scores: (M,) score of each caption with its own image, the same bits as in the blocks.
         owner: (M,) int64 on the CPU, position of the image of each caption.
-        images: N.
-        chunk_size: images and captions per block.
     """
     device, captions = own_scores.device, len(owner)
     own = own_scores.cpu()

@@ -125,7 +125,6 @@ def recall_table(metrics: Mapping[str, float], *, prefix: str = 'retrieval') -> 
 
     Args:
         metrics: what `ImageTextRecall` returns, keys ``<prefix>/i2t_R@1`` ..., percent.
-        prefix: of the keys.
     """
     values = {key[len(prefix) + 1 :]: value for key, value in metrics.items() if key.startswith(f'{prefix}/')}
     topk = sorted(int(key.split('@')[1]) for key in values if key.startswith('i2t_R@'))

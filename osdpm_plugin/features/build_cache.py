@@ -50,13 +50,10 @@ def cache_features(
     time, evaluation takes all.
 
     Args:
-        cfg: config with a frozen tower.
-        out: folder of the cache.
         augmented_views: further views of each training image, through the pipeline of training.
         dtype: ``float16``, ``bfloat16`` or ``float32``, of image features and words.
         grid: ``own``, or ``coarsest``: pool all maps to the grid of the coarsest, for `DAPN` with ``grid='coarsest'``.
         bf16: run the image tower in bfloat16.
-        batch_size: images a step.
         towers: ``image_tower``, ``text_tower`` or both; None: those that are frozen. The other tower runs in
             training as usual.
 

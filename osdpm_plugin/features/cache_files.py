@@ -122,12 +122,6 @@ def _are_arrays(arrays: dict, views: int, num_images: int, num_texts: int) -> bo
 def load_array(path: Path, shape: Sequence[int], dtype: Any, *, writable: bool = False) -> np.memmap:
     """Map an array of a cache into memory.
 
-    Args:
-        path: the file.
-        shape: its sizes.
-        dtype: its dtype.
-        writable: to write to the file.
-
     Raises:
         DataError: the file is missing or damaged, or holds another array.
     """

@@ -48,7 +48,6 @@ class SplitWriter:
     """Write the rows of one split; a writer that is opened again continues after the last complete row.
 
     Args:
-        folder: of the split.
         image_ids: N ids, the order of rows.
         caption_ids: M ids; none where no texts are stored.
         caption_rows: M text rows, in 0 to U - 1, each first used in order.
@@ -118,10 +117,6 @@ class SplitWriter:
 
 class FeatureStore:
     """Read one split of a cache.
-
-    Args:
-        root: folder of the cache.
-        split: name of the split.
 
     Raises:
         DataError: the cache or the split is missing, incomplete or damaged.

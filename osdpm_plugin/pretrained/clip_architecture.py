@@ -149,7 +149,6 @@ def matching_models(state: dict[str, Tensor], *, quick_gelu: Optional[bool] = No
     """Names of open_clip architectures that the shapes fit, most likely first; empty when none does.
 
     Args:
-        state: tensors named ``visual.*`` and ``text.*``.
         quick_gelu: activation of the weights, or None when unknown.
     """
     facts = weight_facts(state)

@@ -74,13 +74,6 @@ def read_clip_weights(path: str) -> ClipWeights:
 def load_strictly(module: nn.Module, half: dict[str, Tensor], *, path: str, what: str, remedy: str) -> None:
     """Copy weights into a module, all of them or none; float16 and bfloat16 are cast to the module's type.
 
-    Args:
-        module: receives the weights.
-        half: its state dict.
-        path: file that they came from, for messages.
-        what: which half of which model this is, for messages.
-        remedy: last part of the message.
-
     Raises:
         CheckpointError: a key is missing, unexpected or of another shape, or a value is not finite.
     """

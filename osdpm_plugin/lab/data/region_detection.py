@@ -72,9 +72,6 @@ def detect_regions(
     """Run a detector of mmdet, or of a package that registers there, over a folder.
 
     Args:
-        config: config file of the detector.
-        checkpoint: its checkpoint.
-        images: folder of images.
         out: folder for region files, created if needed.
         num: number of the best regions to keep of each image.
         min_score: lowest score of a region.

@@ -106,8 +106,6 @@ class RunResult:
 
     Attributes:
         schema_version: `SCHEMA_VERSION`.
-        config: see `ConfigInfo`.
-        data: see `DataInfo`.
         seed: of the training; None for weights that were not trained by a seeded run of this project.
         tie_policy: the rule for ties of the ``primary`` numbers, see `osdpm_plugin.evaluation.recall`.
         topk: the K of R@K.
@@ -117,11 +115,9 @@ class RunResult:
         transductive_metrics: ``transductive_<method>_...`` numbers likewise: re-ranked with the scores of all other
             test queries; None if the config asked for none.
         selection: how the checkpoint was chosen, e.g. 'best retrieval/mR on val'.
-        checkpoint: see `CheckpointInfo`.
         versions: of Python and packages.
         git: see `GitInfo`; None outside a checkout.
         wall_time_s: seconds of the evaluation, model building excluded.
-        hardware: see `HardwareInfo`.
         queries_file: name of the npz file in the same folder with the hits of each query, see `queries`.
     """
 
@@ -178,10 +174,6 @@ def read_result(path: Union[str, Path]) -> RunResult:
 
 def parse_result(content: Any, name: str = 'result') -> RunResult:
     """JSON content -> `RunResult`.
-
-    Args:
-        content: what ``json.loads`` returns.
-        name: of the file, for messages.
 
     Raises:
         DataError: the content breaks the schema.

@@ -93,9 +93,7 @@ def compare(
     Args:
         first: result files of the first config, with their per-query files beside them.
         second: result files of the second config, the same seeds.
-        resamples: see `statistics.bootstrap`.
         level: share of the resamples within the interval.
-        seed: of the resampling.
 
     Returns:
         JSON-ready, percentage points: {rule for ties, seeds, ``difference``: {name: {mean, low, high, values}}}.

@@ -56,7 +56,6 @@ class OpenCLIPImageTower(FreezableTower):
             the projection; 0 trains norm and projection alone.
         grad_checkpointing: recompute activations in the backward pass to save memory; not for ModifiedResNet.
         precision: 'fp32', or 'bf16' / 'fp16' to run this tower under autocast; outputs stay float32.
-        init_cfg: mmengine's; not needed with ``pretrained``.
 
     Attributes:
         feat_channels: width of each map.

@@ -38,7 +38,6 @@ class OpenCLIPTextTower(FreezableTower):
         trainable_blocks: train only the last n blocks, the final norm and the projection.
         grad_checkpointing: recompute activations in the backward pass to save memory.
         precision: 'fp32', or 'bf16' / 'fp16' to run this tower under autocast; outputs stay float32.
-        init_cfg: mmengine's; not needed with ``pretrained``.
 
     Attributes:
         embed_dim: D.

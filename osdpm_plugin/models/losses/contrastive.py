@@ -61,7 +61,6 @@ def pair_labels(
         caption_keys: (M,) int64.
         identical_captions: what a caption is to an image that has the same text among its own: ``positive``,
             ``ignore`` or ``negative``.
-        batch: see `caption_positives`.
 
     Returns:
         positives: (B, M) bool.
@@ -126,7 +125,6 @@ class ContrastiveLoss(nn.Module):
     Args:
         temperature: start of the temperature (CLIP: 0.07).
         max_scale: bound of the logit scale 1 / temperature (CLIP: 100).
-        learnable: whether the temperature is trained.
         identical_captions: ``positive``, ``ignore`` or ``negative``, see `pair_labels`.
         local_rows: each process computes only the rows of its own part of the batch.
 

@@ -116,8 +116,6 @@ def write_exclude_lists(found: Sequence[Exclusion], path: Path, settings: dict[s
     """Write ``{"exclude": [file names], ...}`` for each set, as the argument ``exclude_list`` of data sets takes it.
 
     Args:
-        found: one for each set.
-        path: see `exclude_list_paths`.
         settings: options that the lists depend on, written to the same files.
 
     Returns:

@@ -39,9 +39,7 @@ def hash_images(paths: Sequence[str], *, num_threads: Optional[int] = None, prog
     """Hash N files; files that cannot be read are listed in the result.
 
     Args:
-        paths: (N,) image files.
         num_threads: decoding threads; the number of cores when None.
-        progress: show a bar on stderr.
 
     Raises:
         DataError: not one file can be read, or imagehash is not installed.

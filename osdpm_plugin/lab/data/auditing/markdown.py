@@ -14,12 +14,7 @@ REASONS_SHOWN = 10
 
 
 def to_markdown(report: dict[str, Any], excluded: Sequence[Exclusion] = ()) -> str:
-    """Tables of all findings; long lists are shortened.
-
-    Args:
-        report: ``Audit.report``.
-        excluded: lists of images to leave out, if they were asked for.
-    """
+    """Tables of all findings; long lists are shortened."""
     parts = [_splits(report), _ceilings(report), _captions(report)]
     if report['images'] is not None:
         parts += [_images(report['images']), _clusters(report['images'])]

@@ -48,9 +48,7 @@ def unpack(path: Path, target: Path, *, progress: bool = False) -> None:
     """Unpack a zip or tar archive into a new folder.
 
     Args:
-        path: the archive.
         target: a folder that does not exist; after an error it holds part of the files.
-        progress: show a bar.
 
     Raises:
         NoArchive: not zip or tar.

@@ -33,12 +33,9 @@ def download(url: str, target: Path, *, size: int, sha256: str, timeout: float =
     Range), else starts again. A complete file is not downloaded again.
 
     Args:
-        url: http or https.
         target: file to write; its folder is made.
-        size: bytes.
         sha256: of the content, hexadecimal.
         timeout: seconds without an answer.
-        progress: show a bar.
 
     Returns:
         ``target``.

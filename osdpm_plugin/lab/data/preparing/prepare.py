@@ -33,10 +33,8 @@ def prepare(published: PublishedSet, root: Path, sources: Sequence[Path] = (), *
     Ctrl-C; files are then moved by renaming, so each is complete or absent at any moment.
 
     Args:
-        published: the set.
         root: its final folder, the ``data_root`` of the config; need not exist.
         sources: archives, folders and annotation files; without any, ``root`` itself is searched.
-        progress: show bars.
 
     Raises:
         DataError: a source is unusable, no annotation file is among them, or the disk is full.
