@@ -15,16 +15,8 @@ from ..utils.checks import check_number
 from .tower_levels import tower_levels
 
 _KNOWN_KEYS = {
-    'layer_decay',
-    'tower_lr_mult',
-    'custom_keys',
-    'norm_decay_mult',
-    'bias_decay_mult',
-    'bias_lr_mult',
-    'flat_decay_mult',
-    'dwconv_decay_mult',
-    'dcn_offset_lr_mult',
-    'bypass_duplicate',
+    *('layer_decay', 'tower_lr_mult', 'custom_keys', 'norm_decay_mult', 'bias_decay_mult', 'bias_lr_mult'),
+    *('flat_decay_mult', 'dwconv_decay_mult', 'dcn_offset_lr_mult', 'bypass_duplicate'),
 }
 
 

@@ -50,15 +50,12 @@ class VocabularyHook(Hook):
             return
         words = training_words(runner.train_dataloader.dataset)
         for embedding in embeddings:
-            self._fill(embedding, words)
+            if not embedding.has_vocabulary:
+                embedding.set_vocabulary(words)
+            elif not embedding.holds(words):
+                raise CheckpointError(
+                    f'the checkpoint was trained with a vocabulary of {len(embedding.vocabulary)} words that is not '
+                    f'the {len(words)} words of the training captions; train on the data set of the checkpoint, or '
+                    'leave it out'
+                )
         print_log(f'Vocabulary of the training captions: {len(words)} words', logger='current')
-
-    @staticmethod
-    def _fill(embedding: WordEmbedding, words: set[str]) -> None:
-        if not embedding.has_vocabulary:
-            embedding.set_vocabulary(words)
-        elif not embedding.holds(words):
-            raise CheckpointError(
-                f'the checkpoint was trained with a vocabulary of {len(embedding.vocabulary)} words that is not the '
-                f'{len(words)} words of the training captions; train on the data set of the checkpoint, or leave it out'
-            )

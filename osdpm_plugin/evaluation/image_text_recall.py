@@ -67,6 +67,7 @@ class ImageTextRecall(BaseMetric):
         prefix: of the names of metrics; None means 'retrieval'.
 
     Attributes:
+        scorer: the similarity of a model that scores pairs, set by `PairwiseScoringHook`; None for dot products.
         report: the content of ``out_file`` of the last evaluation, on rank 0; None if no file was asked for.
 
     Raises:
@@ -126,10 +127,6 @@ class ImageTextRecall(BaseMetric):
         self.tolerance = tolerance
         self.chunk_size = chunk_size
         self.scorer: Optional[PairScorer] = None
-
-    def set_scorer(self, scorer: PairScorer) -> None:
-        """Take the similarity of a model that scores pairs; `PairwiseScoringHook` calls this."""
-        self.scorer = scorer
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep ids and embeddings of a batch, on the CPU in float32.
@@ -201,7 +198,8 @@ class ImageTextRecall(BaseMetric):
         if self.queries_file is not None:
             write_atomically(self.queries_file, lambda file: self._save_queries(file, gallery, ranks), 'queries_file')
         if self.scores_file is not None:
-            write_atomically(self.scores_file, lambda file: self._save_scores(file, gallery, scores), 'scores_file')
+            matrix = dict(scores=scores.matrix(), **_ids(gallery))
+            write_atomically(self.scores_file, lambda file: np.savez(file, **matrix), 'scores_file')
         others = {f'Rsum_{ties}': summary[ties]['Rsum'] for ties in TIE_POLICIES if ties != self.ties}
         secondary = [part[self.ties] for part in (content if self.content_positives else None, reranked) if part]
         return {**summary[self.ties], **others, **{name: value for part in secondary for name, value in part.items()}}
@@ -242,9 +240,6 @@ class ImageTextRecall(BaseMetric):
         )
         ties, topk = np.array(self.ties), np.array(self.topk)
         np.savez_compressed(file, ties=ties, topk=topk, **_ids(gallery), i2t_hits=i2t, t2i_hits=t2i)
-
-    def _save_scores(self, file: Any, gallery: PredictedGallery, scores: GalleryScores) -> None:
-        np.savez(file, scores=scores.matrix(), **_ids(gallery))
 
 
 def _prefixed(prefix: str, summary: Summary) -> Summary:

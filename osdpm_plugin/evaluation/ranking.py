@@ -104,9 +104,7 @@ def ranks_from_embeddings(
     Args:
         image_embed: (N, D), any floating dtype, on the device to compute on. L2-normalise it for cosines.
         text_embed: (M, D), likewise.
-        image_ids: (N,) ints, unique.
-        caption_image_ids: (M,) ints, the image of each caption.
-        caption_ids: (M,) ints that name captions in messages; positions by default.
+        image_ids: ids as for `ranks_from_scores`, likewise ``caption_image_ids`` and ``caption_ids``.
         chunk_size: images and captions per block; changes speed and memory, never a number.
 
     Raises:

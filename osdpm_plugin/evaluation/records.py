@@ -209,11 +209,7 @@ def gallery_of(records: Sequence[ImagePrediction], tolerance: float) -> Predicte
 def _pair_features(
     records: Sequence[ImagePrediction], order: np.ndarray
 ) -> tuple[Optional[np.ndarray], Optional[list[np.ndarray]]]:
-    """Regions (N, R, D) and words of M captions in ``order``, each None where no record has any.
-
-    Raises:
-        MetricError: some records have them and others do not, or regions differ in shape.
-    """
+    """Regions (N, R, D) and words of M captions in ``order``, each None where no record has any."""
     regions = [record.image_regions for record in records if record.image_regions is not None]
     words = [w for record in records for w in record.text_words or ()]
     if len(regions) not in (0, len(records)) or len(words) not in (0, len(order)):

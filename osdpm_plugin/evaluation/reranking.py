@@ -52,8 +52,7 @@ def dual_softmax(scores: np.ndarray, *, temperature: float = 0.05) -> Pair:
         (at test time).
 
     Raises:
-        ConfigError: see `inverted_softmax`.
-        MetricError: see `inverted_softmax`.
+        ConfigError, MetricError: see `inverted_softmax`.
     """
     scores = _checked(scores, temperature=temperature)
     i2t, t2i = inverted_softmax(scores, temperature=temperature)

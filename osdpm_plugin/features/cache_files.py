@@ -167,11 +167,7 @@ def create_array(path: Path, shape: tuple[int, ...], dtype: Any) -> np.memmap:
 
 
 def _reserve(path: Path) -> None:
-    """Reserve the space of a sparse file now: if the disk is full later, writing to the map kills the process.
-
-    Raises:
-        DataError: the disk is full.
-    """
+    """Reserve the space of a sparse file now: if the disk is full later, writing to the map kills the process."""
     if not hasattr(os, 'posix_fallocate'):
         return
     try:

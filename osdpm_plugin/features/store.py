@@ -37,11 +37,9 @@ def to_rows(values: Tensor, dtype: torch.dtype) -> np.ndarray:
 def from_rows(rows: np.ndarray) -> Tensor:
     """The inverse of `to_rows`, as a tensor that owns its memory."""
     rows = np.array(rows)
-    return (
-        torch.from_numpy(rows.view(np.int16)).view(torch.bfloat16)
-        if rows.dtype == np.uint16
-        else torch.from_numpy(rows)
-    )
+    if rows.dtype == np.uint16:
+        return torch.from_numpy(rows.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(rows)
 
 
 class SplitWriter:

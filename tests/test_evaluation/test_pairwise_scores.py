@@ -151,7 +151,7 @@ def gallery(samples):
 
 def metric_of(samples, tile=(4, 5), similarity=best_regions, **options):
     metric = ImageTextRecall(**options)
-    metric.set_scorer(PairScorer(similarity, CPU, tile))
+    metric.scorer = PairScorer(similarity, CPU, tile)
     metric.process(None, samples)
     return metric
 

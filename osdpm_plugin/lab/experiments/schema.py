@@ -140,9 +140,13 @@ class RunResult:
 
     @property
     def primary(self) -> dict[str, float]:
-        """Numbers under the rule ``tie_policy``, secondary ones (content, transductive) included."""
+        """Numbers under the rule ``tie_policy``, see `numbers`."""
+        return self.numbers(self.tie_policy)
+
+    def numbers(self, rule: str) -> dict[str, float]:
+        """Numbers under a rule for ties, secondary ones (content, transductive) included."""
         parts = (self.metrics, self.content_metrics, self.transductive_metrics)
-        return {name: value for part in parts if part is not None for name, value in part[self.tie_policy].items()}
+        return {name: value for part in parts if part is not None for name, value in part[rule].items()}
 
 
 def write_result(path: Union[str, Path], result: RunResult) -> None:
@@ -249,9 +253,6 @@ def _typed(value: Any, kind: Any, name: str, field: str) -> Any:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         _require(number and math.isfinite(value), name, label, 'must be a finite number')
         return float(value)
-    _require(isinstance(value, kind) and (kind is bool or not isinstance(value, bool)), name, label, _want(kind))
+    fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    _require(fits, name, label, f'must be of type {kind.__name__}')
     return value
-
-
-def _want(kind: type) -> str:
-    return f'must be of type {kind.__name__}'

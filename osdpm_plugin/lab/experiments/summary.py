@@ -69,7 +69,7 @@ def summarise_seeds(paths: Sequence[Path]) -> dict[str, Any]:
     first = results[0]
     metrics: dict[str, dict[str, Any]] = {}
     for rule in first.metrics:
-        runs = [_all_numbers(result, rule) for result in results]
+        runs = [result.numbers(rule) for result in results]
         metrics[rule] = {name: mean_and_std([run[name] for run in runs])._asdict() for name in runs[0]}
     return {
         'kind': 'summary of seeds',
@@ -159,8 +159,3 @@ def comparison_lines(comparison: dict[str, Any]) -> str:
         for name, value in comparison['difference'].items()
     ]
     return '\n'.join(lines)
-
-
-def _all_numbers(result: RunResult, rule: str) -> dict[str, float]:
-    parts = (result.metrics, result.content_metrics, result.transductive_metrics)
-    return {name: value for part in parts if part is not None for name, value in part[rule].items()}

@@ -108,13 +108,9 @@ class HFTextTower(FreezableTower):
         with self.running(tokens.device):
             words = self.encoder(input_ids=tokens, attention_mask=attended.long(), return_dict=True).last_hidden_state
         words = self.as_output(words)
-        return TextFeatures(words=words, mask=mask, pooled=self._pool(words, mask))
-
-    def _pool(self, words: Tensor, mask: Tensor) -> Tensor:
-        """(M, T, C), (M, T) -> (M, C)."""
-        if self.pooling == 'cls':
-            return words[:, 0] * mask.any(dim=1, keepdim=True)
-        return masked_mean(words, mask)
+        first = words[:, 0] * mask.any(dim=1, keepdim=True)  # (M, C)
+        pooled = first if self.pooling == 'cls' else masked_mean(words, mask)
+        return TextFeatures(words=words, mask=mask, pooled=pooled)
 
     def blocks(self) -> list[nn.Module]:
         """The encoder's layers; [] for a model whose layers share their weights (ALBERT)."""

@@ -153,11 +153,7 @@ class OpenCLIPTextTower(FreezableTower):
 
 
 def _build(architecture: ClipArchitecture) -> nn.Module:
-    """Build open_clip's text half alone, with random weights.
-
-    Raises:
-        ConfigError: the config does not describe one, or one of another library.
-    """
+    """Build open_clip's text half alone, with random weights."""
     if architecture.text_cfg.get('hf_model_name'):
         raise ConfigError(
             f'the text half of the open_clip model {architecture.label} is the transformers model '

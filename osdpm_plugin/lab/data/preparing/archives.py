@@ -101,11 +101,7 @@ def _damage(path: Path) -> Iterator[None]:
 
 
 def _checked_files(path: Path, archive: Union[zipfile.ZipFile, tarfile.TarFile]) -> list[Any]:
-    """The files of an archive, after all entries were checked.
-
-    Raises:
-        DataError: a name points outside, an entry is a link or device, or there are too many entries or bytes.
-    """
+    """The files of an archive, after all entries were checked."""
     files, total = [], 0
     for count, (member, name, size, is_file, is_folder) in enumerate(_entries(archive), start=1):
         name = name.encode('utf-8', 'surrogateescape').decode('utf-8', 'replace')

@@ -27,7 +27,7 @@ _REASONS = {
 
 
 def download(url: str, target: Path, *, size: int, sha256: str, timeout: float = 30.0, progress: bool = False) -> Path:
-    """Fetch a file of known size and hash. It appears at ``target`` only when both are right.
+    """Fetch a file of known size and hash to ``target``, where it appears only when both are right; returns ``target``.
 
     The bytes so far are in ``<target>.part``; the next call continues from there if the server supports it (HTTP
     Range), else starts again. A complete file is not downloaded again.
@@ -36,9 +36,6 @@ def download(url: str, target: Path, *, size: int, sha256: str, timeout: float =
         target: file to write; its folder is made.
         sha256: of the content, hexadecimal.
         timeout: seconds without an answer.
-
-    Returns:
-        ``target``.
 
     Raises:
         DataError: another file is at ``target``; the address is gone, refused or silent; the content is of another size

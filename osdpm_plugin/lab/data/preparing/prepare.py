@@ -111,11 +111,7 @@ def _collect(
 
 
 def _look(published: PublishedSet, root: Path, files: Sequence[Path]) -> tuple[dict[str, Path], list[str], bool]:
-    """Path below ``root`` -> file of images and annotation file, images left out, and whether all images are there.
-
-    Raises:
-        DataError: the sources have another annotation file than the final folder.
-    """
+    """Path below ``root`` -> file of images and annotation file, images left out, and whether all images are there."""
     facts, placed = published.facts, root / published.facts.ann_file
     found = find_annotation(published, [path for path in files if path != placed])
     annotation = placed if placed.is_file() else found
