@@ -112,12 +112,8 @@ def ranks_from_embeddings(
         ConfigError: ``chunk_size`` is not a whole number of at least 1.
     """
     image_embed, text_embed = torch.as_tensor(image_embed), torch.as_tensor(text_embed)
-    if (
-        image_embed.ndim != 2
-        or text_embed.ndim != 2
-        or image_embed.shape[1] != text_embed.shape[1]
-        or not image_embed.shape[1]
-    ):
+    matrices = image_embed.ndim == text_embed.ndim == 2
+    if not (matrices and image_embed.shape[1] == text_embed.shape[1] > 0):
         raise MetricError(
             'embeddings must be (images, D) and (captions, D) matrices of one D, got shapes '
             f'{tuple(image_embed.shape)} and {tuple(text_embed.shape)}'

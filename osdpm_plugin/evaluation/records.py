@@ -87,13 +87,8 @@ def record_of(sample: Mapping[str, Any]) -> ImagePrediction:
     image_id = int(sample['image_id'])
     captions = _array(sample['caption_ids'])
     image, texts = _array(sample['image_embed']), _array(sample['text_embed'])
-    if (
-        captions.ndim != 1
-        or not len(captions)
-        or image.ndim != 1
-        or not len(image)
-        or texts.shape != (len(captions), len(image))
-    ):
+    vectors = captions.ndim == image.ndim == 1 and captions.size > 0 and image.size > 0
+    if not vectors or texts.shape != (len(captions), len(image)):
         raise MetricError(
             f'image id {image_id}: caption_ids {captions.shape}, image_embed {image.shape} and '
             f'text_embed {texts.shape} must be (K,), (D,) and (K, D) with K >= 1'

@@ -49,7 +49,6 @@ class SplitWriter:
         image_ids: N ids, the order of rows.
         caption_ids: M ids; none where no texts are stored.
         caption_rows: M text rows, in 0 to U - 1, each first used in order.
-        views: number of views of each image.
 
     Raises:
         DataError: the folder holds other images, arrays or numbers of views, or damaged files, or the disk is full.

@@ -351,12 +351,9 @@ def test_towers_survive_pickle_and_deepcopy():
     [
         (dict(frozen=True, trainable_blocks=1), 'contradict'),
         (dict(frozen=True, grad_checkpointing=True), 'no backward pass'),
-        (
-            dict(trainable_blocks=4),
-            'trainable_blocks must be a whole number from 0 to 3, got 4; this tower has 3 blocks',
-        ),
-        (dict(trainable_blocks=-1), 'trainable_blocks=-1'),
-        (dict(trainable_blocks=True), 'trainable_blocks=True'),
+        (dict(trainable_blocks=4), 'trainable_blocks must be a whole number from 0 to 3, got 4; this tower has 3'),
+        (dict(trainable_blocks=-1), 'trainable_blocks must .*, got -1'),
+        (dict(trainable_blocks=True), 'trainable_blocks must .*, got True'),
         (dict(precision='fp8'), "precision must be one of .*, got 'fp8'"),
         (dict(model='ViT-B-23'), "model='ViT-B-23'.*did you mean.*'ViT-B-32'"),
         (dict(model='hf-hub:someone/model'), 'open_clip_config.json'),

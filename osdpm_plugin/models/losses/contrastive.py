@@ -57,8 +57,7 @@ def pair_labels(
 
     Args:
         image_ids: (B,) int64.
-        caption_image_ids: (M,) int64.
-        caption_keys: (M,) int64.
+        caption_image_ids, caption_keys: (M,) int64.
         identical_captions: what a caption is to an image that has the same text among its own: ``positive``,
             ``ignore`` or ``negative``.
 
