@@ -28,11 +28,9 @@ class AutocastOptimWrapper(OptimWrapper):
     overflow is left out; bfloat16 has the range of float32 and needs neither.
 
     Args:
-        optimizer: see `OptimWrapper`.
         dtype: ``bfloat16`` or ``float16``.
         loss_scale: first scale of the dynamic loss scaling of float16, a power of two; None: torch's 65536. Not for
             bfloat16.
-        accumulative_counts: see `OptimWrapper`.
         clip_grad: see `OptimWrapper`; gradients are clipped after they are scaled back.
 
     Attributes:
@@ -72,21 +70,12 @@ class AutocastOptimWrapper(OptimWrapper):
             yield
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
-        """Differentiate the loss, scaled for float16.
-
-        Args:
-            loss: scalar.
-            kwargs: of `torch.Tensor.backward`.
-        """
+        """Differentiate the loss, scaled for float16."""
         scaled = self.loss_scaler.scale(loss) if hasattr(self, 'loss_scaler') else loss
         super().backward(scaled, **kwargs)
 
     def step(self, **kwargs: Any) -> None:
-        """Clip and update; for float16 leave out a step whose gradients overflow, and adapt the scale.
-
-        Args:
-            kwargs: of the optimizer's ``step``.
-        """
+        """Clip and update; for float16 leave out a step whose gradients overflow, and adapt the scale."""
         if not hasattr(self, 'loss_scaler'):
             super().step(**kwargs)
             return
@@ -104,11 +93,7 @@ class AutocastOptimWrapper(OptimWrapper):
         return state
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """As `OptimWrapper.load_state_dict`; without a saved scale the loss scaling starts at its first scale.
-
-        Args:
-            state_dict: of `state_dict`, or of another wrapper.
-        """
+        """As `OptimWrapper.load_state_dict`; without a saved scale the loss scaling starts at its first scale."""
         state = dict(state_dict)
         scale = state.pop('loss_scaler', None)
         if scale and hasattr(self, 'loss_scaler'):

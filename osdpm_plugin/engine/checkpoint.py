@@ -33,7 +33,6 @@ def load_from_local(filename: str, map_location: MapLocation = 'cpu') -> Any:
 
     Args:
         filename: path; a leading ``~`` is expanded.
-        map_location: as in `torch.load`.
 
     Returns:
         dict: as saved. That of a Runner has ``state_dict``, ``meta``, ``message_hub``, ``optimizer``,

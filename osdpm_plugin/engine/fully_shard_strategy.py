@@ -48,34 +48,14 @@ class FullyShardStrategy(DDPStrategy):
             parameters outside of them are gathered for the whole pass.
         reshard_after_forward: free gathered parameters until the backward pass needs them: less memory, more
             communication.
-        work_dir: set by the runner.
-        experiment_name: set by the runner.
-        env_kwargs: set by the runner.
-        log_kwargs: set by the runner.
-        auto_scale_lr: set by the runner.
+        **kwargs: those of mmengine's `BaseStrategy`, set by the runner.
 
     Raises:
         ConfigError: the model has no module of a name in ``blocks``, or has a ``grad_cache_chunk`` (on use).
     """
 
-    def __init__(
-        self,
-        *,
-        blocks: Sequence[str] = (),
-        reshard_after_forward: bool = True,
-        work_dir: str = 'work_dirs',
-        experiment_name: Optional[str] = None,
-        env_kwargs: Optional[dict] = None,
-        log_kwargs: Optional[dict] = None,
-        auto_scale_lr: Optional[dict] = None,
-    ) -> None:
-        super().__init__(
-            work_dir=work_dir,
-            experiment_name=experiment_name,
-            env_kwargs=env_kwargs,
-            log_kwargs=log_kwargs,
-            auto_scale_lr=auto_scale_lr,
-        )
+    def __init__(self, *, blocks: Sequence[str] = (), reshard_after_forward: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.blocks = tuple(blocks)
         self.reshard_after_forward = reshard_after_forward
 
@@ -107,12 +87,7 @@ class FullyShardStrategy(DDPStrategy):
         return model
 
     def build_optim_wrapper(self, optim_wrapper: Any, model: Optional[nn.Module] = None) -> Any:
-        """As mmengine's, but gradients are clipped by their norm over all processes.
-
-        Args:
-            optim_wrapper: config.
-            model: the sharded model.
-        """
+        """As mmengine's, but gradients are clipped by their norm over all processes."""
         wrapper = super().build_optim_wrapper(optim_wrapper, model)
         if getattr(wrapper, 'clip_func', None) is torch.nn.utils.clip_grad_norm_:
             wrapper.clip_func = clip_grad_norm
@@ -127,15 +102,7 @@ class FullyShardStrategy(DDPStrategy):
         extra_ckpt: Optional[dict] = None,
         callback: Optional[Callable] = None,
     ) -> None:
-        """Gather everything on the main process, which writes the file.
-
-        Args:
-            filename: of the checkpoint.
-            save_optimizer: also save its states.
-            save_param_scheduler: also save the schedule.
-            extra_ckpt: further content.
-            callback: called with the checkpoint before it is written.
-        """
+        """Gather everything on the main process, which writes the file."""
         options = StateDictOptions(full_state_dict=True, cpu_offload=True)
         checkpoint: dict[str, Any] = dict(state_dict=get_model_state_dict(self.model, options=options))
         if save_optimizer:
@@ -159,8 +126,6 @@ class FullyShardStrategy(DDPStrategy):
         """Split whole weights among the processes.
 
         Args:
-            state_dict: on every process.
-            strict: whether keys must match.
             revise_keys: not used, since names are the usual ones.
         """
         set_model_state_dict(
@@ -187,11 +152,6 @@ class FullyShardStrategy(DDPStrategy):
 
 def clip_grad_norm(params: Sequence[nn.Parameter], max_norm: float, norm_type: float = 2.0) -> Tensor:
     """`torch.nn.utils.clip_grad_norm_` for gradients of which some are split among processes.
-
-    Args:
-        params: with gradients.
-        max_norm: greatest norm.
-        norm_type: p of the norm.
 
     Returns:
         the norm before clipping, scalar.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Optional
 
 from mmengine.logging import print_log
@@ -12,19 +11,12 @@ from torch import nn
 from ..errors import ConfigError
 from ..models.retrievers import TOWERS
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
+from ..utils.checks import check_number
 from .tower_levels import tower_levels
 
 _KNOWN_KEYS = {
-    'layer_decay',
-    'tower_lr_mult',
-    'custom_keys',
-    'norm_decay_mult',
-    'bias_decay_mult',
-    'bias_lr_mult',
-    'flat_decay_mult',
-    'dwconv_decay_mult',
-    'dcn_offset_lr_mult',
-    'bypass_duplicate',
+    *('layer_decay', 'tower_lr_mult', 'custom_keys', 'norm_decay_mult', 'bias_decay_mult', 'bias_lr_mult'),
+    *('flat_decay_mult', 'dwconv_decay_mult', 'dcn_offset_lr_mult', 'bypass_duplicate'),
 }
 
 
@@ -67,8 +59,10 @@ class LayerDecayConstructor(DefaultOptimWrapperConstructor):
         if self.base_lr is None:
             raise ConfigError('LayerDecayConstructor scales the learning rate; set lr in optim_wrapper.optimizer')
         self.full_lr: float = self.base_lr
-        self.layer_decay = _positive('layer_decay', self.paramwise_cfg.get('layer_decay', 1.0), highest=1.0)
-        self.tower_lr_mult = _positive('tower_lr_mult', self.paramwise_cfg.get('tower_lr_mult', 1.0), highest=math.inf)
+        owner, hint = 'paramwise_cfg', 'to train nothing of a tower, freeze it'
+        decay, share = (self.paramwise_cfg.get(key, 1.0) for key in ('layer_decay', 'tower_lr_mult'))
+        self.layer_decay = check_number(owner, 'layer_decay', decay, above=0, most=1, hint=hint)
+        self.tower_lr_mult = check_number(owner, 'tower_lr_mult', share, above=0, hint=hint)
         self.custom_keys = dict(self.paramwise_cfg.get('custom_keys', {}))
 
     def add_params(
@@ -78,9 +72,7 @@ class LayerDecayConstructor(DefaultOptimWrapperConstructor):
 
         Args:
             params: groups, appended to.
-            module: the retriever.
             prefix: of the names that ``custom_keys`` match.
-            is_dcn_module: mmengine's.
 
         Raises:
             ConfigError: the model has no towers, or `tower_levels` does not know one of them.
@@ -142,11 +134,3 @@ class LayerDecayConstructor(DefaultOptimWrapperConstructor):
         levels = tower_levels(tower)
         last = levels.num_blocks + 1
         return {name: self.tower_lr_mult * self.layer_decay ** (last - levels.of[name]) for name in trained}
-
-
-def _positive(key: str, value: Any, *, highest: float) -> float:
-    """A number in (0, highest]."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= highest or math.isinf(value):
-        limit = 'positive and finite' if math.isinf(highest) else f'a number above 0 and at most {highest:g}'
-        raise ConfigError(f'paramwise_cfg.{key}={value!r} must be {limit}; to train nothing of a tower, freeze it')
-    return float(value)

@@ -19,7 +19,6 @@ def object_frequency(dataset: Any, lexicon: Lexicon) -> np.ndarray:
 
     Args:
         dataset: mmengine data set (or a concatenation) whose items carry ``captions``.
-        lexicon: the categories.
     """
     named = np.zeros(len(lexicon), dtype=np.int64)
     for index in range(len(dataset)):

@@ -43,4 +43,4 @@ class PairwiseScoringHook(Hook):
         scorer = PairScorer(similarity, model.data_preprocessor.device, self.tile)
         for metric in evaluator.metrics:
             if isinstance(metric, ImageTextRecall):
-                metric.set_scorer(scorer)
+                metric.scorer = scorer

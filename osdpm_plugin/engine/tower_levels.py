@@ -33,9 +33,6 @@ def tower_levels(tower: nn.Module) -> TowerLevels:
     OpenMMLab; what ``get_layer_depth`` says of the other backbones of mmpretrain that have it (ViT, BEiT, ConvNeXt,
     ...).
 
-    Args:
-        tower: image or text tower of a retriever.
-
     Raises:
         ConfigError: the tower is built otherwise.
     """
@@ -54,7 +51,8 @@ def _order(tower: nn.Module) -> tuple[Sequence[nn.Module], list[Part]]:
         return blocks, tower.after_blocks() if blocks else []
     if hasattr(tower, 'res_layers'):  # ResNet of any OpenMMLab package, and what derives from it
         return [getattr(tower, name) for name in tower.res_layers], []
-    if {_root(name) for name, _ in tower.named_parameters()} - _SWIN_OPTIONAL == _SWIN:
+    roots = {name.split('.')[0].rstrip('0123456789') for name, _ in tower.named_parameters()}  # norm2.weight: norm
+    if roots - _SWIN_OPTIONAL == _SWIN:
         return tower.stages, [child for name, child in tower.named_children() if name.startswith('norm')]
     return [], []
 
@@ -72,8 +70,3 @@ def _own_levels(tower: nn.Module) -> TowerLevels:
         {name: depth for name, (depth, _) in depths.items()},
         max((count for _, count in depths.values()), default=2) - 2,
     )
-
-
-def _root(name: str) -> str:
-    """'norm2.weight' -> 'norm'."""
-    return name.split('.')[0].rstrip('0123456789')

@@ -62,10 +62,8 @@ class UnreadableImageHook(Hook):
         Raises:
             DataError: there are more than ``max_images``.
         """
-        if self.on_error == 'skip':
-            self._report(runner)
-
-    def _report(self, runner: Any) -> None:
+        if self.on_error == 'raise':
+            return
         total, said = 0, []
         for dataset, watch in _watched(runner.train_dataloader.dataset):
             failed = watch.failed.to(dist.get_comm_device(), copy=True).byte()

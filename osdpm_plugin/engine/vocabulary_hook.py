@@ -70,16 +70,12 @@ class VocabularyHook(Hook):
             runner.train_dataloader.dataset, min_count=self.min_count, drop_stop_words=self.drop_stop_words
         )
         for embedding in embeddings:
-            self._fill(embedding, words)
+            if not embedding.has_vocabulary:
+                embedding.set_vocabulary(words)
+            elif not embedding.holds(words):
+                raise CheckpointError(
+                    f'the checkpoint was trained with a vocabulary of {len(embedding.vocabulary)} words that is not '
+                    f'the {len(words)} words of the training captions; train on the data set of the checkpoint and with '
+                    'its min_count and drop_stop_words of VocabularyHook, or anew'
+                )
         print_log(f'Vocabulary of the training captions: {len(words)} words', logger='current')
-
-    @staticmethod
-    def _fill(embedding: WordEmbedding, words: set[str]) -> None:
-        if not embedding.has_vocabulary:
-            embedding.set_vocabulary(words)
-        elif not embedding.holds(words):
-            raise CheckpointError(
-                f'the checkpoint was trained with a vocabulary of {len(embedding.vocabulary)} words that is not the '
-                f'{len(words)} words of the training captions; train on the data set of the checkpoint and with its '
-                'min_count and drop_stop_words of VocabularyHook, or anew'
-            )

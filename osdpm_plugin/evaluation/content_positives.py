@@ -64,14 +64,7 @@ def content_ranks_from_embeddings(
     Args:
         image_embed: (N, D) finite.
         text_embed: (M, D) finite.
-        image_ids: see `content_ranks_from_scores`, likewise the other arguments.
-        caption_image_ids: see ``image_ids``.
-        caption_keys: see ``image_ids``.
-        chunk_size: see ``image_ids``.
-
-    Raises:
-        MetricError: shapes or ids do not fit each other.
-        ConfigError: ``chunk_size`` is not a whole number of at least 1.
+        image_ids: see `content_ranks_from_scores`, likewise the other arguments and what is raised.
     """
     image_embed, text_embed = torch.as_tensor(image_embed), torch.as_tensor(text_embed)
     owner = owners(image_ids, caption_image_ids, (len(image_embed), len(text_embed)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
@@ -37,11 +37,7 @@ class EmbeddedSplit(NamedTuple):
 
 
 class EmbeddingCollector(BaseMetric):
-    """Keeps the predictions of the test loop; computes no metrics.
-
-    Args:
-        tolerance: see `ImageTextRecall`.
-    """
+    """Keeps the predictions of the test loop; computes no metrics."""
 
     def __init__(self, tolerance: float) -> None:
         super().__init__(prefix='embed')
@@ -55,7 +51,12 @@ class EmbeddingCollector(BaseMetric):
         """Keep ids, embeddings, path and captions of a batch."""
         for sample in data_samples:
             record = record_of(sample)
-            texts = _texts_of(sample, record)
+            texts = sample.get('captions')
+            if sample.get('img_path') is None or texts is None or len(texts) != len(record.caption_ids):
+                raise ConfigError(
+                    f'image id {record.image_id} comes without its path, or without the texts of its captions; end the '
+                    'pipeline with PackRetrievalInputs'
+                )
             self._records.append(record)
             self._paths[record.image_id] = str(sample['img_path'])
             self._captions.update(zip(record.caption_ids.tolist(), texts))
@@ -82,13 +83,3 @@ class EmbeddingCollector(BaseMetric):
     def compute_metrics(self, results: list) -> dict:
         """None; see `evaluate`."""
         return {}
-
-
-def _texts_of(sample: Mapping[str, Any], record: ImagePrediction) -> Sequence[str]:
-    texts = sample.get('captions')
-    if sample.get('img_path') is None or texts is None or len(texts) != len(record.caption_ids):
-        raise ConfigError(
-            f'image id {record.image_id} comes without its path, or without the texts of its captions; end the '
-            'pipeline with PackRetrievalInputs'
-        )
-    return texts

@@ -62,9 +62,7 @@ def _to_fixed_point(rows: Tensor) -> FixedPoint:
     peak_exponent = torch.frexp(peak)[1].to(torch.int64)  # peak < 2**peak_exponent
     bits = (62 - rows.shape[1].bit_length()) // 2
     unit = (rows * _power_of_two(bits - peak_exponent)[:, None]).round().to(torch.int64)
-    square = unit.square().sum(dim=1).to(torch.float64) * 2.0 ** (
-        -2 * bits
-    )  # squared norm in units of 4**peak_exponent
+    square = unit.square().sum(dim=1).to(torch.float64) * 0.25**bits  # squared norm in units of 4**peak_exponent
     square_exponent = torch.frexp(square / 1.44)[1].to(torch.int64)
     exponent = peak_exponent + torch.div(square_exponent + 1, 2, rounding_mode='floor')  # norm <= 1.2 * 2**exponent
     exponent = torch.where(peak > 0, exponent, torch.zeros_like(exponent))
@@ -127,7 +125,6 @@ def score_matrix(image_embed: Tensor, text_embed: Tensor, *, chunk_size: int = 2
     Args:
         image_embed: (N, D) finite.
         text_embed: (M, D) finite.
-        chunk_size: images and captions per block.
     """
     scores = ExactScores(image_embed, text_embed)
     matrix = torch.empty(len(image_embed), len(text_embed), dtype=torch.float32)

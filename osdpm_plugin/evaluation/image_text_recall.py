@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 import numpy as np
 from mmengine.dist import broadcast_object_list, collect_results, is_main_process
@@ -14,7 +14,7 @@ from ..errors import ConfigError, OSDPMError
 from ..registry import METRICS
 from ..utils.checks import check_bool, check_int, check_number, check_one_of
 from ..utils.files import write_atomically, write_json
-from .gallery_scores import GalleryScores, score_gallery
+from .gallery_scores import GalleryScores
 from .pairwise_scores import PairScorer
 from .ranking import CHUNK_SIZE, RetrievalRanks, ranks_from_scores
 from .recall import TIE_POLICIES, check_topk, hit_probability, summarise
@@ -67,6 +67,7 @@ class ImageTextRecall(BaseMetric):
         prefix: of the names of metrics; None means 'retrieval'.
 
     Attributes:
+        scorer: the similarity of a model that scores pairs, set by `PairwiseScoringHook`; None for dot products.
         report: the content of ``out_file`` of the last evaluation, on rank 0; None if no file was asked for.
 
     Raises:
@@ -127,15 +128,10 @@ class ImageTextRecall(BaseMetric):
         self.chunk_size = chunk_size
         self.scorer: Optional[PairScorer] = None
 
-    def set_scorer(self, scorer: PairScorer) -> None:
-        """Take the similarity of a model that scores pairs; `PairwiseScoringHook` calls this."""
-        self.scorer = scorer
-
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep ids and embeddings of a batch, on the CPU in float32.
 
         Args:
-            data_batch: not used.
             data_samples: `RetrievalDataSample.to_dict()` of each image, completed by `predict`.
 
         Raises:
@@ -147,9 +143,6 @@ class ImageTextRecall(BaseMetric):
         """Numbers of the whole data set, the same on every rank.
 
         An error on rank 0 is raised on every rank, so that no rank waits for ever.
-
-        Args:
-            size: number of images of the data set.
 
         Raises:
             MetricError: predictions are missing, contradictory or not finite.
@@ -164,14 +157,14 @@ class ImageTextRecall(BaseMetric):
                 outcome = [self._compute(records, size)]
         except Exception as caught:  # sent to the other ranks first, raised below
             error = caught
-            outcome = [_Failure(type(caught) if isinstance(caught, OSDPMError) else RuntimeError, str(caught))]
+            outcome = [caught if isinstance(caught, OSDPMError) else RuntimeError(str(caught))]
         finally:
             self.results.clear()
         broadcast_object_list(outcome)
         if error is not None:
             raise error
-        if isinstance(outcome[0], _Failure):
-            raise outcome[0].kind(outcome[0].message)
+        if isinstance(outcome[0], Exception):
+            raise outcome[0]
         return {f'{self.prefix}/{name}': value for name, value in outcome[0].items()}
 
     def compute_metrics(self, results: list) -> dict[str, float]:
@@ -188,7 +181,7 @@ class ImageTextRecall(BaseMetric):
 
     def _compute(self, records: Sequence[ImagePrediction], size: int) -> dict[str, float]:
         gallery = gallery_of(merge_records(records, size, self.tolerance), self.tolerance)
-        scores = score_gallery(gallery, self.scorer, self.chunk_size)
+        scores = GalleryScores(gallery, self.scorer, self.chunk_size)
         ranks = scores.ranks()
         summary = summarise(ranks, self.topk)
         wants_files = self.out_file is not None or self.queries_file is not None
@@ -205,7 +198,8 @@ class ImageTextRecall(BaseMetric):
         if self.queries_file is not None:
             write_atomically(self.queries_file, lambda file: self._save_queries(file, gallery, ranks), 'queries_file')
         if self.scores_file is not None:
-            write_atomically(self.scores_file, lambda file: self._save_scores(file, gallery, scores), 'scores_file')
+            matrix = dict(scores=scores.matrix(), **_ids(gallery))
+            write_atomically(self.scores_file, lambda file: np.savez(file, **matrix), 'scores_file')
         others = {f'Rsum_{ties}': summary[ties]['Rsum'] for ties in TIE_POLICIES if ties != self.ties}
         secondary = [part[self.ties] for part in (content if self.content_positives else None, reranked) if part]
         return {**summary[self.ties], **others, **{name: value for part in secondary for name, value in part.items()}}
@@ -233,9 +227,7 @@ class ImageTextRecall(BaseMetric):
             'captions': len(ranks.t2i.above),
             'topk': list(self.topk),
             'ties': self.ties,
-            'queries_tied_with_negatives': {
-                way: int((part.tied > part.pos).sum()) for way, part in ranks._asdict().items()
-            },
+            'queries_tied_with_negatives': {w: int((r.tied > r.pos).sum()) for w, r in ranks._asdict().items()},
             'metrics': summary,
             'content_metrics': content,
             'transductive_metrics': reranked,
@@ -246,17 +238,8 @@ class ImageTextRecall(BaseMetric):
             np.stack([hit_probability(part, k, self.ties).numpy() for k in self.topk], axis=1).astype(np.float32)
             for part in ranks
         )
-        np.savez_compressed(
-            file,
-            ties=np.array(self.ties),
-            topk=np.array(self.topk),
-            **_ids(gallery),
-            i2t_hits=i2t,
-            t2i_hits=t2i,
-        )
-
-    def _save_scores(self, file: Any, gallery: PredictedGallery, scores: GalleryScores) -> None:
-        np.savez(file, scores=scores.matrix(), **_ids(gallery))
+        ties, topk = np.array(self.ties), np.array(self.topk)
+        np.savez_compressed(file, ties=ties, topk=topk, **_ids(gallery), i2t_hits=i2t, t2i_hits=t2i)
 
 
 def _prefixed(prefix: str, summary: Summary) -> Summary:
@@ -265,10 +248,3 @@ def _prefixed(prefix: str, summary: Summary) -> Summary:
 
 def _ids(gallery: PredictedGallery) -> dict[str, Any]:
     return {key: getattr(gallery, key) for key in ('image_ids', 'caption_ids', 'caption_image_ids')}
-
-
-class _Failure(NamedTuple):
-    """An error of rank 0, sent to the other ranks."""
-
-    kind: type[Exception]
-    message: str

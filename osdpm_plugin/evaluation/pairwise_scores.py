@@ -64,7 +64,6 @@ def score_pairs(
     """Every image against every caption.
 
     Args:
-        scorer: the similarity.
         image_embed: (N, D) float32.
         image_regions: (N, R, D) float32, or None where the neck gives none.
         text_embed: (M, D) float32.

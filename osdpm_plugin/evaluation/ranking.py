@@ -104,9 +104,7 @@ def ranks_from_embeddings(
     Args:
         image_embed: (N, D), any floating dtype, on the device to compute on. L2-normalise it for cosines.
         text_embed: (M, D), likewise.
-        image_ids: (N,) ints, unique.
-        caption_image_ids: (M,) ints, the image of each caption.
-        caption_ids: (M,) ints that name captions in messages; positions by default.
+        image_ids: ids as for `ranks_from_scores`, likewise ``caption_image_ids`` and ``caption_ids``.
         chunk_size: images and captions per block; changes speed and memory, never a number.
 
     Raises:
@@ -114,12 +112,8 @@ def ranks_from_embeddings(
         ConfigError: ``chunk_size`` is not a whole number of at least 1.
     """
     image_embed, text_embed = torch.as_tensor(image_embed), torch.as_tensor(text_embed)
-    if (
-        image_embed.ndim != 2
-        or text_embed.ndim != 2
-        or image_embed.shape[1] != text_embed.shape[1]
-        or not image_embed.shape[1]
-    ):
+    matrices = image_embed.ndim == text_embed.ndim == 2
+    if not (matrices and image_embed.shape[1] == text_embed.shape[1] > 0):
         raise MetricError(
             'embeddings must be (images, D) and (captions, D) matrices of one D, got shapes '
             f'{tuple(image_embed.shape)} and {tuple(text_embed.shape)}'
@@ -221,8 +215,6 @@ def _count(
         block: gives the scores (n, m) of a range of images and a range of captions.
         own_scores: (M,) score of each caption with its own image, the same bits as in the blocks.
         owner: (M,) int64 on the CPU, position of the image of each caption.
-        images: N.
-        chunk_size: images and captions per block.
     """
     device, captions = own_scores.device, len(owner)
     own = own_scores.cpu()

@@ -32,11 +32,7 @@ def check_topk(topk: Sequence[int]) -> tuple[int, ...]:
         ConfigError: it is empty, repeats a value or holds something other than whole numbers of at least 1.
     """
     values = tuple(topk) if isinstance(topk, (list, tuple)) else ()
-    if (
-        not values
-        or len(set(values)) < len(values)
-        or any(isinstance(k, bool) or not isinstance(k, int) or k < 1 for k in values)
-    ):
+    if not values or len(set(values)) < len(values) or any(type(k) is not int or k < 1 for k in values):
         raise ConfigError(f'topk={topk!r} must be different whole numbers of at least 1; use e.g. topk=(1, 5, 10)')
     return values
 
@@ -125,7 +121,6 @@ def recall_table(metrics: Mapping[str, float], *, prefix: str = 'retrieval') -> 
 
     Args:
         metrics: what `ImageTextRecall` returns, keys ``<prefix>/i2t_R@1`` ..., percent.
-        prefix: of the keys.
     """
     values = {key[len(prefix) + 1 :]: value for key, value in metrics.items() if key.startswith(f'{prefix}/')}
     topk = sorted(int(key.split('@')[1]) for key in values if key.startswith('i2t_R@'))

@@ -87,13 +87,8 @@ def record_of(sample: Mapping[str, Any]) -> ImagePrediction:
     image_id = int(sample['image_id'])
     captions = _array(sample['caption_ids'])
     image, texts = _array(sample['image_embed']), _array(sample['text_embed'])
-    if (
-        captions.ndim != 1
-        or not len(captions)
-        or image.ndim != 1
-        or not len(image)
-        or texts.shape != (len(captions), len(image))
-    ):
+    vectors = captions.ndim == image.ndim == 1 and captions.size > 0 and image.size > 0
+    if not vectors or texts.shape != (len(captions), len(image)):
         raise MetricError(
             f'image id {image_id}: caption_ids {captions.shape}, image_embed {image.shape} and '
             f'text_embed {texts.shape} must be (K,), (D,) and (K, D) with K >= 1'
@@ -209,11 +204,7 @@ def gallery_of(records: Sequence[ImagePrediction], tolerance: float) -> Predicte
 def _pair_features(
     records: Sequence[ImagePrediction], order: np.ndarray
 ) -> tuple[Optional[np.ndarray], Optional[list[np.ndarray]]]:
-    """Regions (N, R, D) and words of M captions in ``order``, each None where no record has any.
-
-    Raises:
-        MetricError: some records have them and others do not, or regions differ in shape.
-    """
+    """Regions (N, R, D) and words of M captions in ``order``, each None where no record has any."""
     regions = [record.image_regions for record in records if record.image_regions is not None]
     words = [w for record in records for w in record.text_words or ()]
     if len(regions) not in (0, len(records)) or len(words) not in (0, len(order)):

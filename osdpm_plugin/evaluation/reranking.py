@@ -51,13 +51,8 @@ def dual_softmax(scores: np.ndarray, *, temperature: float = 0.05) -> Pair:
     Source: Cheng et al., Improving video-text retrieval by multi-stream corpus alignment and dual softmax loss, 2021
         (at test time).
 
-    Args:
-        scores: see `inverted_softmax`.
-        temperature: see `inverted_softmax`.
-
     Raises:
-        ConfigError: see `inverted_softmax`.
-        MetricError: see `inverted_softmax`.
+        ConfigError, MetricError: see `inverted_softmax`.
     """
     scores = _checked(scores, temperature=temperature)
     i2t, t2i = inverted_softmax(scores, temperature=temperature)

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -21,7 +21,7 @@ from ..models.pooling import to_coarsest_grid
 from ..models.retrievers import TOWERS
 from ..models.retrievers.dihedral import turned
 from ..registry import DATASETS, MODELS
-from ..structures import ImageFeatures, as_image_features
+from ..structures import as_image_features
 from ..utils.checks import check_int, check_one_of
 from ..utils.files import write_json
 from .cache_files import DTYPES, GRIDS, VERSION, read_cache_manifest
@@ -50,13 +50,10 @@ def cache_features(
     time, evaluation takes all.
 
     Args:
-        cfg: config with a frozen tower.
-        out: folder of the cache.
         augmented_views: further views of each training image, through the pipeline of training.
         dtype: ``float16``, ``bfloat16`` or ``float32``, of image features and words.
         grid: ``own``, or ``coarsest``: pool all maps to the grid of the coarsest, for `DAPN` with ``grid='coarsest'``.
         bf16: run the image tower in bfloat16.
-        batch_size: images a step.
         towers: ``image_tower``, ``text_tower`` or both; None: those that are frozen. The other tower runs in
             training as usual.
 
@@ -185,14 +182,11 @@ class _Extraction:
         images = turned(self.model.data_preprocessor(batch)['inputs'], turn)
         images = images.to(dtype=self.precision, memory_format=torch.channels_last)
         features = as_image_features(self.model.image_tower(images))
-        return {name: to_rows(value.float(), self.dtype) for name, value in self._named(features).items()}
-
-    def _named(self, features: ImageFeatures) -> dict[str, Tensor]:
-        maps = features.maps
-        if self.grid == 'coarsest':
-            maps = to_coarsest_grid(maps)
+        maps = to_coarsest_grid(features.maps) if self.grid == 'coarsest' else features.maps
         named = {f'map{i}': m for i, m in enumerate(maps)}
-        return named if features.pooled is None else dict(named, pooled=features.pooled)
+        if features.pooled is not None:
+            named['pooled'] = features.pooled
+        return {name: to_rows(value.float(), self.dtype) for name, value in named.items()}
 
     def _unique_tokens(self, dataset: Any, infos: list[dict], name: str) -> tuple[np.ndarray, list[int]]:
         """The different token rows (U, T) of all captions in order of appearance, and the row of each caption."""

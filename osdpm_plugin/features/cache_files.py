@@ -122,12 +122,6 @@ def _are_arrays(arrays: dict, views: int, num_images: int, num_texts: int) -> bo
 def load_array(path: Path, shape: Sequence[int], dtype: Any, *, writable: bool = False) -> np.memmap:
     """Map an array of a cache into memory.
 
-    Args:
-        path: the file.
-        shape: its sizes.
-        dtype: its dtype.
-        writable: to write to the file.
-
     Raises:
         DataError: the file is missing or damaged, or holds another array.
     """
@@ -138,15 +132,10 @@ def load_array(path: Path, shape: Sequence[int], dtype: Any, *, writable: bool =
         raise DataError(f'{path} is missing; delete the folder {path.parent} and cache again') from error
     except Exception as error:  # damage raises many types: from Python's parser, NumPy's header reader, mmap ...
         raise damaged(path, ' '.join(str(error).split()) or type(error).__name__) from error
-    if (
-        array.shape != tuple(shape)
-        or array.dtype != dtype
-        or not array.flags.c_contiguous
-        or size != path.stat().st_size
-    ):
-        raise damaged(
-            path, f'{array.dtype} {array.shape} in {path.stat().st_size} bytes, not {np.dtype(dtype)} {tuple(shape)}'
-        )
+    bytes_there = path.stat().st_size
+    if (array.shape, array.dtype, size) != (tuple(shape), dtype, bytes_there) or not array.flags.c_contiguous:
+        what = f'{array.dtype} {array.shape} in {bytes_there} bytes, not {np.dtype(dtype)} {tuple(shape)}'
+        raise damaged(path, what)
     if not writable:
         return array
     _reserve(path)
@@ -173,11 +162,7 @@ def create_array(path: Path, shape: tuple[int, ...], dtype: Any) -> np.memmap:
 
 
 def _reserve(path: Path) -> None:
-    """Reserve the space of a sparse file now: if the disk is full later, writing to the map kills the process.
-
-    Raises:
-        DataError: the disk is full.
-    """
+    """Reserve the space of a sparse file now: if the disk is full later, writing to the map kills the process."""
     if not hasattr(os, 'posix_fallocate'):
         return
     try:

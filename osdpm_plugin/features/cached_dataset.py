@@ -34,7 +34,6 @@ class CachedFeatureDataset(Dataset):
 
     Args:
         cache: folder that tools/cache_features.py wrote.
-        dataset: config of the data set that was cached.
 
     Raises:
         DataError: the cache is missing, incomplete, damaged, or of other images, captions or transforms.

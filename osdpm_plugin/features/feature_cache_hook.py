@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -38,7 +39,8 @@ class FeatureCacheHook(Hook):
     def _check(self, runner: Any, datasets: list[Any]) -> None:
         model = unwrapped(runner.model)
         manifests: list[dict] = []
-        for part in (part for dataset in datasets for part in found_in(dataset, _is_cached)):
+        found = [found_in(dataset, lambda part: isinstance(part, CachedFeatureDataset)) for dataset in datasets]
+        for part in itertools.chain(*found):
             part.with_words = getattr(model.text_neck, 'reads_words', True)
             if part.store.manifest not in manifests:  # hashing towers takes seconds
                 manifests.append(part.store.manifest)
@@ -70,7 +72,3 @@ class FeatureCacheHook(Hook):
                 'the cached maps are pooled to the coarsest grid, but the neck works on the finest; set '
                 "model.neck.grid='coarsest' or cache with --grid own"
             )
-
-
-def _is_cached(dataset: Any) -> bool:
-    return isinstance(dataset, CachedFeatureDataset)

@@ -28,7 +28,6 @@ def fit_compression(cfg: Config, *, num_images: int, batch_size: int) -> str:
     Args:
         cfg: config whose image tower is a `CompressedTower`.
         num_images: training images to look at, drawn by the config's seed; all where there are fewer.
-        batch_size: images a step.
 
     Returns:
         the file.

@@ -37,22 +37,18 @@ def to_rows(values: Tensor, dtype: torch.dtype) -> np.ndarray:
 def from_rows(rows: np.ndarray) -> Tensor:
     """The inverse of `to_rows`, as a tensor that owns its memory."""
     rows = np.array(rows)
-    return (
-        torch.from_numpy(rows.view(np.int16)).view(torch.bfloat16)
-        if rows.dtype == np.uint16
-        else torch.from_numpy(rows)
-    )
+    if rows.dtype == np.uint16:
+        return torch.from_numpy(rows.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(rows)
 
 
 class SplitWriter:
     """Write the rows of one split; a writer that is opened again continues after the last complete row.
 
     Args:
-        folder: of the split.
         image_ids: N ids, the order of rows.
         caption_ids: M ids; none where no texts are stored.
         caption_rows: M text rows, in 0 to U - 1, each first used in order.
-        views: number of views of each image.
 
     Raises:
         DataError: the folder holds other images, arrays or numbers of views, or damaged files, or the disk is full.
@@ -118,10 +114,6 @@ class SplitWriter:
 
 class FeatureStore:
     """Read one split of a cache.
-
-    Args:
-        root: folder of the cache.
-        split: name of the split.
 
     Raises:
         DataError: the cache or the split is missing, incomplete or damaged.

@@ -24,7 +24,6 @@ def check_data(cfg: Config, *loaders: str) -> None:
     Data sets of other packages are left alone.
 
     Args:
-        cfg: the config.
         loaders: keys such as ``train_dataloader``; missing ones are skipped.
 
     Raises:

@@ -102,13 +102,10 @@ def _override(cfg: Config, options: dict) -> None:
 
 
 def check_work_dir(path: str) -> str:
-    """Make the folder if there is none, and check that it can be written: a probe file is written and removed.
+    """The absolute path of a folder, which is made if there is none, once a probe file could be written and removed.
 
     Args:
         path: folder; a leading ``~`` is expanded.
-
-    Returns:
-        Its absolute path.
 
     Raises:
         ConfigError: it cannot be made, or not be written.

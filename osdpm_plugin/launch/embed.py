@@ -25,7 +25,6 @@ def embed_split(cfg: Config, checkpoint: str, split: str = 'test') -> EmbeddedSp
 
     Args:
         cfg: as `load_config` returns it; it is not changed.
-        checkpoint: file.
         split: ``test`` or ``val``, the data loader of that name in the config.
 
     Raises:

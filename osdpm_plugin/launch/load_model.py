@@ -25,7 +25,6 @@ def load_model(
     Args:
         cfg: the whole config; it is not changed.
         checkpoint: file that was trained with it, or its address.
-        device: where the model goes.
         scope: default scope of registries; None: the config's.
 
     Returns:

@@ -45,9 +45,6 @@ def build_tester(cfg: Config) -> Runner:
     It is initialised, before the checkpoint is loaded, where that may lack weights and `CheckpointCompatibilityHook`
     does not see to it.
 
-    Args:
-        cfg: as for `build_runner`.
-
     Raises:
         ConfigError: as `build_runner`.
         CheckpointError: the weights that a tower needs are missing or do not fit.

@@ -60,7 +60,6 @@ def describe_selection(cfg: Config, checkpoint: str, epoch: Optional[int]) -> st
     """How a checkpoint was chosen, in words, from its name and the config.
 
     Args:
-        cfg: the config.
         checkpoint: path of the file; mmengine names the best one ``best_<metric>_epoch_<n>.pth``.
         epoch: training epochs behind it, None if not known.
 

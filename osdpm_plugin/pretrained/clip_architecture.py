@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
 import open_clip
 from torch import Tensor
@@ -14,15 +14,8 @@ from torch import Tensor
 from ..errors import ConfigError
 
 _KNOWN_KEYS = {
-    'embed_dim',
-    'vision_cfg',
-    'text_cfg',
-    'quick_gelu',
-    'custom_text',
-    'multimodal_cfg',
-    'init_logit_scale',
-    'init_logit_bias',
-    'nonscalar_logit_scale',
+    *('embed_dim', 'vision_cfg', 'text_cfg', 'quick_gelu', 'custom_text', 'multimodal_cfg'),
+    *('init_logit_scale', 'init_logit_bias', 'nonscalar_logit_scale'),
 }
 
 
@@ -75,7 +68,7 @@ def resolve_architecture(model: Union[str, dict], *, half: str, quick_gelu: Opti
                 hint = '; give model_cfg of its open_clip_config.json as a dict and its weight file as pretrained'
             raise ConfigError(f'model={model!r} is not an architecture of open_clip {open_clip.__version__}{hint}')
     elif isinstance(model, Mapping):
-        config = _plain(model)
+        config = json.loads(json.dumps(model, default=str))  # plain dicts and lists in the place of mmengine's
         unknown = sorted(set(config) - _KNOWN_KEYS)
         if unknown:
             raise ConfigError(f'model has unknown keys {unknown}; an open_clip model config has {sorted(_KNOWN_KEYS)}')
@@ -114,42 +107,42 @@ def weight_facts(state: dict[str, Tensor]) -> dict[str, dict]:
     Returns:
         For each half that is there and not from another library ('image', 'text'), a dict of facts.
     """
+
+    def size(key: str, axis: int = 0) -> Optional[int]:
+        return state[key].shape[axis] if key in state else None
+
     facts: dict[str, dict] = {}
     if 'visual.class_embedding' in state and 'visual.conv1.weight' in state:
         facts['image'] = dict(
-            width=state['visual.conv1.weight'].shape[0],
+            width=size('visual.conv1.weight'),
             layers=_count(state, 'visual.transformer.'),
-            patch_size=state['visual.conv1.weight'].shape[-1],
+            patch_size=size('visual.conv1.weight', -1),
+            positions=size('visual.positional_embedding'),
+            embed_dim=size('visual.proj', 1),
         )
-        if 'visual.positional_embedding' in state:
-            facts['image']['positions'] = state['visual.positional_embedding'].shape[0]
-        if 'visual.proj' in state:
-            facts['image']['embed_dim'] = state['visual.proj'].shape[1]
     elif 'visual.layer1.0.conv1.weight' in state:
-        layers = tuple(
-            len({key.split('.')[2] for key in state if key.startswith(f'visual.layer{i}.')}) for i in range(1, 5)
+        blocks = [{key.split('.')[2] for key in state if key.startswith(f'visual.layer{i}.')} for i in range(1, 5)]
+        facts['image'] = dict(
+            width=size('visual.layer1.0.conv1.weight'),
+            layers=tuple(map(len, blocks)),
+            positions=size('visual.attnpool.positional_embedding'),
+            embed_dim=size('visual.attnpool.c_proj.weight'),
         )
-        facts['image'] = dict(width=state['visual.layer1.0.conv1.weight'].shape[0], layers=layers)
-        if 'visual.attnpool.positional_embedding' in state:
-            facts['image']['positions'] = state['visual.attnpool.positional_embedding'].shape[0]
-        if 'visual.attnpool.c_proj.weight' in state:
-            facts['image']['embed_dim'] = state['visual.attnpool.c_proj.weight'].shape[0]
     if 'text.token_embedding.weight' in state:
-        vocab_size, width = state['text.token_embedding.weight'].shape
-        facts['text'] = dict(width=width, layers=_count(state, 'text.transformer.'), vocab_size=vocab_size)
-        if 'text.positional_embedding' in state:
-            facts['text']['context_length'] = state['text.positional_embedding'].shape[0]
-        projection = state.get('text.text_projection')
-        if projection is not None:
-            facts['text']['embed_dim'] = projection.shape[1]
-    return facts
+        facts['text'] = dict(
+            width=size('text.token_embedding.weight', 1),
+            layers=_count(state, 'text.transformer.'),
+            vocab_size=size('text.token_embedding.weight'),
+            context_length=size('text.positional_embedding'),
+            embed_dim=size('text.text_projection', 1),
+        )
+    return {half: {key: value for key, value in found.items() if value is not None} for half, found in facts.items()}
 
 
 def matching_models(state: dict[str, Tensor], *, quick_gelu: Optional[bool] = None) -> list[str]:
     """Names of open_clip architectures that the shapes fit, most likely first; empty when none does.
 
     Args:
-        state: tensors named ``visual.*`` and ``text.*``.
         quick_gelu: activation of the weights, or None when unknown.
     """
     facts = weight_facts(state)
@@ -201,12 +194,3 @@ def _count(state: dict[str, Tensor], prefix: str) -> int:
     return len(
         {key.split('resblocks.')[1].split('.')[0] for key in state if key.startswith(prefix) and 'resblocks.' in key}
     )
-
-
-def _plain(value: Any) -> Any:
-    """A deep copy of a config with plain dicts and lists in the place of mmengine's."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return copy.deepcopy(value)

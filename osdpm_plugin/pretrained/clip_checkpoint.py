@@ -25,7 +25,6 @@ from .fit import misfit, named_weights
 
 _OPENAI_KEYS = ('input_resolution', 'context_length', 'vocab_size')
 _TEXT_ROOTS = ('transformer.', 'token_embedding.', 'positional_embedding', 'ln_final.', 'text_projection', 'cls_emb')
-_SHOWN = 3  # offending keys named in a message
 
 
 class ClipWeights(NamedTuple):
@@ -55,7 +54,6 @@ def read_clip_weights(path: str) -> ClipWeights:
     openai = any(key in content for key in _OPENAI_KEYS)
     state = _split(content)
     if not state:
-        keys = sorted(content)[:_SHOWN]
         hint = (
             '; these are the keys of a transformers CLIPModel: take the open_clip file of the same model'
             if any(key.startswith(('vision_model.', 'text_model.')) for key in content)
@@ -63,7 +61,7 @@ def read_clip_weights(path: str) -> ClipWeights:
         )
         raise CheckpointError(
             f'{path} holds no CLIP weights (keys visual.* or token_embedding.weight): its keys are '
-            f'{", ".join(keys)}, ...{hint}'
+            f'{", ".join(sorted(content)[:3])}, ...{hint}'
         )
     not_tensors = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if not_tensors:
@@ -73,13 +71,6 @@ def read_clip_weights(path: str) -> ClipWeights:
 
 def load_strictly(module: nn.Module, half: dict[str, Tensor], *, path: str, what: str, remedy: str) -> None:
     """Copy weights into a module, all of them or none; float16 and bfloat16 are cast to the module's type.
-
-    Args:
-        module: receives the weights.
-        half: its state dict.
-        path: file that they came from, for messages.
-        what: which half of which model this is, for messages.
-        remedy: last part of the message.
 
     Raises:
         CheckpointError: a key is missing, unexpected or of another shape, or a value is not finite.

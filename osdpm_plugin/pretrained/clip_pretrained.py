@@ -24,11 +24,6 @@ _WEIGHT_SUFFIXES = ('.pt', '.pth', '.bin', '.safetensors', '.ckpt')
 def check_pretrained(architecture: ClipArchitecture, pretrained: str, *, uses_gelu: bool) -> None:
     """Check what can be told of a tag or a path without its file, which may be gone where a checkpoint is to follow.
 
-    Args:
-        architecture: of the tower.
-        pretrained: as for `load_half`.
-        uses_gelu: as for `load_half`.
-
     Raises:
         CheckpointError: no such tag, or its weights were trained with the other activation.
     """
@@ -56,7 +51,6 @@ def load_half(
     Args:
         module: the half, as open_clip builds it.
         half: 'visual' or 'text'.
-        architecture: what ``module`` was built from.
         pretrained: a tag of open_clip's registry ('openai', 'laion2b_s34b_b79k'), or the path of a file, that has
             passed `check_pretrained`.
         uses_gelu: whether the activation of the architecture matters to this half (a ResNet has none).

@@ -14,11 +14,6 @@ from ..errors import CheckpointError
 def misfit(model: nn.Module, weights: Mapping[str, Any], *, allow_missing: Sequence[str] = ()) -> str:
     """How weights differ from those of a model, with the number and the first of each kind; '' where they fit.
 
-    Args:
-        model: of torch.
-        weights: by the names of the model.
-        allow_missing: prefixes of names that may be missing.
-
     Example:
         >>> import torch
         >>> misfit(nn.Linear(3, 2), dict(weight=torch.zeros(3, 3)))
@@ -53,11 +48,6 @@ def check_fit(model: nn.Module, weights: Mapping[str, Any], *, allow_missing: Se
 
     Where weights are missing that may be, and the model was only built (as for a test), it is initialised: towers read
     what ``pretrained`` names.
-
-    Args:
-        model: of mmengine.
-        weights: by the names of the model.
-        allow_missing: prefixes of names that may be missing.
 
     Raises:
         CheckpointError: with the number and the first of the keys that do not fit.

@@ -62,7 +62,6 @@ def load_encoder(name_or_path: str, pretrained: bool) -> nn.Module:
 
     Args:
         name_or_path: a folder with ``config.json`` and weights, or a name on the Hugging Face hub.
-        pretrained: whether the weights are read.
 
     Raises:
         CheckpointError: the folder or the hub has no such model, or its weights are incomplete.

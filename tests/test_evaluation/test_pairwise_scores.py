@@ -16,7 +16,7 @@ from osdpm_plugin.errors import ConfigError, MetricError
 from osdpm_plugin.evaluation import ImageTextRecall, PairScorer, ranks_from_scores, score_pairs, summarise
 from osdpm_plugin.evaluation import pairwise_scores as module
 from osdpm_plugin.evaluation.embedded_split import EmbeddingCollector
-from osdpm_plugin.evaluation.gallery_scores import SimilarityScores, score_gallery
+from osdpm_plugin.evaluation.gallery_scores import GalleryScores
 from osdpm_plugin.evaluation.pairwise_scores import check_tile
 from osdpm_plugin.evaluation.records import gallery_of, merge_records, record_of
 from osdpm_plugin.registry import MODELS
@@ -151,7 +151,7 @@ def gallery(samples):
 
 def metric_of(samples, tile=(4, 5), similarity=best_regions, **options):
     metric = ImageTextRecall(**options)
-    metric.set_scorer(PairScorer(similarity, CPU, tile))
+    metric.scorer = PairScorer(similarity, CPU, tile)
     metric.process(None, samples)
     return metric
 
@@ -164,7 +164,7 @@ def test_equal_captions_are_scored_once_and_tie():
         return best_regions(images, texts)
 
     shown = gallery(make_samples())
-    scores = SimilarityScores(shown, PairScorer(spy, CPU, (9, 1)), 64)
+    scores = GalleryScores(shown, PairScorer(spy, CPU, (9, 1)), 64)
     same = np.flatnonzero(shown.caption_keys == 77)
     assert len(same) == 4 and (shown.text_groups[same] == same[0]).all()
     matrix = scores.matrix()
@@ -180,7 +180,7 @@ def test_equal_captions_are_scored_once_and_tie():
 def test_metric_ranks_the_scores_of_pairs(tmp_path):
     samples = make_samples()
     shown = gallery(samples)
-    matrix = SimilarityScores(shown, PairScorer(best_regions, CPU, (4, 5)), 64).matrix()
+    matrix = GalleryScores(shown, PairScorer(best_regions, CPU, (4, 5)), 64).matrix()
     want = summarise(ranks_from_scores(matrix, shown.image_ids, shown.caption_image_ids), (1, 5, 10))['expected']
     files = dict(out_file=str(tmp_path / 'out.json'), scores_file=str(tmp_path / 'scores.npz'))
     metric = metric_of(samples, content_positives=True, rerank=dict(method='dual_softmax'), chunk_size=3, **files)
@@ -273,7 +273,7 @@ def test_a_model_scores_pairs_as_in_training():
         want = model.score(model.embed_images(processed['inputs']), model.embed_texts(tokens))
         shown = gallery([p.to_dict() for p in model(**processed, mode='predict')])
     order = np.argsort([i for s in data['data_samples'] for i in s.caption_ids])
-    got = score_gallery(shown, PairScorer(model.similarity, CPU, (4, 5)), 64).matrix()
+    got = GalleryScores(shown, PairScorer(model.similarity, CPU, (4, 5)), 64).matrix()
     np.testing.assert_allclose(got, want.numpy()[:, order], rtol=0, atol=1e-6)
 
 

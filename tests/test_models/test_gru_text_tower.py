@@ -149,9 +149,9 @@ def test_errors():
     with pytest.raises(ConfigError, match='vocab_size must be at least 3'):
         WordEmbedding(2, 2)
     for options, message in (
-        (dict(merge='sum'), "merge must be 'mean' or 'concat', got 'sum'"),
-        (dict(pooling='max'), "pooling must be 'mean' or 'last', got 'max'"),
-        (dict(hidden_channels=0), 'must be at least 1, got 300, 0 and 1'),
+        (dict(merge='sum'), "merge must be one of 'mean', 'concat', got 'sum'"),
+        (dict(pooling='max'), "pooling must be one of 'mean', 'last', got 'max'"),
+        (dict(hidden_channels=0), 'hidden_channels must be a whole number of at least 1, got 0'),
     ):
         with pytest.raises(ConfigError, match=message):
             GRUTextTower(vocab_size=20, **options)

@@ -206,10 +206,10 @@ def test_registered_and_pickled():
     [
         (dict(), 'either name_or_path or config'),
         (dict(config=BERT, name_or_path='x'), 'either name_or_path or config'),
-        (dict(config=BERT, pooling='max'), "pooling='max'"),
+        (dict(config=BERT, pooling='max'), "pooling must be one of 'mean', 'cls', got 'max'"),
         (dict(config=dict(hidden_size=8)), 'model_type'),
         (dict(config=dict(model_type='no_such_model')), 'cannot build'),
-        (dict(config=BERT, trainable_layers=4), 'trainable_layers=4 must be .* to 3'),
+        (dict(config=BERT, trainable_layers=4), 'trainable_layers must be .* to 3, got 4'),
         (dict(config=BERT, frozen=True, trainable_layers=1), 'contradict'),
         (dict(config=BERT, frozen=True, grad_checkpointing=True), 'no backward pass'),
         (dict(config=dict(model_type='t5', d_model=16, num_layers=1, num_heads=2, d_ff=16, vocab_size=50)), 'is none'),

@@ -97,8 +97,6 @@ def object_statistics(
     """Count objects image by image.
 
     Args:
-        captions_of_images: for each image its captions.
-        lexicon: the categories to count.
         max_uncovered_words: length of ``uncovered_words``, at most.
     """
     captions = [caption for image in captions_of_images for caption in image]

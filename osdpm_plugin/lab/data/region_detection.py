@@ -13,8 +13,7 @@ from tqdm import tqdm
 from ...datasets.images.region_files import RegionRecord, check_free, region_file, write_regions
 from ...errors import ConfigError, DataError
 from ...utils.hashing import sha256_of
-
-IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.webp')
+from .preparing.files import IMAGE_SUFFIXES
 
 
 def find_images(folder: Union[str, Path]) -> list[Path]:
@@ -23,9 +22,9 @@ def find_images(folder: Union[str, Path]) -> list[Path]:
     Raises:
         DataError: there are none, or two names differ only in their ending, so that they would share a region file.
     """
-    images = sorted(path for path in Path(folder).glob('*') if path.suffix.lower() in IMAGE_ENDINGS)
+    images = sorted(path for path in Path(folder).glob('*') if path.suffix.lower() in IMAGE_SUFFIXES)
     if not images:
-        raise DataError(f'folder {folder} has no images ({", ".join(IMAGE_ENDINGS)}); check the path')
+        raise DataError(f'folder {folder} has no images ({", ".join(IMAGE_SUFFIXES)}); check the path')
     stem, count = Counter(path.stem for path in images).most_common(1)[0]
     if count > 1:
         raise DataError(f'folder {folder} has {count} images of the name {stem}; rename all but one')
@@ -72,9 +71,6 @@ def detect_regions(
     """Run a detector of mmdet, or of a package that registers there, over a folder.
 
     Args:
-        config: config file of the detector.
-        checkpoint: its checkpoint.
-        images: folder of images.
         out: folder for region files, created if needed.
         num: number of the best regions to keep of each image.
         min_score: lowest score of a region.

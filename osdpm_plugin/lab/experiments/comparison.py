@@ -50,9 +50,7 @@ def run_comparison(setting: Setting, tools: Path, *, gpus: int = 1) -> dict[str,
     """Train and evaluate all methods and seeds that are not finished.
 
     Args:
-        setting: what to run.
         tools: folder of train.py, test.py, fit_compression.py and cache_features.py.
-        gpus: see `seeds.run_jobs`.
 
     Returns:
         Method -> result files, one for each seed.
@@ -98,13 +96,7 @@ def _by_seed(jobs: Mapping[str, list[Job]]) -> list[Job]:
 
 
 def prepare_features(methods: Iterable[str], setting: Setting, tools: Path) -> None:
-    """Fit the components of a `CompressedTower` and fill the caches of features, if that is not done yet.
-
-    Args:
-        methods: the methods to run.
-        setting: what to run.
-        tools: folder of fit_compression.py and cache_features.py.
-    """
+    """Fit the components of a `CompressedTower` and fill the caches of features, if that is not done yet."""
     for method in methods:
         config = setting.config(method)
         tower = Config.fromfile(str(config)).get('model', {}).get('image_tower', {})
@@ -194,7 +186,6 @@ def make_table(setting: Setting, results: Mapping[str, Sequence[Path]]) -> Compa
     """A table of published and measured numbers.
 
     Args:
-        setting: what was run.
         results: from `run_comparison` or `finished_results`.
 
     Raises:

@@ -56,8 +56,6 @@ def compare_with_published(
     Args:
         names: method -> what to call it; the rows of the table, in this order.
         results: method -> its result files, one a seed; methods without any may be missing.
-        published: of the same set, or None.
-        notes: further sentences.
 
     Raises:
         DataError: result files do not belong together, or measure other recalls than were published.

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -124,7 +125,7 @@ def _run(name: str, command: Command, device: Optional[str], stop: threading.Eve
                     line = _progress(command.log, offset)
                     if line and line != shown:
                         shown = line
-                        print(f'[{name}] {_clock(last - start)} {line}', flush=True)
+                        print(f'[{name}] {timedelta(seconds=round(last - start))} {line}', flush=True)
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -138,7 +139,7 @@ def _run(name: str, command: Command, device: Optional[str], stop: threading.Eve
             f'{script} of {name} ended with exit code {process.returncode}: "{_last_line(command.log)}" '
             f'(log {command.log}); solve that and run the same command again to continue'
         )
-    print(f'[{name}] {script} done in {_clock(time.monotonic() - start)}', flush=True)
+    print(f'[{name}] {script} done in {timedelta(seconds=round(time.monotonic() - start))}', flush=True)
 
 
 @contextmanager
@@ -212,8 +213,3 @@ def _progress(path: Path, start: int) -> str:
 def _last_line(path: Path) -> str:
     lines = [line.strip() for line in _tail(path) if line.strip()]
     return lines[-1][-300:] if lines else 'no output'
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f'{minutes // 60}:{minutes % 60:02d}:{seconds:02d}'

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping
 from importlib import metadata
@@ -151,12 +153,8 @@ def git_state(folder: Optional[Path] = None) -> Optional[GitInfo]:
 def hardware() -> HardwareInfo:
     """The machine of this process."""
     cpu = platform.processor() or platform.machine()
-    try:
-        for line in Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines():
-            if line.startswith('model name'):
-                cpu = line.split(':', 1)[1].strip()
-                break
-    except OSError:
-        pass
+    with contextlib.suppress(OSError):
+        named = re.search(r'^model name\s*: (.+)$', Path('/proc/cpuinfo').read_text(encoding='utf-8'), re.MULTILINE)
+        cpu = named[1].strip() if named else cpu
     gpu = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return HardwareInfo(cpu=cpu, cpu_count=os.cpu_count() or 1, gpu=gpu, processes=get_world_size())

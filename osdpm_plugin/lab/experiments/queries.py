@@ -48,10 +48,8 @@ def read_queries(path: Union[str, Path]) -> QueryHits:
             hits = QueryHits(str(arrays['ties']), *(arrays[key] for key in KEYS))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
         raise DataError(f'per-query file {path} cannot be read: {error}; run tools/test.py again') from error
-    if hits.i2t_hits.shape != (len(hits.image_ids), len(hits.topk)) or hits.t2i_hits.shape != (
-        len(hits.caption_ids),
-        len(hits.topk),
-    ):
+    images, captions, width = len(hits.image_ids), len(hits.caption_ids), len(hits.topk)
+    if (hits.i2t_hits.shape, hits.t2i_hits.shape) != ((images, width), (captions, width)):
         raise DataError(f'per-query file {path} holds arrays of shapes that do not match; run tools/test.py again')
     return hits
 

@@ -30,7 +30,6 @@ class TestRecord:
 
     Args:
         cfg: resolved config; it is not changed.
-        config: path of its file.
         checkpoint: file or address of the weights.
 
     Attributes:

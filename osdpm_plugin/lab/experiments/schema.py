@@ -106,8 +106,6 @@ class RunResult:
 
     Attributes:
         schema_version: `SCHEMA_VERSION`.
-        config: see `ConfigInfo`.
-        data: see `DataInfo`.
         seed: of the training; None for weights that were not trained by a seeded run of this project.
         tie_policy: the rule for ties of the ``primary`` numbers, see `osdpm_plugin.evaluation.recall`.
         topk: the K of R@K.
@@ -117,11 +115,9 @@ class RunResult:
         transductive_metrics: ``transductive_<method>_...`` numbers likewise: re-ranked with the scores of all other
             test queries; None if the config asked for none.
         selection: how the checkpoint was chosen, e.g. 'best retrieval/mR on val'.
-        checkpoint: see `CheckpointInfo`.
         versions: of Python and packages.
         git: see `GitInfo`; None outside a checkout.
         wall_time_s: seconds of the evaluation, model building excluded.
-        hardware: see `HardwareInfo`.
         queries_file: name of the npz file in the same folder with the hits of each query, see `queries`.
     """
 
@@ -144,9 +140,13 @@ class RunResult:
 
     @property
     def primary(self) -> dict[str, float]:
-        """Numbers under the rule ``tie_policy``, secondary ones (content, transductive) included."""
+        """Numbers under the rule ``tie_policy``, see `numbers`."""
+        return self.numbers(self.tie_policy)
+
+    def numbers(self, rule: str) -> dict[str, float]:
+        """Numbers under a rule for ties, secondary ones (content, transductive) included."""
         parts = (self.metrics, self.content_metrics, self.transductive_metrics)
-        return {name: value for part in parts if part is not None for name, value in part[self.tie_policy].items()}
+        return {name: value for part in parts if part is not None for name, value in part[rule].items()}
 
 
 def write_result(path: Union[str, Path], result: RunResult) -> None:
@@ -178,10 +178,6 @@ def read_result(path: Union[str, Path]) -> RunResult:
 
 def parse_result(content: Any, name: str = 'result') -> RunResult:
     """JSON content -> `RunResult`.
-
-    Args:
-        content: what ``json.loads`` returns.
-        name: of the file, for messages.
 
     Raises:
         DataError: the content breaks the schema.
@@ -257,9 +253,6 @@ def _typed(value: Any, kind: Any, name: str, field: str) -> Any:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         _require(number and math.isfinite(value), name, label, 'must be a finite number')
         return float(value)
-    _require(isinstance(value, kind) and (kind is bool or not isinstance(value, bool)), name, label, _want(kind))
+    fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    _require(fits, name, label, f'must be of type {kind.__name__}')
     return value
-
-
-def _want(kind: type) -> str:
-    return f'must be of type {kind.__name__}'

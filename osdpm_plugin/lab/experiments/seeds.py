@@ -117,7 +117,6 @@ def run_jobs(jobs: Sequence[Job], tools: Path, *, gpus: int = 1) -> None:
     """Train and evaluate all jobs that are not finished.
 
     Args:
-        jobs: in the order of running.
         tools: folder of train.py and test.py.
         gpus: number of jobs at a time, each on its own GPU; with 1 the environment decides which device is used.
 

@@ -58,7 +58,6 @@ def bootstrap(sums: np.ndarray, sizes: np.ndarray, *, resamples: int = 10_000, s
             difference of the hits of two models; 100 times that for percent.
         sizes: (N, Q) what it adds to the denominators, the same for each seed, e.g. its number of captions.
         resamples: B.
-        seed: of the random numbers.
 
     Returns:
         (B, Q) float64; the point estimate is ``sums.mean(0).sum(0) / sizes.sum(0)``.
@@ -133,9 +132,7 @@ def paired_difference(
         second: (S, N, Q) hits of B, the same seeds and queries in the same order.
         sizes: (N, Q).
         names: Q names of recalls; 'Rsum' and 'mR' are added.
-        resamples: see `bootstrap`.
         level: share of the samples within the interval.
-        seed: of the random numbers.
 
     Raises:
         ConfigError: ``resamples`` or ``level`` is out of range.

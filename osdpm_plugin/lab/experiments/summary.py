@@ -69,7 +69,7 @@ def summarise_seeds(paths: Sequence[Path]) -> dict[str, Any]:
     first = results[0]
     metrics: dict[str, dict[str, Any]] = {}
     for rule in first.metrics:
-        runs = [_all_numbers(result, rule) for result in results]
+        runs = [result.numbers(rule) for result in results]
         metrics[rule] = {name: mean_and_std([run[name] for run in runs])._asdict() for name in runs[0]}
     return {
         'kind': 'summary of seeds',
@@ -93,9 +93,7 @@ def compare(
     Args:
         first: result files of the first config, with their per-query files beside them.
         second: result files of the second config, the same seeds.
-        resamples: see `statistics.bootstrap`.
         level: share of the resamples within the interval.
-        seed: of the resampling.
 
     Returns:
         JSON-ready, percentage points: {rule for ties, seeds, ``difference``: {name: {mean, low, high, values}}}.
@@ -161,8 +159,3 @@ def comparison_lines(comparison: dict[str, Any]) -> str:
         for name, value in comparison['difference'].items()
     ]
     return '\n'.join(lines)
-
-
-def _all_numbers(result: RunResult, rule: str) -> dict[str, float]:
-    parts = (result.metrics, result.content_metrics, result.transductive_metrics)
-    return {name: value for part in parts if part is not None for name, value in part[rule].items()}

@@ -86,7 +86,6 @@ def average_seeds(
 
     Args:
         groups: name of a row -> results, one a seed.
-        numbers: see `build_table`.
         ties: rule for ties of the numbers; that of the results when None.
 
     Raises:

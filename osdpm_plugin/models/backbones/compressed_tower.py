@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import ImageFeatures, as_image_features
+from ...utils.checks import check_one_of
 from ..pooling import mean_and_max, to_coarsest_grid
 
 
@@ -93,7 +94,6 @@ class CompressedTower(BaseModule):
     2010) evens out bursts of a channel; maps of ReLU towers are not negative, others keep their sign.
 
     Args:
-        tower: config of the image tower.
         in_channels: C_i of its maps, fine to coarse.
         channels: k_i components kept of each map.
         pooled_channels: P components kept of the global descriptor (2 C of the last map).
@@ -117,13 +117,13 @@ class CompressedTower(BaseModule):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        if len(in_channels) != len(channels) or grid not in ('own', 'coarsest'):
+        if len(in_channels) != len(channels):
             raise ConfigError(
                 f'CompressedTower: in_channels={tuple(in_channels)} and channels={tuple(channels)} must be of one '
-                f"length, and grid 'own' or 'coarsest', got {grid!r}"
+                'length'
             )
         self.tower = MODELS.build(tower)
-        self.grid = grid
+        self.grid = check_one_of('CompressedTower', 'grid', grid, ('own', 'coarsest'))
         self.of_maps = nn.ModuleList(
             PrincipalComponents(in_channels=c, channels=k) for c, k in zip(in_channels, channels)
         )
@@ -151,7 +151,6 @@ class CompressedTower(BaseModule):
         Args:
             batches: tensors (B, 3, H, W).
             cells: cells drawn of each map of each image; all images give their descriptor.
-            seed: of the draw.
 
         Returns:
             the share of variance kept, of each map and of the descriptor.

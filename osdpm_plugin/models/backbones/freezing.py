@@ -11,6 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ...errors import ConfigError
+from ...utils.checks import check_int, check_one_of
 
 Part = Union[nn.Module, nn.Parameter, None]
 _AUTOCAST = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -27,10 +28,8 @@ class FreezableTower(BaseModule):
     Freezing only ever switches gradients off: a parameter that a library holds fixed (sine position tables) stays so.
 
     Args:
-        frozen: freeze the whole tower.
         precision: 'fp32' (the ambient autocast, if any, applies), or 'bf16' / 'fp16': the forward pass runs under
             autocast of that type and its floating outputs come back as float32.
-        init_cfg: mmengine's initialisation config.
 
     Raises:
         ConfigError: unknown ``precision``.
@@ -40,10 +39,8 @@ class FreezableTower(BaseModule):
         self, *, frozen: bool = False, precision: str = 'fp32', init_cfg: Union[dict, list, None] = None
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        if precision not in _AUTOCAST:
-            raise ConfigError(f'precision={precision!r} of {type(self).__name__} must be one of {sorted(_AUTOCAST)}')
         self.frozen = frozen
-        self.precision = precision
+        self.precision = check_one_of(type(self).__name__, 'precision', precision, _AUTOCAST)
         self._partly_frozen = False
 
     def blocks(self) -> list[nn.Module]:
@@ -66,7 +63,6 @@ class FreezableTower(BaseModule):
         Args:
             keep: number of last blocks that stay trainable, or None for all.
             keep_name: name of the option that ``keep`` came from.
-            grad_checkpointing: recompute activations in the backward pass.
 
         Raises:
             ConfigError: options that contradict each other or ask for more blocks than there are.
@@ -88,11 +84,8 @@ class FreezableTower(BaseModule):
                     f'{keep_name} is not supported for {self.label}, which has no list of blocks; use frozen=True or '
                     'train all of it'
                 )
-            if isinstance(keep, bool) or not isinstance(keep, int) or not 0 <= keep <= len(blocks):
-                raise ConfigError(
-                    f'{name}: {keep_name}={keep!r} must be an integer from 0 (final norm and projection only) '
-                    f'to {len(blocks)}, the number of blocks of this tower'
-                )
+            hint = f'this tower has {len(blocks)} blocks, and 0 trains final norm and projection only'
+            check_int(name, keep_name, keep, least=0, most=len(blocks), hint=hint)
             kept = parameters_of([*blocks[len(blocks) - keep :], *self.after_blocks()])
             for param in set(self.parameters()) - set(kept):
                 param.requires_grad_(False)

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ...datasets.text.word_tokenizer import PADDING_ID
-from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import TextFeatures
+from ...utils.checks import check_int, check_one_of
 from ..pooling import masked_mean
 from .word_embedding import WordEmbedding
 
@@ -28,14 +28,10 @@ class GRUTextTower(BaseModule):
 
     Args:
         vocab_size: rows of the word embedding, see `WordEmbedding`.
-        word_channels: width of the word embedding.
         hidden_channels: width of the GRU, of each direction.
-        num_layers: of the GRU.
-        bidirectional: read the caption backwards too.
         merge: how the directions are joined: ``mean`` or ``concat``.
         pooling: ``mean`` over the caption's words, or ``last``: the state after its last word (of the backward
             direction, after its first).
-        init_cfg: mmengine's.
 
     Attributes:
         embed_dim, width: C, the width of ``words`` and ``pooled``.
@@ -58,17 +54,11 @@ class GRUTextTower(BaseModule):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        if merge not in ('mean', 'concat'):
-            raise ConfigError(f"GRUTextTower: merge must be 'mean' or 'concat', got {merge!r}")
-        if pooling not in ('mean', 'last'):
-            raise ConfigError(f"GRUTextTower: pooling must be 'mean' or 'last', got {pooling!r}")
-        if min(word_channels, hidden_channels, num_layers) < 1:
-            raise ConfigError(
-                f'GRUTextTower: word_channels, hidden_channels and num_layers must be at least 1, got {word_channels}, '
-                f'{hidden_channels} and {num_layers}'
-            )
-        self.merge = merge
-        self.pooling = pooling
+        sizes = dict(word_channels=word_channels, hidden_channels=hidden_channels, num_layers=num_layers)
+        for key, value in sizes.items():
+            check_int('GRUTextTower', key, value)
+        self.merge = check_one_of('GRUTextTower', 'merge', merge, ('mean', 'concat'))
+        self.pooling = check_one_of('GRUTextTower', 'pooling', pooling, ('mean', 'last'))
         self.directions = 2 if bidirectional else 1
         self.width = hidden_channels * (self.directions if merge == 'concat' else 1)
         self.embed_dim = self.width

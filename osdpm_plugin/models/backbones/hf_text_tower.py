@@ -10,6 +10,7 @@ from ...errors import ConfigError
 from ...pretrained.hugging_face import load_encoder, random_encoder
 from ...registry import MODELS
 from ...structures import TextFeatures
+from ...utils.checks import check_one_of
 from ..pooling import masked_mean
 from .freezing import FreezableTower, Part
 
@@ -33,7 +34,6 @@ class HFTextTower(FreezableTower):
         trainable_layers: train only the last n layers (and a final norm, where there is one).
         grad_checkpointing: recompute activations in the backward pass to save memory.
         precision: 'fp32', or 'bf16' / 'fp16' to run this tower under autocast; outputs stay float32.
-        init_cfg: mmengine's; not needed.
 
     Attributes:
         embed_dim, width: C, the model's hidden size.
@@ -61,9 +61,7 @@ class HFTextTower(FreezableTower):
         super().__init__(frozen=frozen, precision=precision, init_cfg=init_cfg)
         if (name_or_path is None) == (config is None):
             raise ConfigError('HFTextTower takes either name_or_path or config')
-        if pooling not in ('mean', 'cls'):
-            raise ConfigError(f'pooling={pooling!r} of HFTextTower must be "mean" or "cls"')
-        self.pooling = pooling
+        self.pooling = check_one_of('HFTextTower', 'pooling', pooling, ('mean', 'cls'))
         self.encoder = random_encoder(config) if name_or_path is None else load_encoder(name_or_path, pretrained)
         if getattr(self.encoder, 'pooler', None) is not None:
             self.encoder.pooler = None  # its weights would never get a gradient
@@ -110,13 +108,9 @@ class HFTextTower(FreezableTower):
         with self.running(tokens.device):
             words = self.encoder(input_ids=tokens, attention_mask=attended.long(), return_dict=True).last_hidden_state
         words = self.as_output(words)
-        return TextFeatures(words=words, mask=mask, pooled=self._pool(words, mask))
-
-    def _pool(self, words: Tensor, mask: Tensor) -> Tensor:
-        """(M, T, C), (M, T) -> (M, C)."""
-        if self.pooling == 'cls':
-            return words[:, 0] * mask.any(dim=1, keepdim=True)
-        return masked_mean(words, mask)
+        first = words[:, 0] * mask.any(dim=1, keepdim=True)  # (M, C)
+        pooled = first if self.pooling == 'cls' else masked_mean(words, mask)
+        return TextFeatures(words=words, mask=mask, pooled=pooled)
 
     def blocks(self) -> list[nn.Module]:
         """The encoder's layers; [] for a model whose layers share their weights (ALBERT)."""

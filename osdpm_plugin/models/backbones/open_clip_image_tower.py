@@ -56,7 +56,6 @@ class OpenCLIPImageTower(FreezableTower):
             the projection; 0 trains norm and projection alone.
         grad_checkpointing: recompute activations in the backward pass to save memory; not for ModifiedResNet.
         precision: 'fp32', or 'bf16' / 'fp16' to run this tower under autocast; outputs stay float32.
-        init_cfg: mmengine's; not needed with ``pretrained``.
 
     Attributes:
         feat_channels: width of each map.
@@ -244,11 +243,7 @@ def _trunk_order(trunk: nn.Module) -> tuple[list[nn.Module], list[nn.Module]]:
 
 
 def _build(architecture: ClipArchitecture, image_size: Union[int, Sequence[int], None]) -> nn.Module:
-    """Build open_clip's image half alone, with random weights.
-
-    Raises:
-        ConfigError: the config does not describe one, or describes one without a feature map.
-    """
+    """Build open_clip's image half alone, with random weights."""
     values = dict(architecture.vision_cfg, timm_model_pretrained=False)
     if image_size is not None:
         values['image_size'] = image_size

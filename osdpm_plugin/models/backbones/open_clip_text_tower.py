@@ -38,7 +38,6 @@ class OpenCLIPTextTower(FreezableTower):
         trainable_blocks: train only the last n blocks, the final norm and the projection.
         grad_checkpointing: recompute activations in the backward pass to save memory.
         precision: 'fp32', or 'bf16' / 'fp16' to run this tower under autocast; outputs stay float32.
-        init_cfg: mmengine's; not needed with ``pretrained``.
 
     Attributes:
         embed_dim: D.
@@ -154,11 +153,7 @@ class OpenCLIPTextTower(FreezableTower):
 
 
 def _build(architecture: ClipArchitecture) -> nn.Module:
-    """Build open_clip's text half alone, with random weights.
-
-    Raises:
-        ConfigError: the config does not describe one, or one of another library.
-    """
+    """Build open_clip's text half alone, with random weights."""
     if architecture.text_cfg.get('hf_model_name'):
         raise ConfigError(
             f'the text half of the open_clip model {architecture.label} is the transformers model '

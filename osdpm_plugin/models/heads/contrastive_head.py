@@ -22,7 +22,6 @@ class ContrastiveHead(BaseModule):
     Args:
         alignment: config of the alignment loss; one with ``local_rows`` (`ContrastiveLoss`) is given the rows of this
             process and gathers by itself.
-        init_cfg: mmengine's.
 
     Attributes:
         needs_scores: whether `loss` is to be given the scores of the global batch.

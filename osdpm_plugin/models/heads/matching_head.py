@@ -26,7 +26,6 @@ class MatchingHead(BaseModule):
         weights: one for each loss; all 1 when None.
         identical_captions: what a caption is to an image that has the same text among its own: ``positive``,
             ``ignore`` or ``negative``.
-        init_cfg: mmengine's.
 
     Attributes:
         needs_scores: whether `loss` is to be given the scores of the global batch.

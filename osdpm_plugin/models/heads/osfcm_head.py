@@ -38,8 +38,6 @@ class OSFCMHead(ContrastiveHead):
         temperature: of the soft assignment.
         cluster_weight: weight of the clustering loss; 0 switches it off.
         align_weight: weight of the alignment loss; 0 switches it off.
-        alignment: config of the alignment loss.
-        init_cfg: mmengine's.
 
     Raises:
         ConfigError: a value is out of range.

@@ -57,11 +57,9 @@ def pair_labels(
 
     Args:
         image_ids: (B,) int64.
-        caption_image_ids: (M,) int64.
-        caption_keys: (M,) int64.
+        caption_image_ids, caption_keys: (M,) int64.
         identical_captions: what a caption is to an image that has the same text among its own: ``positive``,
             ``ignore`` or ``negative``.
-        batch: see `caption_positives`.
 
     Returns:
         positives: (B, M) bool.
@@ -126,7 +124,6 @@ class ContrastiveLoss(nn.Module):
     Args:
         temperature: start of the temperature (CLIP: 0.07).
         max_scale: bound of the logit scale 1 / temperature (CLIP: 100).
-        learnable: whether the temperature is trained.
         identical_captions: ``positive``, ``ignore`` or ``negative``, see `pair_labels`.
         local_rows: each process computes only the rows of its own part of the batch.
 
@@ -185,26 +182,19 @@ class ContrastiveLoss(nn.Module):
         with torch.autocast(rows.device.type, enabled=False):  # logits up to max_scale need full precision
             return self.log_scale.exp() * rows.float() @ columns.float().mT
 
-    def _of_own_rows(
-        self,
-        image_embed: Tensor,
-        text_embed: Tensor,
-        image_ids: Tensor,
-        caption_image_ids: Tensor,
-        caption_keys: Tensor,
-    ) -> Tensor:
+    def _of_own_rows(self, images: Tensor, texts: Tensor, ids: Tensor, owners: Tensor, keys: Tensor) -> Tensor:
         """The value over the global batch, with the gradient of this process's share times the number of processes."""
-        batch = gather_rows(caption_image_ids), gather_rows(caption_keys)
+        batch = gather_rows(owners), gather_rows(keys)
         rule = self.identical_captions
-        of_images = pair_labels(image_ids, *batch, rule)
-        of_texts = pair_labels(gather_rows(image_ids), caption_image_ids, caption_keys, rule, batch)
+        of_images = pair_labels(ids, *batch, rule)
+        of_texts = pair_labels(gather_rows(ids), owners, keys, rule, batch)
         parts = (
-            _sum_over_rows(self._scores(image_embed, gather_rows(text_embed)), *of_images),
-            _sum_over_rows(self._scores(text_embed, gather_rows(image_embed)), *(label.mT for label in of_texts)),
+            _sum_over_rows(self._scores(images, gather_rows(texts)), *of_images),
+            _sum_over_rows(self._scores(texts, gather_rows(images)), *(label.mT for label in of_texts)),
         )
         totals = torch.stack([value.detach().double() for part in parts for value in part])
         dist.all_reduce(totals)  # images: sum, rows; captions: sum, rows
-        images, captions = totals[1].clamp(min=1), totals[3].clamp(min=1)
-        own = (parts[0][0] / images + parts[1][0] / captions) / 2 * get_world_size()
-        value = (totals[0] / images + totals[2] / captions) / 2
+        rows, columns = totals[1].clamp(min=1), totals[3].clamp(min=1)
+        own = (parts[0][0] / rows + parts[1][0] / columns) / 2 * get_world_size()
+        value = (totals[0] / rows + totals[2] / columns) / 2
         return own + (value - own.detach()).to(own.dtype)

@@ -16,8 +16,7 @@ def hardest_negative_bce(log_matching: Tensor, log_mismatching: Tensor, positive
     Args:
         log_matching: (B, M), log p.
         log_mismatching: (B, M), log(1 - p).
-        positives: (B, M) bool.
-        negatives: (B, M) bool.
+        positives, negatives: (B, M) bool.
 
     Returns:
         scalar; 0 (with gradient 0) where no row has a positive.

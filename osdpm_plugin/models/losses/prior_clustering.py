@@ -43,7 +43,6 @@ def prior_clustering(
         prototypes: (O, D) unit vectors.
         priors: (B, O), rows sum to 1.
         named: (B,) bool, rows that count.
-        temperature: of the soft assignment.
 
     Returns:
         scalar, at least 0; 0 where no row counts.

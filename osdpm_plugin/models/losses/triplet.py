@@ -16,7 +16,6 @@ def triplet_hinges(scores: Tensor, positives: Tensor, ignored: Tensor, margin: f
         scores: (B, M).
         positives: (B, M) bool, P of them true.
         ignored: (B, M) bool, entries that are neither positives nor negatives.
-        margin: of the hinge.
 
     Returns:
         hinges: (P, M), zero where the entry of the row is no negative.

@@ -50,7 +50,6 @@ class DAPN(BaseModule):
         gate_init: start of the gate, before tanh.
         hidden_channels: width of the global vector's perceptron.
         dropout: of that perceptron and of the attended vector.
-        init_cfg: mmengine's.
 
     Example:
         >>> neck = DAPN(in_channels=(8,), embed_dims=2, channels=16)

@@ -29,13 +29,7 @@ def mlp(in_channels: int, hidden_channels: int, out_channels: int, dropout: floa
 
 
 class ResidualAdapter(nn.Module):
-    """x + tanh(gate) * perceptron(x), with a gate for each channel that starts at 0: the identity at first.
-
-    Args:
-        channels: width of x.
-        hidden_channels: width of the perceptron.
-        dropout: inside the perceptron.
-    """
+    """x + tanh(gate) * perceptron(x), with a gate for each channel that starts at 0: the identity at first."""
 
     def __init__(self, channels: int, hidden_channels: int, dropout: float) -> None:
         super().__init__()
@@ -77,10 +71,7 @@ class GlobalNeck(BaseModule):
         embed_dims: D of the joint space.
         in_channels: C of the tower's last map, or None.
         pooled_channels: width of the tower's pooled vector where it is not in the joint space, or None.
-        hidden_channels: width of the perceptron.
-        dropout: inside the perceptron.
         adapter: refine the tower's pooled vector by a `ResidualAdapter`.
-        init_cfg: mmengine's.
 
     Example:
         >>> features = ImageFeatures(maps=(), pooled=torch.tensor([[3.0, 4.0]]))

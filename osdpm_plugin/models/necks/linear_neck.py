@@ -30,7 +30,6 @@ class LinearNeck(BaseModule):
         normalize_input: divide the mean by its L2 norm.
         normalize: divide the embedding by its L2 norm; without it only a similarity that is not ``indexable``, or
             that compares with unit text vectors, should read it.
-        init_cfg: mmengine's.
     """
 
     def __init__(

@@ -26,7 +26,6 @@ class LinearTextNeck(BaseModule):
         embed_dims: D of the joint space.
         activation: ``none``, ``relu`` or ``tanh``.
         normalize: divide by the L2 norm; without it only a similarity that is not ``indexable`` should read it.
-        init_cfg: mmengine's.
 
     Raises:
         ConfigError: ``activation`` is unknown.

@@ -26,7 +26,6 @@ class RegionNeck(BaseModule):
         in_channels: C of the tower's last map, or None for no linear layer.
         embed_dims: D of the joint space; set together with ``in_channels``.
         normalize: divide regions and embedding by their L2 norms.
-        init_cfg: mmengine's.
     """
 
     def __init__(

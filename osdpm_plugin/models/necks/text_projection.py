@@ -20,10 +20,7 @@ class TextProjection(BaseModule):
     Args:
         embed_dims: D of the joint space.
         in_channels: width of the tower's pooled vector; None where it is in the joint space already (CLIP).
-        hidden_channels: width of the perceptron.
-        dropout: inside the perceptron.
         adapter: refine a vector that is in the joint space already by a `ResidualAdapter`.
-        init_cfg: mmengine's.
     """
 
     reads_words = False  # the pooled vector alone, so that a cache of features need not deliver words

@@ -21,7 +21,6 @@ class WordProjection(BaseModule):
         embed_dims: D of the joint space.
         in_channels: C of the tower; None where it is D already, and nothing is to be learned.
         normalize: divide each word and the pooled vector by its L2 norm.
-        init_cfg: mmengine's.
     """
 
     def __init__(

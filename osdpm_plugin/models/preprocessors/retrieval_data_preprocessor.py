@@ -23,7 +23,6 @@ class RetrievalDataPreprocessor(BaseDataPreprocessor):
             ``pixel_mean``, ``pixel_std`` and ``channel_order`` are taken.
         std: three channel standard deviations in the same units and order.
         channel_order: order that the tower expects, ``rgb`` or ``bgr``; pipelines deliver BGR as mmcv decodes it.
-        non_blocking: see `torch.Tensor.to`.
 
     Raises:
         ConfigError: one of ``mean`` and ``std`` is missing, or a value is out of range.

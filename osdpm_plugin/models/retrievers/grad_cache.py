@@ -45,11 +45,6 @@ def in_chunks(encode: Callable[[Any], Tensor], inputs: Any, chunk: int) -> Tenso
 def check_grad_cache(chunk: Optional[int], *, indexable: bool, reads_regions: bool) -> None:
     """Refuse a ``grad_cache_chunk`` of a retriever that it cannot serve.
 
-    Args:
-        chunk: the option.
-        indexable: whether the similarity compares embeddings alone.
-        reads_regions: whether the neck is given regions beside the images.
-
     Raises:
         ConfigError: not a whole number of at least 1, or what the loss is computed from is more than embeddings.
     """

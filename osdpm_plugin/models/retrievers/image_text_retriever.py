@@ -58,7 +58,6 @@ class ImageTextRetriever(BaseModel):
             `grad_cache`; None keeps those of the whole batch.
         channels_last: keep the image tower's convolutions in the memory format that is faster on most devices.
         data_preprocessor: config; its statistics default to the image tower's own.
-        init_cfg: mmengine's.
 
     Raises:
         ConfigError: neither the preprocessor nor the image tower states pixel statistics, or ``test_views`` is out of

@@ -12,22 +12,15 @@ Read in this order:
 """
 
 from .audit import audit
-from .caption_counts import CaptionCounts, caption_overlap, count_captions
+from .caption_counts import caption_overlap, count_captions
 from .ceiling import ceiling, identical_text_ranks
-from .exclusion import Exclusion, exclusions, write_exclude_lists
-from .image_hashes import ImageHashes, hash_images
+from .exclusion import exclusions, write_exclude_lists
+from .image_hashes import hash_images
 from .markdown import to_markdown
-from .near_duplicates import DEFAULT_MAX_DISTANCE, NearDuplicates, find_near_duplicates
-from .sources import AuditSet, Group, read_sets
+from .near_duplicates import find_near_duplicates
+from .sources import read_sets
 
 __all__ = [
-    'DEFAULT_MAX_DISTANCE',
-    'AuditSet',
-    'CaptionCounts',
-    'Exclusion',
-    'Group',
-    'ImageHashes',
-    'NearDuplicates',
     'audit',
     'caption_overlap',
     'ceiling',

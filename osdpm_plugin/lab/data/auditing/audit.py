@@ -42,11 +42,8 @@ def audit(
     """Count duplicate captions and images within and across the splits of sets.
 
     Args:
-        sets: one or more.
-        with_images: read images and compare them.
         max_distance: bits of 64 in which near-duplicate images may differ.
         num_threads: decoding threads; the number of cores when None.
-        progress: show a bar on stderr.
 
     Raises:
         DataError: not one image can be read.

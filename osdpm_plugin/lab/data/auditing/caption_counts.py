@@ -67,7 +67,6 @@ def caption_overlap(captions: Captions, other: Captions) -> Overlap:
 
     Args:
         captions: (N,) lists of texts, at least one each, compared as they are.
-        other: likewise.
     """
     there = {text for texts in other for text in texts}
     found = [sum(text in there for text in texts) for texts in captions]

@@ -50,10 +50,6 @@ def bound(captions: Captions, topk: Sequence[int] = TOPK) -> dict[str, dict[str,
     """Upper bounds in percent: ``{'expected' or 'pessimistic': {'i2t_R@K', 't2i_R@K', 'Rsum', 'mR'}}``.
 
     Each K has its own bound; there may be no model that reaches all of them.
-
-    Args:
-        captions: see `identical_text_ranks`.
-        topk: the K.
     """
     occurrences = Counter(text for texts in captions for text in texts)
     rows = [(n, occurrences[text], own) for n, texts in enumerate(captions) for text, own in Counter(texts).items()]
@@ -79,10 +75,5 @@ def bound(captions: Captions, topk: Sequence[int] = TOPK) -> dict[str, dict[str,
 
 
 def ceiling(captions: Captions, topk: Sequence[int] = TOPK) -> dict[str, dict[str, dict[str, float]]]:
-    """``{'identical': {rule: {name: value}}, 'bound': {rule: {name: value}}}``, recalls in percent.
-
-    Args:
-        captions: see `identical_text_ranks`.
-        topk: the K.
-    """
+    """``{'identical': {rule: {name: value}}, 'bound': {rule: {name: value}}}``, recalls in percent."""
     return dict(identical=summarise(identical_text_ranks(captions), topk), bound=bound(captions, topk))

@@ -113,15 +113,10 @@ def exclude_list_paths(labels: Sequence[str], path: Path) -> dict[str, Path]:
 
 
 def write_exclude_lists(found: Sequence[Exclusion], path: Path, settings: dict[str, Any]) -> dict[str, Path]:
-    """Write ``{"exclude": [file names], ...}`` for each set, as the argument ``exclude_list`` of data sets takes it.
+    """Write ``{"exclude": [file names], ...}`` for each set, as ``exclude_list`` of data sets takes it; set -> file.
 
     Args:
-        found: one for each set.
-        path: see `exclude_list_paths`.
         settings: options that the lists depend on, written to the same files.
-
-    Returns:
-        Set -> its file.
 
     Raises:
         ConfigError: a file cannot be written.

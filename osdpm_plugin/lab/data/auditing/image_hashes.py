@@ -40,16 +40,19 @@ def hash_images(paths: Sequence[str], *, num_threads: Optional[int] = None, prog
     """Hash N files; files that cannot be read are listed in the result.
 
     Args:
-        paths: (N,) image files.
         num_threads: decoding threads; the number of cores when None.
-        progress: show a bar on stderr.
 
     Raises:
         DataError: not one file can be read, or imagehash is not installed.
     """
-    library = _imagehash()
+    try:
+        import imagehash
+    except ImportError:
+        raise DataError(
+            'imagehash, which finds near-duplicate images, is not installed; pip install imagehash'
+        ) from None
     with ThreadPoolExecutor(num_threads or os.cpu_count()) as pool:
-        results = pool.map(lambda path: _hash_or_reason(path, library), paths)
+        results = pool.map(lambda path: _hash_or_reason(path, imagehash), paths)
         found = list(tqdm(results, total=len(paths), desc='hashing images', unit='img', disable=not progress))
     good = [(i, item) for i, item in enumerate(found) if not isinstance(item, str)]
     bad = [(path, item) for path, item in zip(paths, found) if isinstance(item, str)]
@@ -65,16 +68,6 @@ def hash_images(paths: Sequence[str], *, num_threads: Optional[int] = None, prog
         pixels=[item[1] for _, item in good],
         unreadable=bad,
     )
-
-
-def _imagehash() -> ModuleType:
-    try:
-        import imagehash
-    except ImportError:
-        raise DataError(
-            'imagehash, which finds near-duplicate images, is not installed; pip install imagehash'
-        ) from None
-    return imagehash
 
 
 def _hash_or_reason(path: str, library: ModuleType) -> Union[tuple[int, bytes], str]:

@@ -14,12 +14,7 @@ REASONS_SHOWN = 10
 
 
 def to_markdown(report: dict[str, Any], excluded: Sequence[Exclusion] = ()) -> str:
-    """Tables of all findings; long lists are shortened.
-
-    Args:
-        report: ``Audit.report``.
-        excluded: lists of images to leave out, if they were asked for.
-    """
+    """Tables of all findings; long lists are shortened."""
     parts = [_splits(report), _ceilings(report), _captions(report)]
     if report['images'] is not None:
         parts += [_images(report['images']), _clusters(report['images'])]
@@ -45,21 +40,24 @@ def _each_split(report: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _splits(report: dict[str, Any]) -> str:
-    rows = [
-        (
+    rows = []
+    for name, split in _each_split(report):
+        verbatim, normalised = split['verbatim'], split['normalised']
+        row = [
             name,
             split['images'],
             split['captions'],
             split['blank_captions'],
-            split['verbatim']['unique'],
-            split['normalised']['unique'],
-            split['verbatim']['unique_per_image'],
-            split['verbatim']['images_all_identical'],
-            split['verbatim']['shared'],
-            split['normalised']['shared'],
-        )
-        for name, split in _each_split(report)
-    ]
+            verbatim['unique'],
+            normalised['unique'],
+        ]
+        row += [
+            verbatim['unique_per_image'],
+            verbatim['images_all_identical'],
+            verbatim['shared'],
+            normalised['shared'],
+        ]
+        rows.append(row)
     head = (
         *('split', 'images', 'captions', 'blank', 'unique', 'unique (n)', 'unique/image', 'images all one text'),
         *('shared', 'shared (n)'),
@@ -87,15 +85,8 @@ def _ceilings(report: dict[str, Any]) -> str:
 
 def _captions(report: dict[str, Any]) -> str:
     rows = [
-        (
-            row['captions_of'],
-            row['found_in'],
-            row['captions'],
-            row['verbatim']['occurrences'],
-            row['verbatim']['percent'],
-            row['normalised']['occurrences'],
-            row['normalised']['percent'],
-        )
+        [*(row[key] for key in ('captions_of', 'found_in', 'captions'))]
+        + [row[kind][key] for kind in ('verbatim', 'normalised') for key in ('occurrences', 'percent')]
         for row in report['caption_overlap']
         if row['normalised']['occurrences'] or row['verbatim']['occurrences']
     ]
@@ -130,11 +121,8 @@ def _clusters(images: dict[str, Any]) -> str:
         kind = 'exact' if len({member['pixels'] for member in cluster}) == 1 else 'near'
         shown = ', '.join(f'{member["split"]} {member["file"]}' for member in cluster[:MEMBERS_SHOWN])
         lines.append(f'- {kind}, {len(cluster)}: {shown}' + (', ...' if len(cluster) > MEMBERS_SHOWN else ''))
-    return (
-        f'## {len(clusters)} clusters of images\n\n'
-        + ('\n'.join(lines) or 'none')
-        + _more(len(clusters), CLUSTERS_SHOWN)
-    )
+    body = '\n'.join(lines) or 'none'
+    return f'## {len(clusters)} clusters of images\n\n{body}{_more(len(clusters), CLUSTERS_SHOWN)}'
 
 
 def _excluded(excluded: Sequence[Exclusion]) -> str:

@@ -93,9 +93,5 @@ def hamming(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     different = np.bitwise_xor(a, b)
     if hasattr(np, 'bitwise_count'):
         return np.bitwise_count(different)
-    # NumPy 1: count in parallel within the word
-    ones = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333), np.uint64(0x0F0F0F0F0F0F0F0F)
-    different = different - ((different >> np.uint64(1)) & ones[0])
-    different = (different & ones[1]) + ((different >> np.uint64(2)) & ones[1])
-    different = (different + (different >> np.uint64(4))) & ones[2]
-    return ((different * np.uint64(0x0101010101010101)) >> np.uint64(56)).astype(np.uint8)
+    bits_of_byte = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
+    return bits_of_byte[different[..., None].view(np.uint8)].sum(axis=-1, dtype=np.uint8)  # NumPy 1

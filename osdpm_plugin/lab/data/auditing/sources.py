@@ -106,7 +106,8 @@ def read_sets(
             records = dataset.read_records()
             blanks = _blanks(records)
             records = _split(records, source, manifests.get(label), split_convention, split_seed)
-            splits = _in_order({record.split for record in records})
+            found = {record.split for record in records}
+            splits = [split for split in SPLIT_ORDER if split in found] + sorted(found - set(SPLIT_ORDER))
             groups = []
             for split in splits:
                 chosen = [record for record in records if record.split == split]
@@ -143,9 +144,9 @@ def _parse(spec: str) -> tuple[str, Path, type[CaptionRetrievalDataset]]:
     if colon and not Path(spec).exists():
         cls = DATASETS.get(name) if name.isidentifier() else None
         if cls is None or not issubclass(cls, CaptionRetrievalDataset):
-            raise ConfigError(
-                f'{spec!r}: {name!r} is not a data set of captions; choose TYPE from {", ".join(_types())}'
-            )
+            classes = [(key, kind) for key, kind in DATASETS.module_dict.items() if isinstance(kind, type)]
+            known = ', '.join(sorted(key for key, kind in classes if issubclass(kind, CaptionRetrievalDataset)))
+            raise ConfigError(f'{spec!r}: {name!r} is not a data set of captions; choose TYPE from {known}')
         root = Path(rest)
     else:
         root = Path(spec)
@@ -155,14 +156,6 @@ def _parse(spec: str) -> tuple[str, Path, type[CaptionRetrievalDataset]]:
     if not root.exists():
         raise DataError(f'{spec!r}: {root} does not exist; give TYPE:ROOT, a folder or an annotation file')
     return name, root, cls
-
-
-def _types() -> list[str]:
-    return sorted(
-        name
-        for name, cls in DATASETS.module_dict.items()
-        if isinstance(cls, type) and issubclass(cls, CaptionRetrievalDataset)
-    )
 
 
 def _build(cls: type[CaptionRetrievalDataset], root: Path, image_dir: Optional[str]) -> CaptionRetrievalDataset:
@@ -205,10 +198,6 @@ def _split(
     except DataError as error:
         print_log(f'{error}; the splits of the file are audited', logger='current', level=logging.WARNING)
         return records
-
-
-def _in_order(splits: set[str]) -> list[str]:
-    return [s for s in SPLIT_ORDER if s in splits] + sorted(splits - set(SPLIT_ORDER))
 
 
 def _unique(name: str, taken: Sequence[str]) -> str:

@@ -7,7 +7,6 @@ images, ``prepare`` puts them into the official layout, ``verify`` checks the re
 from .download import download
 from .prepare import prepare
 from .published import PUBLISHED, PublishedFile, PublishedSet
-from .report import Report
 from .verify import verify
 
-__all__ = ['PUBLISHED', 'PublishedFile', 'PublishedSet', 'Report', 'download', 'prepare', 'verify']
+__all__ = ['PUBLISHED', 'PublishedFile', 'PublishedSet', 'download', 'prepare', 'verify']

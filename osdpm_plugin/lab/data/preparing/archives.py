@@ -21,13 +21,10 @@ from tqdm import tqdm
 
 from ....datasets.annotations.file_names import check_filename
 from ....errors import DataError
-from ....utils.hashing import CHUNK
-from .files import check_space, format_size, one_sentence
+from .files import one_sentence
 
-MAX_BYTES = 20 << 30  # unpacked; the published sets are far below all of these limits
+MAX_BYTES = 20 << 30  # unpacked; the published sets are far below both limits
 MAX_ENTRIES = 200_000  # files and folders
-MAX_RATIO = 100  # unpacked bytes for each byte of the archive, checked from RATIO_FROM bytes on
-RATIO_FROM = 64 << 20
 
 _TAR = (b'\x1f\x8b', b'BZh', b'\xfd7zXZ\0')  # gzip, bzip2, xz
 _OTHERS = {  # beginning of a file in lower case -> why it cannot be used, and the remedy
@@ -51,9 +48,7 @@ def unpack(path: Path, target: Path, *, progress: bool = False) -> None:
     """Unpack a zip or tar archive into a new folder.
 
     Args:
-        path: the archive.
         target: a folder that does not exist; after an error it holds part of the files.
-        progress: show a bar.
 
     Raises:
         NoArchive: not zip or tar.
@@ -69,8 +64,7 @@ def unpack(path: Path, target: Path, *, progress: bool = False) -> None:
     archive: Union[zipfile.ZipFile, tarfile.TarFile]
     with one_sentence(target), _damage(path), zipfile.ZipFile(path) if kind == 'zip' else tarfile.open(path) as archive:
         target.mkdir(parents=True)
-        members, size = _checked_files(path, archive)
-        check_space(target, size)
+        members = _checked_files(path, archive)
         for member in tqdm(members, desc=f'unpacking {path.name}', unit='file', disable=hidden):
             if isinstance(archive, tarfile.TarFile):
                 archive.extract(member, target, set_attrs=False, filter='data')
@@ -106,13 +100,9 @@ def _damage(path: Path) -> Iterator[None]:
         raise DataError(f'archive {path} is damaged or incomplete ({reason}); download it again') from error
 
 
-def _checked_files(path: Path, archive: Union[zipfile.ZipFile, tarfile.TarFile]) -> tuple[list[Any], int]:
-    """The files of an archive and their total bytes, after all entries were checked.
-
-    Raises:
-        DataError: a name points outside, an entry is a link or device, or there are too many entries or bytes.
-    """
-    files, total, packed = [], 0, path.stat().st_size
+def _checked_files(path: Path, archive: Union[zipfile.ZipFile, tarfile.TarFile]) -> list[Any]:
+    """The files of an archive, after all entries were checked."""
+    files, total = [], 0
     for count, (member, name, size, is_file, is_folder) in enumerate(_entries(archive), start=1):
         name = name.encode('utf-8', 'surrogateescape').decode('utf-8', 'replace')
         check_filename(name, f'archive {path} is refused: an entry')
@@ -124,12 +114,14 @@ def _checked_files(path: Path, archive: Union[zipfile.ZipFile, tarfile.TarFile])
         if size < 0:  # would lower the total
             raise tarfile.ReadError('a size is negative')
         total += size
-        _check_limits(path, count, total, packed)
+        if total > MAX_BYTES or count > MAX_ENTRIES:
+            raise DataError(
+                f'archive {path} is refused: it unpacks to more than {MAX_BYTES} bytes or {MAX_ENTRIES} entries; if '
+                'you trust it, unpack it and pass the folder to --from'
+            )
         if is_file:
             files.append(member)
-    if isinstance(archive, tarfile.TarFile):
-        _check_end(path, archive, total, packed)
-    return files, total
+    return files
 
 
 def _entries(archive: Union[zipfile.ZipFile, tarfile.TarFile]) -> Iterator[tuple[Any, str, int, bool, bool]]:
@@ -142,32 +134,3 @@ def _entries(archive: Union[zipfile.ZipFile, tarfile.TarFile]) -> Iterator[tuple
         mode = stat.S_IFMT(info.external_attr >> 16)
         plain = mode in (0, stat.S_IFREG, stat.S_IFDIR)
         yield info, info.filename, info.file_size, plain and not info.is_dir(), plain and info.is_dir()
-
-
-def _check_limits(path: Path, count: int, total: int, packed: int) -> None:
-    if count > MAX_ENTRIES:
-        reason = f'it has {count} or more entries, the limit is {MAX_ENTRIES}'
-    elif total > MAX_BYTES:
-        reason = f'it unpacks to {format_size(total)} or more, the limit is {format_size(MAX_BYTES)}'
-    elif total > RATIO_FROM and total > MAX_RATIO * packed:
-        reason = (
-            f'{format_size(packed)} unpack to {format_size(total)} or more, {total // max(packed, 1)} times as much, '
-            f'the limit is {MAX_RATIO} times'
-        )
-    else:
-        return
-    raise DataError(f'archive {path} is refused: {reason}; if you trust it, unpack it and pass the folder to --from')
-
-
-def _check_end(path: Path, archive: tarfile.TarFile, total: int, packed: int) -> None:
-    """Read a tar to its end: tarfile takes a damaged header for the end, and checksums come after it."""
-    stream = archive.fileobj
-    assert stream is not None
-    stream.seek(archive.offset)
-    block = stream.read(tarfile.BLOCKSIZE)
-    if block.strip(b'\0') or 0 < len(block) < tarfile.BLOCKSIZE:
-        raise tarfile.ReadError('a header is damaged')
-    total -= tarfile.RECORDSIZE  # zeros that any archive may end with
-    while rest := stream.read(CHUNK):
-        total += len(rest)
-        _check_limits(path, 0, total, packed)

@@ -1,29 +1,18 @@
-"""Files of a data set: which they are, their sizes as text, and errors of the disk as one sentence."""
+"""Files of a data set: which they are, and errors of the disk as one sentence."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import re
-import shutil
 from pathlib import Path
 from typing import Iterator
 
 from ....errors import DataError
 from ....utils.files import walk_folders
 
-IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.webp'})
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.webp')
 _CLUTTER = re.compile(r'(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$)|\.preparing\.[^/]*/')
-
-
-def format_size(size: int) -> str:
-    """Bytes -> ``'1.5 GiB'``."""
-    value = float(size)
-    for unit in ('bytes', 'KiB', 'MiB'):
-        if value < 1024:
-            return f'{size} bytes' if unit == 'bytes' else f'{value:.1f} {unit}'
-        value /= 1024
-    return f'{value:.1f} GiB'
 
 
 def is_image(name: str) -> bool:
@@ -61,17 +50,3 @@ def one_sentence(where: Path) -> Iterator[None]:
         raise DataError(
             f'{name} cannot be read or written ({error.strerror or error}); check it and run again'
         ) from error
-
-
-def check_space(where: Path, needed: int) -> None:
-    """Check the free space of a disk.
-
-    Raises:
-        DataError: less than ``needed`` bytes are free on the disk of the folder ``where``.
-    """
-    free = shutil.disk_usage(where).free
-    if needed > free:
-        raise DataError(
-            f'the disk of {where} has {format_size(free)} free and {format_size(needed)} are needed; free space there, '
-            'or choose another folder'
-        )

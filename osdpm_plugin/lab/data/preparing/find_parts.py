@@ -49,7 +49,6 @@ def match_images(
     folders), files are matched by their name without folders, if it is unique.
 
     Args:
-        published: the set.
         records: what its annotation file names.
         files: all candidates.
         near: the annotation file; of two folders with equally many images, the one nearer to it is chosen.

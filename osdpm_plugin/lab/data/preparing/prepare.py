@@ -15,7 +15,7 @@ from ....errors import DataError
 from ....utils.files import atomic_file
 from ....utils.hashing import sha256_of
 from .archives import NoArchive, unpack
-from .files import check_space, one_sentence, walk_files
+from .files import one_sentence, walk_files
 from .find_parts import find_annotation, match_images
 from .published import PublishedSet
 from .report import Report
@@ -33,10 +33,8 @@ def prepare(published: PublishedSet, root: Path, sources: Sequence[Path] = (), *
     Ctrl-C; files are then moved by renaming, so each is complete or absent at any moment.
 
     Args:
-        published: the set.
         root: its final folder, the ``data_root`` of the config; need not exist.
         sources: archives, folders and annotation files; without any, ``root`` itself is searched.
-        progress: show bars.
 
     Raises:
         DataError: a source is unusable, no annotation file is among them, or the disk is full.
@@ -54,7 +52,6 @@ def prepare(published: PublishedSet, root: Path, sources: Sequence[Path] = (), *
         entries = {path.name for path in root.iterdir()} if root.is_dir() else set()
     if report.complete or not (sources or entries - {published.facts.ann_file, published.facts.image_dir}):
         return report
-    notes = _compare_hashes(published, sources)
     with one_sentence(root):
         root.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f'{root.name}.preparing.', dir=root.parent) as scratch:
@@ -64,8 +61,7 @@ def prepare(published: PublishedSet, root: Path, sources: Sequence[Path] = (), *
         report = verify(published, root, progress=progress)
         report.changed = True
     if extra:
-        notes.append(f'{len(extra)} images were left out that no caption describes: {name_some(extra)}')
-    report.notes += notes
+        report.notes.append(f'{len(extra)} images were left out that no caption describes: {name_some(extra)}')
     return report
 
 
@@ -115,11 +111,7 @@ def _collect(
 
 
 def _look(published: PublishedSet, root: Path, files: Sequence[Path]) -> tuple[dict[str, Path], list[str], bool]:
-    """Path below ``root`` -> file of images and annotation file, images left out, and whether all images are there.
-
-    Raises:
-        DataError: the sources have another annotation file than the final folder.
-    """
+    """Path below ``root`` -> file of images and annotation file, images left out, and whether all images are there."""
     facts, placed = published.facts, root / published.facts.ann_file
     found = find_annotation(published, [path for path in files if path != placed])
     annotation = placed if placed.is_file() else found
@@ -136,7 +128,6 @@ def _look(published: PublishedSet, root: Path, files: Sequence[Path]) -> tuple[d
 def _place(files: Mapping[str, Path], root: Path, scratch: Path, progress: bool) -> None:
     """Collect all files, then move them to their place: by one rename if ``root`` does not exist yet."""
     ready = scratch / 'ready'
-    check_space(scratch, sum(path.stat().st_size for path in files.values() if scratch not in path.parents))
     for name, path in tqdm(files.items(), desc='collecting', unit='file', disable=None if progress else True):
         (ready / name).parent.mkdir(parents=True, exist_ok=True)
         if scratch in path.parents:
@@ -160,23 +151,3 @@ def _move(source: Path, target: Path) -> None:
             raise
         with open(source, 'rb') as read, atomic_file(target, str(target.with_name(f'.{target.name}.part'))) as write:
             shutil.copyfileobj(read, write)
-
-
-def _compare_hashes(published: PublishedSet, sources: Sequence[Path]) -> list[str]:
-    """Notes on archives whose hash is known.
-
-    Raises:
-        DataError: an archive has the published size and another content.
-    """
-    notes = []
-    known = [(path, file) for path in sources for file in published.downloads if path.name == file.name]
-    for path, file in ((path, file) for path, file in known if path.is_file()):
-        with one_sentence(path):
-            size = path.stat().st_size
-            if size != file.size:
-                notes.append(f'{path.name} has {size} bytes, the file whose hash is known {file.size}')
-            elif sha256_of(path) == file.sha256:
-                notes.append(f'{path.name} has the published SHA-256')
-            else:
-                raise DataError(f'archive {path} is damaged (its SHA-256 is not {file.sha256}); download it again')
-    return notes

@@ -26,11 +26,6 @@ from .report import Report
 def verify(published: PublishedSet, root: Path, *, progress: bool = False) -> Report:
     """Compare a folder with the facts of a set, and read every caption and every image.
 
-    Args:
-        published: the set.
-        root: its folder, which may be absent.
-        progress: show a bar.
-
     Raises:
         DataError: a file exists but cannot be read, e.g. because permission is denied.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import stat
 import tarfile
 
@@ -77,32 +76,13 @@ def test_limits(tmp_path, make, monkeypatch):
     unpack(archive, tmp_path / 'fits')
     assert len(snapshot(tmp_path / 'fits')) == 5
     monkeypatch.setattr(archives, 'MAX_BYTES', 4999)
-    with pytest.raises(DataError, match=r'it unpacks to 4.9 KiB or more, the limit is 4.9 KiB; if you trust it'):
+    with pytest.raises(DataError, match='it unpacks to more than 4999 bytes or 5 entries; if you trust it, unpack it'):
         unpack(archive, tmp_path / 'total')
+    monkeypatch.setattr(archives, 'MAX_BYTES', 5000)
     monkeypatch.setattr(archives, 'MAX_ENTRIES', 4)
-    with pytest.raises(DataError, match='it has 5 or more entries, the limit is 4'):
+    with pytest.raises(DataError, match='more than 5000 bytes or 4 entries'):
         unpack(archive, tmp_path / 'entries')
     assert snapshot(tmp_path / 'total') == snapshot(tmp_path / 'entries') == {}
-
-
-@pytest.mark.parametrize('suffix', ['zip', 'tar.gz', 'zeros behind the end'])
-def test_bomb(tmp_path, suffix, monkeypatch):
-    (tmp_path / 'source').mkdir()
-    (tmp_path / 'source' / 'zeros.tif').write_bytes(bytes(4 << 20 if suffix in PACKED else 1))
-    if suffix == 'zip':
-        archive = zip_of(tmp_path / 'a.zip', ('zeros.tif', bytes(4 << 20)))
-    else:
-        archive = pack(tmp_path / 'source', tmp_path / 'a.tar.gz')
-    if suffix not in PACKED:
-        with gzip.open(archive, 'ab') as file:
-            file.write(bytes(4 << 20))
-    unpack(archive, tmp_path / 'out')  # 4 MiB harm nobody
-    monkeypatch.setattr(archives, 'RATIO_FROM', 1 << 20)
-    with pytest.raises(
-        DataError, match=r'KiB unpack to [1-4].\d MiB or more, \d+ times as much, the limit is 100 times'
-    ):
-        unpack(archive, tmp_path / 'out2')
-    assert snapshot(tmp_path / 'out2') == {}
 
 
 def test_a_size_that_lies(tmp_path):

@@ -33,9 +33,6 @@ def server():
             start = int(re.match(r'bytes=(\d+)-', wanted)[1]) if wanted and state.ranges else 0
             body = state.content[start:]
             self.send_response(206 if wanted and state.ranges else 200)
-            if wanted and state.ranges:
-                total = len(state.content)
-                self.send_header('Content-Range', f'bytes {start + state.shift}-{total - 1}/{total}')
             if state.announce:
                 self.send_header('Content-Length', str(len(body)))
             self.end_headers()
@@ -46,7 +43,7 @@ def server():
             pass
 
     httpd = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-    httpd.content, httpd.ranges, httpd.announce, httpd.stop_after, httpd.shift = CONTENT, True, True, None, 0
+    httpd.content, httpd.ranges, httpd.announce, httpd.stop_after = CONTENT, True, True, None
     httpd.asked = []
     httpd.url = f'http://127.0.0.1:{httpd.server_port}'
     thread = threading.Thread(target=httpd.serve_forever, kwargs=dict(poll_interval=0.02), daemon=True)
@@ -92,7 +89,7 @@ def test_what_lies_there_already(server, tmp_path):
     assert fetch(server, tmp_path / 'b').read_bytes() == CONTENT
     assert server.asked == [('/file', None)]
     (tmp_path / 'c.part').write_bytes(b'other')
-    with pytest.raises(DataError, match=f'has the SHA-256 [0-9a-f]{{64}}, expected {SHA}'):
+    with pytest.raises(DataError, match=f'is not the file of 300000 bytes with the SHA-256 {SHA}'):
         fetch(server, tmp_path / 'c')
     assert sorted(path.name for path in tmp_path.iterdir()) == ['a', 'b']
     (tmp_path / 'c').write_text('mine')
@@ -102,12 +99,12 @@ def test_what_lies_there_already(server, tmp_path):
 
 
 def test_wrong_hash_and_wrong_size(server, tmp_path):
-    with pytest.raises(DataError, match='has the SHA-256'):
+    with pytest.raises(DataError, match='is not the file of 300000 bytes with the SHA-256 000'):
         fetch(server, tmp_path / 'a', sha256='0' * 64)
-    with pytest.raises(DataError, match=r'has 300000 bytes, expected 299999 \(293.0 KiB\); it is another file now'):
+    with pytest.raises(DataError, match=r'has 300000 bytes, expected 299999; it is another file or a web page now'):
         fetch(server, tmp_path / 'a', size=SIZE - 1)
     server.announce = False
-    with pytest.raises(DataError, match='is longer than the 299999 bytes expected'):
+    with pytest.raises(DataError, match='is not the file of 299999 bytes'):
         fetch(server, tmp_path / 'a', size=SIZE - 1)
     with pytest.raises(DataError, match='ended after 300000 of 300001 bytes'):
         fetch(server, tmp_path / 'b', size=SIZE + 1)
@@ -119,12 +116,8 @@ def test_answers_that_are_no_file(server, tmp_path):
         with pytest.raises(DataError, match=sentence) as error:
             fetch(server, tmp_path / 'a', path)
         assert '\n' not in str(error.value)
-    with pytest.raises(DataError, match=r'cannot be reached \(no answer in time\)'):
+    with pytest.raises(DataError, match=r'cannot be reached, or broke off \(timed out\)'):
         fetch(server, tmp_path / 'a', '/slow', timeout=0.2)
-    (tmp_path / 'a.part').write_bytes(CONTENT[:10])
-    server.shift = 1
-    with pytest.raises(DataError, match='another range'):
-        fetch(server, tmp_path / 'a')
 
 
 def test_nobody_there(tmp_path):

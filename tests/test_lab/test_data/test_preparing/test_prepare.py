@@ -7,7 +7,6 @@ import shutil
 import tarfile
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -187,15 +186,6 @@ def test_stopped_while_a_folder_is_filled(tmp_path, source, monkeypatch):
     monkeypatch.undo()
     assert_whole(prepare(small(), root, [source]), root, source)
     assert placed.items() <= snapshot(root).items()
-
-
-@pytest.mark.parametrize('kind', ['folder', 'archive'])
-def test_no_space(tmp_path, source, monkeypatch, kind):
-    given = source if kind == 'folder' else pack(source, tmp_path / 'downloads' / 'a.zip')
-    monkeypatch.setattr('shutil.disk_usage', lambda path: SimpleNamespace(free=5))
-    with pytest.raises(DataError, match='has 5 bytes free and .* are needed'):
-        prepare(small(), tmp_path / 'data', [given])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['downloads']
 
 
 def test_what_is_there_is_never_changed(tmp_path, source):
