@@ -75,7 +75,7 @@ class VocabularyHook(Hook):
             elif not embedding.holds(words):
                 raise CheckpointError(
                     f'the checkpoint was trained with a vocabulary of {len(embedding.vocabulary)} words that is not '
-                    f'the {len(words)} words of the training captions; train on the data set of the checkpoint and with '
-                    'its min_count and drop_stop_words of VocabularyHook, or anew'
+                    f'the {len(words)} words of the training captions; train on the data set of the checkpoint and '
+                    'with its min_count and drop_stop_words of VocabularyHook, or anew'
                 )
         print_log(f'Vocabulary of the training captions: {len(words)} words', logger='current')
