@@ -17,17 +17,17 @@ DEVICE = 'meta'  # the one device besides the CPU whose gradients the engine com
 
 _aten = torch.ops.aten
 _MOVES = {_aten._to_copy.default, _aten.copy_.default}
-# what CUDA takes from the CPU too: indices of a tensor on the device, and the lengths of packed sequences
-_TAKES_CPU_TENSORS = {
-    _aten.index.Tensor,
-    _aten.index_put.default,
-    _aten.index_put_.default,
-    _aten._unsafe_index.Tensor,
-    _aten._index_put_impl_.default,
-    _aten._pack_padded_sequence.default,
-    _aten._pack_padded_sequence_backward.default,
+# the argument that CUDA takes from the CPU too: indices of a tensor on the device, and the lengths of packed sequences
+_MAY_BE_ON_CPU = {
+    _aten.index.Tensor: 1,
+    _aten.index_put.default: 1,
+    _aten.index_put_.default: 1,
+    _aten._unsafe_index.Tensor: 1,
+    _aten._index_put_impl_.default: 1,
+    _aten._pack_padded_sequence.default: 1,
+    _aten._pack_padded_sequence_backward.default: 2,
 }
-_SECOND_RESULT_IS_ON_CPU = {_aten._pack_padded_sequence.default}  # steps of each length
+_PACKS = _aten._pack_padded_sequence.default
 
 
 class OtherDeviceTensor(torch.Tensor):
@@ -68,13 +68,15 @@ class _OtherDevice(TorchDispatchMode):
         return _run(func, args, kwargs or {})
 
 
-class _NewTensors(TorchFunctionMode):
-    """``torch.tensor`` and ``torch.as_tensor``, which move what they make below the reach of `_OtherDevice`."""
+class _AboveDispatch(TorchFunctionMode):
+    """What never reaches `_OtherDevice`: ``torch.tensor`` moves what it makes by itself, ``tolist`` reads memory."""
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func in (torch.tensor, torch.as_tensor) and kwargs.get('device') is not None:
             return func(*args, **{**kwargs, 'device': None}).to(kwargs['device'])
+        if func is torch.Tensor.tolist:
+            return func(args[0].cpu())
         return func(*args, **kwargs)
 
 
@@ -82,8 +84,8 @@ def _run(func: Any, args: tuple, kwargs: dict) -> Any:
     """An operation on the CPU; its result is on the device that was asked for, or on that of its arguments."""
     tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
     away = {id(t.inner): t for t in tensors if isinstance(t, OtherDeviceTensor)}
-    if away and func not in _MOVES | _TAKES_CPU_TENSORS:
-        _refuse_mixture(func, tensors)
+    if away and func not in _MOVES:
+        _refuse_mixture(func, args, kwargs)
     if func is _aten.copy_.default:
         to_other = isinstance(args[0], OtherDeviceTensor)
     else:
@@ -98,8 +100,8 @@ def _run(func: Any, args: tuple, kwargs: dict) -> Any:
     result = func(*args, **kwargs)
     if not to_other:
         return result
-    if func in _SECOND_RESULT_IS_ON_CPU:
-        return OtherDeviceTensor(result[0]), result[1]
+    if func is _PACKS:
+        return OtherDeviceTensor(result[0]), result[1]  # the second, how many sequences each step has, stays on the CPU
     return tree_map(lambda x: _to_other(x, away), result)
 
 
@@ -110,9 +112,17 @@ def _to_other(value: Any, known: dict[int, OtherDeviceTensor]) -> Any:
     return known[id(value)] if id(value) in known else OtherDeviceTensor(value)
 
 
-def _refuse_mixture(func: Any, tensors: list[torch.Tensor]) -> None:
-    """As CUDA: a CPU tensor may stand beside those of the device only if it is a scalar."""
-    strangers = [t for t in tensors if not isinstance(t, OtherDeviceTensor) and t.ndim > 0]
+def _refuse_mixture(func: Any, args: tuple, kwargs: dict) -> None:
+    """As CUDA: a CPU tensor may stand beside those of the device only if it is a scalar, or where CUDA takes one."""
+    if func is _PACKS and isinstance(args[1], OtherDeviceTensor):
+        raise RuntimeError('lengths of packed sequences must be on the CPU')
+    allowed = _MAY_BE_ON_CPU.get(func)
+    asked = [arg for place, arg in enumerate(args) if place != allowed]
+    strangers = [
+        leaf
+        for leaf in tree_leaves((asked, kwargs))
+        if isinstance(leaf, torch.Tensor) and not isinstance(leaf, OtherDeviceTensor) and leaf.ndim > 0
+    ]
     if strangers:
         shapes = ', '.join(str(tuple(t.shape)) for t in strangers)
         raise RuntimeError(
@@ -132,5 +142,5 @@ def other_device() -> Iterator[torch.device]:
     def autocast(device_type: str, *args: Any, **kwargs: Any) -> Any:
         return contextlib.nullcontext() if device_type == DEVICE else real(device_type, *args, **kwargs)
 
-    with mock.patch.object(torch, 'autocast', autocast), _NewTensors(), _OtherDevice():
+    with mock.patch.object(torch, 'autocast', autocast), _AboveDispatch(), _OtherDevice():
         yield torch.device(DEVICE)
