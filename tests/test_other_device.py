@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from mmcv.cnn.bricks import DropPath
 from mmengine.runner import Runner
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
@@ -43,6 +44,8 @@ def build_runner(cfg, name):
     for module in runner.model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0  # fused attention draws other numbers than its parts do
+        elif isinstance(module, DropPath):
+            module.drop_prob = 0.0
     return runner
 
 
