@@ -1,5 +1,5 @@
-"""AdamW with a warm-up of 10 epochs and a tenth of the rate from epochs 20 and 40 on, for 50 epochs: the released
-settings of HVSA (Zhang et al. 2023).
+"""AdamW with a warm-up of 10 epochs and a tenth of the rate from epochs 19 and 39 on (counted from 0), for 50 epochs:
+the released settings of HVSA (Zhang et al. 2023).
 
 An epoch of theirs visits every caption, five of each image; one of ours visits every image with one of its captions,
 drawn at random. So one of theirs is counted as five of ours, which makes the number of updates the same.

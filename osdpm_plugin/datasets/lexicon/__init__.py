@@ -1,7 +1,8 @@
 """Captions -> object categories: ``find(caption)`` names them in order, ``count(captions)`` is (O,) int64.
 
-`Lexicon` holds the categories with their surface forms and the matcher; the shipped one is ``remote_sensing.json``, and
-a user's own file has the same layout. ``tools/object_stats.py`` reports how well a lexicon covers an annotation file.
+`Lexicon` holds the categories with their surface forms and the matcher. Shipped are ``remote_sensing.json`` and, with
+the same categories for captions in simplified Chinese, ``remote_sensing_zh.json``; a user's own file has the same
+layout. ``tools/object_stats.py`` reports how well a lexicon covers an annotation file.
 Counts become the object priors of the OSFCM head, so only training captions are counted.
 """
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
 import numpy as np
 
 from ...errors import ConfigError, DataError
-from .words import PHRASE_BREAK, noun_forms, split_words, with_article
+from .lexicon_file import read_lexicon_file
+from .words import PHRASE_BREAK, noun_forms, phrase_lengths, split_characters, split_words, with_article
 
-_DEFAULT_FILE = Path(__file__).with_name('remote_sensing.json')
 _EXACT = '='
-_LAYOUT = '{"categories": {"tree": ["palm", ...], ...}}, optionally with "name", "ignored" and "mass_nouns"'
 _IGNORED = -1
+_PROMPT = 'a remote sensing image of {}'
 
 
 class Lexicon:
@@ -35,6 +35,10 @@ class Lexicon:
     exactly the words that follow (``=flats``: not the adjective *flat*). A listed form wins over one that is derived
     from a form of another category. The canonical name is a surface form itself.
 
+    Of a language that is written without spaces (``spaces=False``, Chinese) a word is one character
+    (`split_characters`), and forms have no other spellings. The longest form wins there too, so a form or an ignored
+    phrase is listed for each word that begins like an object and is none: *停车场* is no *车*, *火车站* no *火车*.
+
     Instances are immutable and can be pickled. The order of ``categories`` is that of the mapping: index o of every
     (O,) array is ``categories[o]``.
 
@@ -43,10 +47,13 @@ class Lexicon:
         name: shown by ``repr`` only.
         ignored: phrases that look like objects but are not (``in the center``, ``tire track``), matched like forms.
         mass_nouns: categories whose name takes no article in a prompt (``farmland``).
+        spaces: whether the language separates words by spaces; without them no name takes an article.
+        prompt: template of `prompts`.
 
     Raises:
         DataError: no category, a name or form that is no phrase of words, a form listed for two categories (or ignored
-            as well), a form derived from two categories, or a mass noun that is no category.
+            as well), a form derived from two categories, a mass noun that is no category, ``spaces`` that is no bool,
+            or a prompt that takes no category.
 
     Example:
         >>> Lexicon({'car': ['automobile'], 'parking lot': ['car park']}).find('Cars and trucks on two car parks.')
@@ -60,6 +67,8 @@ class Lexicon:
         name: str = 'custom',
         ignored: Sequence[str] = (),
         mass_nouns: Sequence[str] = (),
+        spaces: bool = True,
+        prompt: str = _PROMPT,
     ) -> None:
         if not isinstance(categories, Mapping) or not categories:
             raise DataError('categories must be a mapping of at least one canonical name to its surface forms')
@@ -69,8 +78,15 @@ class Lexicon:
         unknown = sorted(self._mass_nouns.difference(self._categories))
         if unknown:
             raise DataError(f'mass_nouns names {unknown[0]!r}, which is no category; correct the spelling or remove it')
+        if not isinstance(spaces, bool):
+            raise DataError(f'spaces must be true or false, got {spaces!r}; false is for languages without spaces')
+        self._spaces, self._prompt = spaces, prompt
+        try:
+            _check_template(prompt)
+        except ConfigError as error:
+            raise DataError(str(error)) from None
         self._table = self._build_table(categories, _strings('ignored', ignored))
-        self._lengths = _phrase_lengths(self._table)
+        self._lengths = phrase_lengths(self._table)
 
     @classmethod
     def default(cls) -> Lexicon:
@@ -84,33 +100,18 @@ class Lexicon:
 
     @classmethod
     def from_file(cls, path: Union[str, Path]) -> Lexicon:
-        """Read a lexicon from a JSON file.
+        """Read a lexicon from a JSON file, or a shipped one by its name.
 
-        The layout is ``{"categories": {"tree": ["palm", "tress"], ...}}``; ``name``, ``ignored`` and ``mass_nouns`` are
-        optional and mean what they mean in the constructor.
+        The layout is ``{"categories": {"tree": ["palm", "tress"], ...}}``; the other arguments of the constructor are
+        optional and mean what they mean there. Shipped are ``remote_sensing``, the default, and ``remote_sensing_zh``:
+        the same 100 categories in the same order, for captions in simplified Chinese. Its prompts are Chinese, so it
+        goes with text towers that read Chinese (`HFTextTower` on a Chinese or multilingual model, `GRUTextTower`);
+        CLIP's own tokenizer and text towers know English alone.
 
         Raises:
             DataError: the file is missing, is not JSON, has another layout, or the constructor refuses its content.
         """
-        try:
-            content = json.loads(Path(path).read_text(encoding='utf-8-sig'), object_pairs_hook=_object_without_repeats)
-        except FileNotFoundError:
-            raise DataError(
-                f'lexicon file {path} does not exist; correct the path, or leave it out for the shipped lexicon'
-            ) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f'lexicon file {path} cannot be read ({error}); it must be a UTF-8 text file') from error
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise DataError(f'lexicon file {path} is not JSON ({error}); correct it at that place') from error
-        except DataError as error:
-            raise DataError(f'lexicon file {path}: {error}') from None
-        if not isinstance(content, dict) or not isinstance(content.get('categories'), dict):
-            raise DataError(f"lexicon file {path} lacks the key 'categories' with a mapping; the layout is {_LAYOUT}")
-        unknown = sorted(set(content) - {'categories', 'name', 'ignored', 'mass_nouns'})
-        if unknown:
-            raise DataError(f'lexicon file {path} has the unknown key {unknown[0]!r}; the layout is {_LAYOUT}')
-        if not isinstance(content.setdefault('name', Path(path).stem), str):
-            raise DataError(f"lexicon file {path}: 'name' must be a string, got {content['name']!r}; put it in quotes")
+        content = read_lexicon_file(path)
         try:
             return cls(**content)
         except DataError as error:
@@ -124,12 +125,13 @@ class Lexicon:
     @property
     def forms(self) -> Mapping[str, str]:
         """Every spelling that is matched, derived ones included -> canonical name. Read-only."""
-        return MappingProxyType({phrase: self._categories[o] for phrase, o in self._table.items() if o != _IGNORED})
+        table = self._table.items()
+        return MappingProxyType({self._spelling(phrase): self._categories[o] for phrase, o in table if o != _IGNORED})
 
     @property
     def ignored(self) -> frozenset[str]:
         """Every spelling that is skipped without naming an object, derived ones included."""
-        return frozenset(phrase for phrase, o in self._table.items() if o == _IGNORED)
+        return frozenset(self._spelling(phrase) for phrase, o in self._table.items() if o == _IGNORED)
 
     @property
     def digest(self) -> str:
@@ -137,7 +139,9 @@ class Lexicon:
 
         The order of synonyms, repeated synonyms and the name of the lexicon do not change it.
         """
-        content = [self._categories, sorted(self._table.items()), sorted(self._mass_nouns)]
+        content: list[object] = [self._categories, sorted(self._table.items()), sorted(self._mass_nouns)]
+        if not self._spaces or self._prompt != _PROMPT:
+            content.append((self._spaces, self._prompt))
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def find(self, caption: str) -> tuple[str, ...]:
@@ -167,8 +171,8 @@ class Lexicon:
             counts[self._find(caption)] += times
         return counts
 
-    def prompts(self, template: str = 'a remote sensing image of {}') -> list[str]:
-        """One prompt a category, length O.
+    def prompts(self, template: Optional[str] = None) -> list[str]:
+        """One prompt a category, length O; without a template by the lexicon's own.
 
         ``{}`` takes the name with its indefinite article: *a remote sensing image of a tree*, *... of an airport*, but
         *... of farmland* for mass nouns. ``{name}`` takes the bare name, for a template that has its own article
@@ -178,18 +182,10 @@ class Lexicon:
         Raises:
             ConfigError: the template has no placeholder for the name, or other placeholders.
         """
-        mark = '\0'
-        try:
-            fits = mark in template.format(mark, name=mark)
-        except (AttributeError, IndexError, KeyError, ValueError):
-            fits = False
-        if not fits:
-            raise ConfigError(
-                f'prompt template {template!r} cannot take a category; give it one {{}} (name with '
-                'article) or one {name} (name alone)'
-            )
+        template = self._prompt if template is None else template
+        _check_template(template)
         return [
-            template.format(name if name in self._mass_nouns else with_article(name), name=name)
+            template.format(with_article(name) if self._spaces and name not in self._mass_nouns else name, name=name)
             for name in self._categories
         ]
 
@@ -203,7 +199,7 @@ class Lexicon:
         """Indices of the categories in order of first occurrence."""
         if not isinstance(caption, str):
             raise TypeError(f'a caption must be a string, got {type(caption).__name__}')
-        words, start = split_words(caption), 0
+        words, start = self._split(caption), 0
         found: dict[int, None] = {}
         while start < len(words):
             for length in self._lengths.get(words[start], ()):
@@ -216,6 +212,13 @@ class Lexicon:
                 start += 1
         found.pop(_IGNORED, None)
         return list(found)
+
+    def _split(self, text: str) -> list[str]:
+        return split_words(text) if self._spaces else split_characters(text)
+
+    def _spelling(self, phrase: str) -> str:
+        """A key of the table as it is written."""
+        return phrase if self._spaces else phrase.replace(' ', '')
 
     def _build_table(self, categories: Mapping[str, Sequence[str]], ignored: Sequence[str]) -> dict[str, int]:
         """Matched phrase -> index of its category, or `_IGNORED`."""
@@ -246,7 +249,7 @@ class Lexicon:
     ) -> None:
         """Enter a form into ``listed`` and its other spellings into ``derived`` (None marks a conflict)."""
         exact = form.startswith(_EXACT)
-        words = split_words(form[len(_EXACT) :] if exact else form)
+        words = self._split(form[len(_EXACT) :] if exact else form)
         if not words or PHRASE_BREAK in words:
             raise DataError(
                 f'{where} has the form {form!r}, which is not one phrase of words; remove its punctuation or the form'
@@ -255,11 +258,24 @@ class Lexicon:
         owner = listed.setdefault(phrase, index)
         if owner != index:
             owners = ' and '.join('ignored' if o == _IGNORED else repr(self._categories[o]) for o in (owner, index))
-            raise DataError(f'the form {phrase!r} is listed for both {owners}; keep it in one of them')
-        if not exact:
+            raise DataError(f'the form {self._spelling(phrase)!r} is listed for both {owners}; keep it in one of them')
+        if self._spaces and not exact:
             for last in noun_forms(words[-1]):
                 for spelling in (' '.join((*words[:-1], last)), ''.join((*words[:-1], last))):
                     derived[spelling] = index if derived.get(spelling, index) == index else None
+
+
+def _check_template(template: str) -> None:
+    mark = '\0'
+    try:
+        fits = mark in template.format(mark, name=mark)
+    except (AttributeError, IndexError, KeyError, ValueError):
+        fits = False
+    if not fits:
+        raise ConfigError(
+            f'prompt template {template!r} cannot take a category; give it one {{}} (name with '
+            'article) or one {name} (name alone)'
+        )
 
 
 def _strings(where: str, values: Sequence[str]) -> tuple[str, ...]:
@@ -272,23 +288,6 @@ def _strings(where: str, values: Sequence[str]) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _phrase_lengths(phrases: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    """First word -> numbers of words of the phrases that begin with it, longest first."""
-    lengths: dict[str, set[int]] = {}
-    for phrase in phrases:
-        words = phrase.split(' ')
-        lengths.setdefault(words[0], set()).add(len(words))
-    return {first: tuple(sorted(found, reverse=True)) for first, found in lengths.items()}
-
-
-def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; a repeated key is an error, so that no value is lost silently."""
-    repeated = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
-    if repeated:
-        raise DataError(f'the key {repeated[0]!r} occurs twice in one object; merge the two')
-    return dict(pairs)
-
-
 @cache
 def _default() -> Lexicon:
-    return Lexicon.from_file(_DEFAULT_FILE)
+    return Lexicon.from_file('remote_sensing')

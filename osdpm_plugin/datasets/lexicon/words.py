@@ -1,10 +1,11 @@
-"""Text -> words; a noun -> its singular and plural: the two rules of matching."""
+"""Text -> words (characters, where no spaces are written); a noun -> its singular and plural: the rules of matching."""
 
 from __future__ import annotations
 
 import json
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ PHRASE_BREAK = ''
 FORMS_FILE = Path(__file__).with_name('forms.json')  # written by regenerate_forms.py
 
 _POSSESSIVE = re.compile(r"['’]s?(?!\w)")
-_WORD_OR_BREAK = re.compile(r'[^\W_]+|[.,;:!?()\[\]{}"“”/|–—]')
+_BREAKS = r'.,;:!?()\[\]{}"“”/|–—'
+_WORD_OR_BREAK = re.compile(rf'[^\W_]+|[{_BREAKS}]')
+_CHARACTER_OR_BREAK = re.compile(rf'[a-z0-9]+|[^\W_]|[{_BREAKS}。、《》〈〉「」『』【】…·]')
 
 
 def split_words(text: str) -> list[str]:
@@ -25,6 +28,24 @@ def split_words(text: str) -> list[str]:
     """
     text = _POSSESSIVE.sub(' ', unicodedata.normalize('NFKC', text).lower())
     return [token if token[0].isalnum() else PHRASE_BREAK for token in _WORD_OR_BREAK.findall(text)]
+
+
+def split_characters(text: str) -> list[str]:
+    """As `split_words` for text without spaces: each character is a word, and so is a run of Latin letters and digits.
+
+    White space separates nothing, so a text that someone has cut into words reads like one that nobody has.
+    """
+    text = unicodedata.normalize('NFKC', text).lower()
+    return [token if token[0].isalnum() else PHRASE_BREAK for token in _CHARACTER_OR_BREAK.findall(text)]
+
+
+def phrase_lengths(phrases: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """First word -> numbers of words of the phrases that begin with it, longest first."""
+    lengths: dict[str, set[int]] = {}
+    for phrase in phrases:
+        words = phrase.split(' ')
+        lengths.setdefault(words[0], set()).add(len(words))
+    return {first: tuple(sorted(found, reverse=True)) for first, found in lengths.items()}
 
 
 @cache

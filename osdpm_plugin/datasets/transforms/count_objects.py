@@ -19,7 +19,7 @@ class CountObjects(BaseTransform):
     Each image is counted once; the result is cached.
 
     Args:
-        lexicon: path of a lexicon file; None: the shipped one.
+        lexicon: path of a lexicon file or name of a shipped one, see `Lexicon.from_file`; None: the English one.
     """
 
     def __init__(self, *, lexicon: Optional[str] = None) -> None:

@@ -31,8 +31,9 @@ class OSFCMHead(ContrastiveHead):
 
     Args:
         tokenizer: config of the text tower's tokenizer, for the prompts.
-        lexicon: path of a lexicon file; the shipped one when None. `CountObjects` of the pipeline must name the same.
-        prompt: with ``{}`` for the category.
+        lexicon: path of a lexicon file or name of a shipped one (``remote_sensing_zh`` for Chinese captions and a text
+            tower that reads Chinese); the English one when None. `CountObjects` of the pipeline must name the same.
+        prompt: with ``{}`` for the category; None: the lexicon's own, ``a remote sensing image of {}`` in English.
         num_objects: K at most; categories that no training caption names are never taken.
         tempering: exponent of the frequency in the prior.
         temperature: of the soft assignment.
@@ -48,7 +49,7 @@ class OSFCMHead(ContrastiveHead):
         *,
         tokenizer: Any,
         lexicon: Optional[str] = None,
-        prompt: str = 'a remote sensing image of {}',
+        prompt: Optional[str] = None,
         num_objects: int = 64,
         tempering: float = 0.5,
         temperature: float = 0.07,
@@ -58,7 +59,7 @@ class OSFCMHead(ContrastiveHead):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(alignment=alignment, init_cfg=init_cfg)
-        if '{}' not in prompt:
+        if prompt is not None and '{}' not in prompt:
             raise ConfigError(f'OSFCMHead: prompt must contain {{}} for the category, got {prompt!r}')
         if cluster_weight + align_weight == 0:
             raise ConfigError('OSFCMHead: cluster_weight and align_weight are both 0; switch at least one on')
@@ -85,8 +86,9 @@ class OSFCMHead(ContrastiveHead):
         """
         if (frequency > 0).sum() < 2:
             raise ConfigError(
-                'OSFCMHead: the training captions name fewer than two categories of the lexicon; give a lexicon '
-                'that fits the captions, or use ContrastiveHead'
+                'OSFCMHead: the training captions name fewer than two categories of the lexicon; give OSFCMHead and '
+                "CountObjects a lexicon that fits them (lexicon='remote_sensing_zh' if they are Chinese), or use "
+                'ContrastiveHead'
             )
         self.frequency.copy_(frequency)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Optional
 
-import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -12,9 +11,7 @@ from torch import Tensor
 from ...registry import MODELS
 from ...structures import TextFeatures
 from ...utils.checks import check_one_of
-from .linear_neck import xavier_linear
-
-_ACTIVATIONS = {'none': lambda x: x, 'relu': F.relu, 'tanh': torch.tanh}
+from .linear_neck import ACTIVATIONS, xavier_linear
 
 
 @MODELS.register_module()
@@ -44,11 +41,11 @@ class LinearTextNeck(BaseModule):
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.embed_dims = embed_dims
-        self.activation = check_one_of('LinearTextNeck', 'activation', activation, _ACTIVATIONS)
+        self.activation = check_one_of('LinearTextNeck', 'activation', activation, ACTIVATIONS)
         self.normalize = normalize
         self.linear = xavier_linear(in_channels, embed_dims)
 
     def forward(self, features: TextFeatures) -> Tensor:
         """TextFeatures of M captions -> (M, D)."""
-        x = _ACTIVATIONS[self.activation](self.linear(features.pooled))
+        x = ACTIVATIONS[self.activation](self.linear(features.pooled))
         return F.normalize(x, dim=-1) if self.normalize else x

@@ -121,8 +121,8 @@ def test_schedules_are_compressed_by_hand():
         'param_scheduler.1.end=10',
         'param_scheduler.1.T_max=9',
     ]
-    cfg = Config.fromfile(str(ROOT / 'configs/comparison/vsepp_ucm.py'))  # steps of 100 of 350
-    assert schedule_options(cfg, 70) == ['train_cfg.max_epochs=70', 'param_scheduler.0.step_size=20']
+    cfg = Config.fromfile(str(ROOT / 'configs/comparison/vsepp_ucm.py'))  # milestones at 95, 195 and 295 of 350
+    assert schedule_options(cfg, 70) == ['train_cfg.max_epochs=70', 'param_scheduler.0.milestones=[19,39,59]']
     config = ROOT / 'configs/comparison/hvsa_ucm.py'  # warm-up to 45, milestones at 95 and 195 of 250
     found = overridden(config, schedule_options(Config.fromfile(str(config)), 50))
     assert found.train_cfg.max_epochs == 50

@@ -5,6 +5,10 @@ of the comparison from that paper: the mean of the map is the only region and th
 word, so that messages are exchanged but nothing is attended to; all negatives of a batch count, not the hardest. Ours:
 a caption that is also one of the image's own is a positive, wherever it stands.
 
+As in the released configs of the paper (no_imgnorm, no_txtnorm), the image vector has unit length before its linear
+layer, and neither side after its last one: between two unit vectors the gate, a sigmoid of their product, could only
+move from 0.27 to 0.73.
+
 26.28 M parameters without the word embedding, 27.05 M with the 2576 words of RSICD. Published: 27.03 M.
 """
 
@@ -13,7 +17,7 @@ _base_ = 'resnet18_gru.py'
 embed_dims = 1024
 model = dict(
     text_tower=dict(hidden_channels=embed_dims, pooling='mean'),
-    neck=dict(type='LinearNeck', in_channels=512, embed_dims=embed_dims),
-    text_neck=dict(type='TextProjection', embed_dims=embed_dims),
+    neck=dict(type='LinearNeck', in_channels=512, embed_dims=embed_dims, normalize_input=True, normalize=False),
+    text_neck=dict(type='TextProjection', embed_dims=embed_dims, normalize=False),
     similarity=dict(type='CrossModalMessagePassing', channels=embed_dims, grain='global', heads=4),
 )

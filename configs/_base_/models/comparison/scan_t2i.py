@@ -3,7 +3,8 @@
 Lee et al., Stacked Cross Attention for Image-Text Matching, 2018 (arXiv 1803.08024). Departures of the comparison from
 that paper: the regions are the 64 cells of a ResNet-18's last map, not boxes of a detector, and without a linear layer;
 all negatives of a batch count, not the hardest. Ours: a caption that is also one of the image's own is a positive,
-wherever it stands.
+wherever it stands; and padding is no word, where in the comparison the GRU reads it and attention and pooling count it,
+so that a score there depends on how far the caption is padded.
 
 13.68 M parameters, as published, without the word embedding, which is counted with neither.
 """

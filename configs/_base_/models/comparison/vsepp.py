@@ -3,7 +3,8 @@
 Faghri et al., VSE++: Improving Visual-Semantic Embeddings with Hard Negatives, 2018 (arXiv 1707.05612). Departures of
 the comparison from that paper: the image vector has unit length before its linear layer and not after it, the caption
 is the mean over its states, not the last one, and all negatives of a batch count, not the hardest. Ours: a caption
-that is also one of the image's own is a positive, wherever it stands.
+that is also one of the image's own is a positive, wherever it stands; and padding is never read, where the comparison's
+GRU reads it and its states count in the mean, so that a caption's vector there depends on how far it is padded.
 
 15.78 M parameters, as published, without the word embedding, which is counted with neither.
 """

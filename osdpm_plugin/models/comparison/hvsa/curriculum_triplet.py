@@ -19,7 +19,9 @@ class CurriculumTripletLoss(nn.Module):
     of the graph, as in the paper's released code: the gradient of a hinge is (1 - beta h) exp(-beta h), which turns
     against itself beyond h = 1 / beta.
 
-    Departure: positives are given, not read off the diagonal, and may be several in a row.
+    Departures: positives are given, not read off the diagonal, and may be several in a row. The released code divides
+    the sum by B^2, all pairs of B images with a caption each; ``mean`` divides by the B (B - 1) negatives among them,
+    so it is B / (B - 1) of that loss.
 
     Args:
         margin: of the hinge.

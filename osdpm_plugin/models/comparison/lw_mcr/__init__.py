@@ -1,4 +1,7 @@
-"""LW-MCR (TGRS 2022): two light towers, trained alone or by the hidden supervision of a trained retriever."""
+"""LW-MCR (TGRS 2022): two light towers, trained alone or by the hidden supervision of a trained retriever.
+
+Its code was never published, so all of this folder is read off the paper; each docstring says what is ours.
+"""
 
 from .distillation import HiddenSupervisionLoss, relation_distillation, score_distillation
 from .distilled_retriever import DistilledRetriever
