@@ -26,3 +26,16 @@ def _forget_visualizers():
     """A runner that starts within a second of another test's takes its visualizer, whose folder may be gone."""
     yield
     Visualizer._instance_dict.clear()
+
+
+@pytest.fixture
+def command(capsys):
+    """A function that runs a tool in this process, as from a shell -> exit code, standard output, standard error."""
+
+    from tests.helpers.short_runs import Outcome, exit_code_of  # heavy, and few tests need it
+
+    def run(name, *arguments):
+        capsys.readouterr()
+        return Outcome(exit_code_of(name, arguments), *capsys.readouterr())
+
+    return run

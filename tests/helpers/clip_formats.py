@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import warnings
 
-import pytest
 import torch
 from mmengine.logging import MessageHub
 from open_clip.model import CLIP, convert_weights_to_fp16
@@ -14,15 +13,6 @@ EOT, PAD, CONTEXT = 99, 0, 16
 TEXT = dict(context_length=CONTEXT, vocab_size=EOT + 1, width=64, heads=1, layers=3)
 VIT = dict(embed_dim=32, vision_cfg=dict(image_size=32, layers=3, width=64, patch_size=8), text_cfg=TEXT)
 RESNET = dict(embed_dim=32, vision_cfg=dict(image_size=64, layers=[1, 1, 1, 1], width=8), text_cfg=TEXT)
-
-
-@pytest.fixture(autouse=True, scope='module')
-def one_thread():
-    """Tiny models wait longer for threads than they compute, most of all on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def with_quick_gelu(config: dict) -> dict:

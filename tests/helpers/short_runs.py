@@ -9,7 +9,9 @@ import io
 import itertools
 import json
 import os
+import runpy
 import signal
+import socket
 import subprocess
 import sys
 import traceback
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -28,7 +31,7 @@ from osdpm_plugin.engine import load_from_local
 from osdpm_plugin.launch import run_tool
 from tests.helpers.distributed import copies
 from tests.helpers.generated_data import write_dataset
-from tests.helpers.paths import ROOT
+from tests.helpers.paths import ROOT, TOOLS
 from tests.helpers.shrunk_configs import shrink
 
 DEFAULT = 'configs/osdpm_rsicd.py'  # eight training images in batches of four: two iterations an epoch
@@ -132,12 +135,19 @@ def run_here(name: str, *arguments: str, **options: Any) -> Outcome:
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
-def exit_code_of(name: str, arguments: Sequence[str]) -> int:
-    """Run a tool whose ``main`` takes the command line in this process -> its exit code."""
-    try:
-        run_tool(lambda: load_tool(name).main(arguments))
-    except SystemExit as end:
-        return end.code or 0
+def exit_code_of(name: str, arguments: Sequence[Any]) -> int:
+    """Run a tool in this process as from a shell, and let it print -> its exit code."""
+    command = [f'{name}.py', *map(str, arguments)]
+    with mock.patch.object(sys, 'argv', command), pytest.raises(SystemExit) as end:
+        runpy.run_path(str(TOOLS / f'{name}.py'), run_name='__main__')
+    return end.value.code or 0
+
+
+def train(config: str, work_dir: Path, *arguments: str, **options: Any) -> dict[int, dict[str, str]]:
+    """A training with `run_here` that must end well -> its losses, see `losses_of`."""
+    outcome = run_here('train', config, '--work-dir', work_dir, *arguments, **options)
+    assert outcome.code == 0, outcome.err
+    return losses_of(work_dir)
 
 
 def copy_and_run(name: str, *arguments: str, **env: str) -> BaseProcess:
@@ -170,6 +180,13 @@ def start(*command: str, **env: str) -> subprocess.Popen:
     )
 
 
+def free_port() -> str:
+    """A port on which nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return str(listener.getsockname()[1])
+
+
 def finish(process: subprocess.Popen, timeout: float = 240) -> Outcome:
     """Wait for `start`."""
     try:
@@ -183,6 +200,12 @@ def losses_of(work_dir: Path, rank: int = 0) -> dict[int, dict[str, str]]:
     """Iteration -> losses in hexadecimal; a repeated iteration counts as it was done last."""
     lines = Path(work_dir, f'losses_{rank}.jsonl').read_text().splitlines()
     return dict(json.loads(line) for line in lines)
+
+
+def numbers_of(work_dir: Path, rank: int = 0) -> dict[int, dict[str, float]]:
+    """`losses_of` in numbers."""
+    losses = losses_of(work_dir, rank).items()
+    return {i: {name: float.fromhex(value) for name, value in step.items()} for i, step in losses}
 
 
 def weights_of(checkpoint: Path) -> dict[str, torch.Tensor]:
