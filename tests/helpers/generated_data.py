@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 from PIL import Image
@@ -60,6 +60,23 @@ def write_dataset(root: Path, kind: str, *, train: int = 12, val: int = 6, test:
     annotation = dict(dataset=kind, images=images)
     (root / ann_file).write_text(json.dumps(annotation))
     return annotation
+
+
+def edit_annotation(path: Path, change: Callable[[list[dict]], Any]) -> None:
+    """Apply ``change`` to the images of an annotation file."""
+    content = json.loads(path.read_text())
+    change(content['images'])
+    path.write_text(json.dumps(content))
+
+
+def reword(path: Path, text: str, splits: Sequence[str] = ('val', 'test')) -> None:
+    """Give each caption of some splits another text; ``{imgid}`` and ``{sentid}`` in it are the caption's."""
+
+    def change(images: list[dict]) -> None:
+        for sentence in (s for image in images if image['split'] in splits for s in image['sentences']):
+            sentence['raw'] = text.format(**sentence)
+
+    edit_annotation(path, change)
 
 
 def write_nwpu(root: Path, *, train: int = 4, val: int = 2, test: int = 2) -> dict:

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import runpy
+import shutil
 import signal
 import socket
 import subprocess
@@ -36,6 +37,10 @@ from tests.helpers.shrunk_configs import shrink
 
 DEFAULT = 'configs/osdpm_rsicd.py'  # eight training images in batches of four: two iterations an epoch
 _numbers = itertools.count()
+BASH_ON_A_CPU = pytest.mark.skipif(
+    shutil.which('bash') is None or torch.cuda.is_available(),
+    reason='needs bash, and on a GPU each process would ask for one of its own',
+)
 
 
 @HOOKS.register_module(force=True)
@@ -219,9 +224,10 @@ def same_weights(a: Path, b: Path) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
-def change_config(path: str, change: Any) -> None:
-    """Read a config, apply ``change(cfg)``, write it again."""
+def change_config(path: str, change: Any, to: Path | None = None) -> str:
+    """Read a config, apply ``change(cfg)``, write it again, or to another file -> where."""
     cfg = Config.fromfile(path)
     change(cfg)
     object.__setattr__(cfg, '_format_python_code', False)
-    cfg.dump(path)
+    cfg.dump(to or path)
+    return str(to or path)

@@ -51,9 +51,8 @@ def write_class_folders(root: Path, num_classes: int) -> None:
         for c in range(num_classes):
             folder = root / split / f'class_{c:02d}'
             folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.random.default_rng(c).integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(
-                folder / 'a.png'
-            )
+            pixels = np.random.default_rng(c).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / 'a.png')
 
 
 def shrink(config: str, folder: Path) -> Config:
@@ -67,6 +66,15 @@ def shrink(config: str, folder: Path) -> Config:
     _shrink_model(cfg, folder)
     object.__setattr__(cfg, '_format_python_code', False)  # yapf takes seconds over the long paths of a test
     return cfg
+
+
+def at_full_size(config: str) -> tuple[Config, torch.nn.Module]:
+    """A shipped config with CLIP towers, and its model on the meta device, without weights and head."""
+    cfg = Config.fromfile(ROOT / config)
+    cfg.model.head = dict(type='ContrastiveHead')
+    cfg.model.image_tower.pretrained = cfg.model.text_tower.pretrained = None
+    with torch.device('meta'):
+        return cfg, MODELS.build(cfg.model)
 
 
 def _shrink_data(cfg: Config, folder: Path) -> None:

@@ -67,13 +67,17 @@ class Score(BaseMetric):
 
 @HOOKS.register_module(force=True)
 class StopAt(Hook):
-    """An interruption at the start of an epoch, counted from 0."""
+    """An interruption before an epoch, counted from 0, or behind it, before its validation."""
 
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
+    def __init__(self, epoch: int, *, validation: bool = False) -> None:
+        self.epoch, self.validation = epoch, validation
 
     def before_train_epoch(self, runner) -> None:
-        if runner.epoch == self.epoch:
+        if runner.epoch == self.epoch and not self.validation:
+            raise KeyboardInterrupt
+
+    def before_val_epoch(self, runner) -> None:
+        if runner.epoch == self.epoch + 1 and self.validation:
             raise KeyboardInterrupt
 
 

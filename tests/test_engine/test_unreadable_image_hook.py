@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import mmengine.dist as dist
@@ -113,12 +114,9 @@ def dataset_in(folder):
     return CaptionRetrievalDataset(data_root=folder, split='train', pipeline=[dict(type='LoadImageFromFile')])
 
 
-class FakeRunner:
+def runner_of(dataset):
     """As much of a Runner as the hook looks at."""
-
-    def __init__(self, dataset) -> None:
-        self.train_dataloader = self
-        self.dataset = dataset
+    return SimpleNamespace(train_dataloader=SimpleNamespace(dataset=dataset))
 
 
 def on_two_ranks(folder):
@@ -131,11 +129,12 @@ def on_two_ranks(folder):
     dist.barrier()
     answers = []
     for most in (2, 1):
-        runner = FakeRunner(ConcatDataset([dataset_in_place(dataset)]))
+        joined = ConcatDataset([dataset_in_place(dataset)])
+        runner = runner_of(joined)
         hook = UnreadableImageHook(on_error='skip', max_images=most)
         hook.before_train(runner)
         for index in range(6 * dist.get_rank(), 6 * dist.get_rank() + 6):
-            runner.dataset[index]
+            joined[index]
         try:
             with mock.patch('osdpm_plugin.engine.unreadable_image_hook.print_log') as log:
                 hook.after_train_epoch(runner)
@@ -172,7 +171,7 @@ def test_the_substitute_is_drawn_by_the_seed(tmp_path):
         dataset = dataset_in_place(dataset)
         dataset.seed_epoch(3, 4)
         (tmp_path / 'images' / 'scene_7.png').unlink(missing_ok=lost) if lost else None
-        UnreadableImageHook(on_error='skip').before_train(FakeRunner(dataset))
+        UnreadableImageHook(on_error='skip').before_train(runner_of(dataset))
         taken.append((dataset, [dataset[i]['image_id'] for i in range(12)]))
     whole, first, second = (ids for _, ids in taken)
     assert whole == list(range(12)) and first == second
@@ -196,16 +195,13 @@ def test_a_jpeg_that_ends_early_is_unreadable_whatever_opencv_makes_of_it(tmp_pa
 
 
 @pytest.mark.parametrize('max_images', [0, 5])
-def test_a_full_disk_is_no_fault_of_an_image(tmp_path, monkeypatch, max_images):
+def test_a_full_disk_is_no_fault_of_an_image(tmp_path, max_images):
     path = tmp_path / 'a.png'
     Image.new('RGB', (4, 4)).save(path)
     load = UnreadableImage(LoadDecodedImage(folder=str(tmp_path / 'kept')), num_items=1, max_images=max_images)
 
-    def full(*_):
-        raise OSError(28, 'No space left on device')
-
-    monkeypatch.setattr(np, 'save', full)
-    with pytest.raises(ConfigError, match='LoadDecodedImage: .*No space left on device'):
+    full = mock.patch.object(np, 'save', side_effect=OSError(28, 'No space left on device'))
+    with full, pytest.raises(ConfigError, match='LoadDecodedImage: .*No space left on device'):
         load(dict(img_path=str(path), sample_idx=0))
     assert not load.failed.any()
 
