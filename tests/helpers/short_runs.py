@@ -148,6 +148,14 @@ def exit_code_of(name: str, arguments: Sequence[Any]) -> int:
     return end.value.code or 0
 
 
+def assert_one_sentence(outcome: Outcome, *words: str) -> None:
+    """The tool ended with code 2 and one sentence, its last line on standard error, that holds the words."""
+    sentences = [line for line in outcome.err.splitlines() if 'error: ' in line]
+    assert outcome.code == 2 and sentences == outcome.err.splitlines()[-1:], outcome.err
+    assert 'Traceback' not in outcome.err + outcome.out
+    assert all(word in sentences[0] for word in words), sentences[0]
+
+
 def train(config: str, work_dir: Path, *arguments: str, **options: Any) -> dict[int, dict[str, str]]:
     """A training with `run_here` that must end well -> its losses, see `losses_of`."""
     outcome = run_here('train', config, '--work-dir', work_dir, *arguments, **options)

@@ -61,11 +61,9 @@ def folder(tmp_path_factory):
 
 
 def test_masked_mean_by_hand():
-    words = torch.tensor(
-        [[[1.0, 2.0], [3.0, 4.0], [100.0, 100.0]], [[5.0, 6.0], [0.0, 0.0], [0.0, 0.0]], [[1.0, 1.0]] * 3]
-    )
+    rows = [[[1.0, 2.0], [3.0, 4.0], [100.0, 100.0]], [[5.0, 6.0], [0.0, 0.0], [0.0, 0.0]], [[1.0, 1.0]] * 3]
     mask = torch.tensor([[1, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=torch.bool)
-    assert masked_mean(words, mask).tolist() == [[2.0, 3.0], [5.0, 6.0], [0.0, 0.0]]
+    assert masked_mean(torch.tensor(rows), mask).tolist() == [[2.0, 3.0], [5.0, 6.0], [0.0, 0.0]]
 
 
 def test_folder_equals_transformers_without_trim(folder):

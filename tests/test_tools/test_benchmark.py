@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import runpy
 import sys
+from functools import partial
 
 import pytest
 
@@ -14,26 +14,15 @@ from tests.helpers.paths import ROOT
 
 
 @pytest.fixture
-def benchmark(monkeypatch, capsys):
-    """A function that runs the tool in this process: exit code, output, errors."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['benchmark.py', *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(ROOT / 'tools' / 'benchmark.py'), run_name='__main__')
-        said = capsys.readouterr()
-        return end.value.code or 0, said.out, said.err
-
-    return run
+def benchmark(command):
+    return partial(command, 'benchmark')
 
 
 @pytest.mark.parametrize('added, memory', [(2**20, '1 MiB beside the embeddings'), (None, 'memory not measured')])
 def test_recall(benchmark, tmp_path, monkeypatch, added, memory):
     monkeypatch.setattr('osdpm_plugin.lab.benchmarks.machine.rates', lambda device: dict(fp32_flops=1e9))
-    monkeypatch.setattr(
-        'osdpm_plugin.lab.benchmarks.recall.measure_memory',
-        lambda count: dict(seconds=1.0, added_bytes=added, matrix_bytes=2**21),
-    )
+    measured = dict(seconds=1.0, added_bytes=added, matrix_bytes=2**21)
+    monkeypatch.setattr('osdpm_plugin.lab.benchmarks.recall.measure_memory', lambda count: measured)
     out = tmp_path / 'benchmark.json'
     code, said, err = benchmark('recall', '--images=20', '--repeats=2', f'--out={out}')
     assert code == 0, err

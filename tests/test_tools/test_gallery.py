@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,11 +13,10 @@ from PIL import Image
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.launch import embed_split
 from osdpm_plugin.visualization import retrieve
-from tests.helpers.paths import ROOT
+from tests.helpers.short_runs import exit_code_of
 from tests.helpers.shrunk_configs import shrink
 
 pytestmark = pytest.mark.stack
-TOOLS = ROOT / 'tools' / 'visualize'
 
 
 @pytest.fixture(scope='module')
@@ -34,12 +31,8 @@ def trained(tmp_path_factory):
     return folder / 'tiny.py', folder / 'tiny.pth', runner.test()
 
 
-def run(monkeypatch, tool: str, *arguments: object) -> int:
-    """Run a tool in this process; returns its exit code."""
-    monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        runpy.run_path(str(TOOLS / tool), run_name='__main__')
-    return end.value.code or 0
+def run(tool: str, *arguments: object) -> int:
+    return exit_code_of(f'visualize/{tool}', arguments)
 
 
 def test_embeddings_are_those_of_the_evaluation(trained):
@@ -56,30 +49,30 @@ def test_embeddings_are_those_of_the_evaluation(trained):
         assert getattr(found, way).recall == {k: metrics[f'retrieval/{way}_R@{k}'] for k in (1, 5, 10)}
 
 
-def test_gallery(trained, tmp_path, monkeypatch, capsys):
+def test_gallery(trained, tmp_path, capsys):
     config, checkpoint, _ = trained
     out = tmp_path / 'new folder' / 'g.png'
     options = ('--split', 'val', '--queries', 2, '--topk', 99, '--only-misses', '--out', out)
-    assert run(monkeypatch, 'gallery.py', config, checkpoint, '--work-dir', tmp_path / 'w', *options) == 0
+    assert run('gallery', config, checkpoint, '--work-dir', tmp_path / 'w', *options) == 0
     assert Image.open(out).size[0] == 1600
     assert capsys.readouterr().out.splitlines()[-1] == f'Gallery: {out}'
 
 
-def test_contact_sheet(trained, tmp_path, monkeypatch, capsys):
+def test_contact_sheet(trained, tmp_path, capsys):
     config, _, _ = trained
     work_dir = tmp_path / 'w'
     options = ('--rows', 1, '--columns', 3, '--captions', '--work-dir', work_dir)
-    assert run(monkeypatch, 'contact_sheet.py', config, *options) == 0
+    assert run('contact_sheet', config, *options) == 0
     assert Image.open(work_dir / 'contact_sheet.png').size[0] == 1600
-    assert run(monkeypatch, 'contact_sheet.py', config, *options, '--rows', 0) == 2
+    assert run('contact_sheet', config, *options, '--rows', 0) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error == 'error: contact sheet: number must be a whole number of at least 1, got 0'
 
 
-def test_checkpoint_of_another_model(trained, tmp_path, monkeypatch, capsys):
+def test_checkpoint_of_another_model(trained, tmp_path, capsys):
     config, _, _ = trained
     torch.save(dict(state_dict=dict(weight=torch.zeros(2))), tmp_path / 'other.pth')
-    assert run(monkeypatch, 'gallery.py', config, tmp_path / 'other.pth', '--work-dir', tmp_path / 'w') == 2
+    assert run('gallery', config, tmp_path / 'other.pth', '--work-dir', tmp_path / 'w') == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith('error: the checkpoint is of another model than the config')
     assert not (tmp_path / 'w' / 'gallery.png').exists()
@@ -91,18 +84,14 @@ def test_checkpoint_of_another_model(trained, tmp_path, monkeypatch, capsys):
         (['none.pth'], 'checkpoint none.pth does not exist'),
         (['none.pth', '--out', 'g.jpg'], 'must name a .png file'),
         (['none.pth', '--split', 'val', '--cfg-options', 'val_dataloader=None'], 'the config has no val_dataloader'),
+        (['{checkpoint}', '--queries', '0'], 'error: queries must be a whole number of at least 1, got 0'),
     ],
 )
-def test_bad_input_is_one_sentence(trained, tmp_path, monkeypatch, capsys, arguments, words):
-    config, _, _ = trained
-    assert run(monkeypatch, 'gallery.py', config, *arguments, '--work-dir', tmp_path / 'w') == 2
-    assert words in capsys.readouterr().err.splitlines()[-1]
-
-
-def test_queries_out_of_range(trained, tmp_path, monkeypatch, capsys):
+def test_bad_input_is_one_sentence(trained, tmp_path, capsys, arguments, words):
     config, checkpoint, _ = trained
-    assert run(monkeypatch, 'gallery.py', config, checkpoint, '--work-dir', tmp_path / 'w', '--queries', 0) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == 'error: queries must be a whole number of at least 1, got 0'
+    arguments = [part.format(checkpoint=checkpoint) for part in arguments]
+    assert run('gallery', config, *arguments, '--work-dir', tmp_path / 'w') == 2
+    assert words in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_what_cannot_be_embedded(trained):

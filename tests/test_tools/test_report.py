@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
-import sys
 from pathlib import Path
 
 import pytest
 from mmengine.runner import Runner
 
-from tests.helpers.paths import ROOT
 from tests.helpers.report_runs import Addresses, parse, write_experiment
+from tests.helpers.short_runs import exit_code_of
 from tests.helpers.shrunk_configs import shrink
 
 pytestmark = pytest.mark.stack
@@ -27,8 +25,7 @@ def work_dir(tmp_path_factory):
     runner = Runner.from_cfg(cfg)
     runner.save_checkpoint(str(run), 'best_retrieval_mR_epoch_1.pth', save_optimizer=False, save_param_scheduler=False)
     for name in ('val_dataloader', 'test_dataloader', 'train_dataloader'):
-        cached = dict(type='CachedFeatureDataset', cache='gone', dataset=cfg[name].dataset)
-        cfg[name].dataset = cached
+        cfg[name].dataset = dict(type='CachedFeatureDataset', cache='gone', dataset=cfg[name].dataset)
     cfg.feature_cache = 'gone'
     average = dict(type='EMAHook', ema_type='ExponentialMovingAverage')
     cfg.custom_hooks = [*cfg.custom_hooks, average, dict(type='FeatureCacheHook')]
@@ -36,23 +33,19 @@ def work_dir(tmp_path_factory):
     return folder / 'seeds'
 
 
-def run(monkeypatch, *arguments: object) -> int:
-    """Run the tool in this process; returns its exit code."""
-    monkeypatch.setattr(sys, 'argv', ['report.py', *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        runpy.run_path(str(ROOT / 'tools' / 'report.py'), run_name='__main__')
-    return end.value.code or 0
+def run(*arguments: object) -> int:
+    return exit_code_of('report', arguments)
 
 
 def files_of(folder: Path) -> dict[str, float]:
     return {str(path): path.stat().st_mtime for path in folder.rglob('*')}
 
 
-def test_page_with_evaluation(work_dir, tmp_path, monkeypatch, capsys):
+def test_page_with_evaluation(work_dir, tmp_path, capsys):
     before = files_of(work_dir)
     out = tmp_path / 'new' / 'page.html'
     options = ('--evaluate', '--queries', 1, '--hardest', 2, '--heatmaps', 1, '--title', 'A <b>title</b>')
-    assert run(monkeypatch, work_dir, *options, '--out', out) == 0
+    assert run(work_dir, *options, '--out', out) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f'Report: {out}'
     assert files_of(work_dir) == before  # nothing is written into a work dir
     text = out.read_text()
@@ -60,10 +53,8 @@ def test_page_with_evaluation(work_dir, tmp_path, monkeypatch, capsys):
     assert all(address.startswith(('#', 'data:')) for address in Addresses(text).asked)
     assert tree.findtext('.//title') == 'A <b>title</b>'
     pictures = [image.get('alt') for image in tree.iter('img')]
-    assert pictures[0].startswith('Gallery of model: 1 captions') and pictures[1].startswith(
-        'Heat maps of model over 1'
-    )
-    assert all(pictures)
+    assert pictures[0].startswith('Gallery of model: 1 captions') and all(pictures)
+    assert pictures[1].startswith('Heat maps of model over 1')
     words = ' '.join(''.join(tree.itertext()).split())
     for way, total in (('Text to image', 30), ('Image to text', 6)):
         assert f'{way}: 2 of {total} queries, those whose first right answer comes latest' in words
@@ -85,20 +76,20 @@ def test_page_with_evaluation(work_dir, tmp_path, monkeypatch, capsys):
         (['{runs}', '{more}', '--resamples', '0'], 'resamples must be a whole number of at least 1, got 0'),
     ],
 )
-def test_bad_input_is_one_sentence(work_dir, tmp_path, monkeypatch, capsys, arguments, words):
+def test_bad_input_is_one_sentence(work_dir, tmp_path, capsys, arguments, words):
     more = write_experiment(tmp_path / 'more', 1, name='other', sha256='f' * 64)
     arguments = [part.format(runs=work_dir, more=more) for part in arguments]
     out = [] if '--out' in arguments else ['--out', tmp_path / 'page.html']
-    assert run(monkeypatch, *arguments, *out) == 2
+    assert run(*arguments, *out) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith('error: ') and words in line
     assert not (tmp_path / 'page.html').exists()
 
 
-def test_damaged_result_file(work_dir, tmp_path, monkeypatch, capsys):
+def test_damaged_result_file(work_dir, tmp_path, capsys):
     folder = write_experiment(tmp_path / 'x', 1)
     content = json.loads((folder / 'seed_0' / 'test_results.json').read_text())
     content['metrics']['expected']['mR'] = 101.0
     (folder / 'seed_0' / 'test_results.json').write_text(json.dumps(content))
-    assert run(monkeypatch, folder, '--out', tmp_path / 'page.html') == 2
+    assert run(folder, '--out', tmp_path / 'page.html') == 2
     assert 'must have the sum of its recalls as Rsum' in capsys.readouterr().err
