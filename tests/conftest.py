@@ -10,6 +10,8 @@ import pytest
 import torch
 from mmengine.visualization import Visualizer
 
+from tests.helpers.tools import run_tool_here
+
 torch.set_num_threads(1)
 
 
@@ -32,10 +34,8 @@ def _forget_visualizers():
 def command(capsys):
     """A function that runs a tool in this process, as from a shell -> exit code, standard output, standard error."""
 
-    from tests.helpers.short_runs import Outcome, exit_code_of  # heavy, and few tests need it
-
     def run(name, *arguments):
         capsys.readouterr()
-        return Outcome(exit_code_of(name, arguments), *capsys.readouterr())
+        return run_tool_here(f'{name}.py', *arguments), *capsys.readouterr()
 
     return run

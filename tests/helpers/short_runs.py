@@ -9,7 +9,6 @@ import io
 import itertools
 import json
 import os
-import runpy
 import shutil
 import signal
 import socket
@@ -32,8 +31,9 @@ from osdpm_plugin.engine import load_from_local
 from osdpm_plugin.launch import run_tool
 from tests.helpers.distributed import copies
 from tests.helpers.generated_data import write_dataset
-from tests.helpers.paths import ROOT, TOOLS
+from tests.helpers.paths import ROOT
 from tests.helpers.shrunk_configs import shrink
+from tests.helpers.tools import run_tool_here
 
 DEFAULT = 'configs/osdpm_rsicd.py'  # eight training images in batches of four: two iterations an epoch
 _numbers = itertools.count()
@@ -142,10 +142,7 @@ def run_here(name: str, *arguments: str, **options: Any) -> Outcome:
 
 def exit_code_of(name: str, arguments: Sequence[Any]) -> int:
     """Run a tool in this process as from a shell, and let it print -> its exit code."""
-    command = [f'{name}.py', *map(str, arguments)]
-    with mock.patch.object(sys, 'argv', command), pytest.raises(SystemExit) as end:
-        runpy.run_path(str(TOOLS / f'{name}.py'), run_name='__main__')
-    return end.value.code or 0
+    return run_tool_here(f'{name}.py', *arguments)
 
 
 def assert_one_sentence(outcome: Outcome, *words: str) -> None:

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import partial
 
 import pytest
 
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.lab.benchmarks import start_up
 from tests.helpers.paths import ROOT
+from tests.helpers.tools import run_tool_here
 
 
 @pytest.fixture
-def benchmark(command):
-    return partial(command, 'benchmark')
+def benchmark(capsys):
+    """A function that runs the tool in this process: exit code, output, errors."""
+
+    def run(*arguments):
+        return run_tool_here('benchmark.py', *arguments), *capsys.readouterr()
+
+    return run
 
 
 @pytest.mark.parametrize('added, memory', [(2**20, '1 MiB beside the embeddings'), (None, 'memory not measured')])
 def test_recall(benchmark, tmp_path, monkeypatch, added, memory):
     monkeypatch.setattr('osdpm_plugin.lab.benchmarks.machine.rates', lambda device: dict(fp32_flops=1e9))
-    measured = dict(seconds=1.0, added_bytes=added, matrix_bytes=2**21)
-    monkeypatch.setattr('osdpm_plugin.lab.benchmarks.recall.measure_memory', lambda count: measured)
+    monkeypatch.setattr(
+        'osdpm_plugin.lab.benchmarks.recall.measure_memory',
+        lambda count: dict(seconds=1.0, added_bytes=added, matrix_bytes=2**21),
+    )
     out = tmp_path / 'benchmark.json'
     code, said, err = benchmark('recall', '--images=20', '--repeats=2', f'--out={out}')
     assert code == 0, err

@@ -13,8 +13,8 @@ from PIL import Image
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.launch import embed_split
 from osdpm_plugin.visualization import retrieve
-from tests.helpers.short_runs import exit_code_of
 from tests.helpers.shrunk_configs import shrink
+from tests.helpers.tools import run_tool_here
 
 pytestmark = pytest.mark.stack
 
@@ -29,10 +29,6 @@ def trained(tmp_path_factory):
     runner.save_checkpoint(str(folder), 'tiny.pth', save_optimizer=False, save_param_scheduler=False)
     runner.load_checkpoint(str(folder / 'tiny.pth'))
     return folder / 'tiny.py', folder / 'tiny.pth', runner.test()
-
-
-def run(tool: str, *arguments: object) -> int:
-    return exit_code_of(f'visualize/{tool}', arguments)
 
 
 def test_embeddings_are_those_of_the_evaluation(trained):
@@ -53,7 +49,7 @@ def test_gallery(trained, tmp_path, capsys):
     config, checkpoint, _ = trained
     out = tmp_path / 'new folder' / 'g.png'
     options = ('--split', 'val', '--queries', 2, '--topk', 99, '--only-misses', '--out', out)
-    assert run('gallery', config, checkpoint, '--work-dir', tmp_path / 'w', *options) == 0
+    assert run_tool_here('visualize/gallery.py', config, checkpoint, '--work-dir', tmp_path / 'w', *options) == 0
     assert Image.open(out).size[0] == 1600
     assert capsys.readouterr().out.splitlines()[-1] == f'Gallery: {out}'
 
@@ -62,9 +58,9 @@ def test_contact_sheet(trained, tmp_path, capsys):
     config, _, _ = trained
     work_dir = tmp_path / 'w'
     options = ('--rows', 1, '--columns', 3, '--captions', '--work-dir', work_dir)
-    assert run('contact_sheet', config, *options) == 0
+    assert run_tool_here('visualize/contact_sheet.py', config, *options) == 0
     assert Image.open(work_dir / 'contact_sheet.png').size[0] == 1600
-    assert run('contact_sheet', config, *options, '--rows', 0) == 2
+    assert run_tool_here('visualize/contact_sheet.py', config, *options, '--rows', 0) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error == 'error: contact sheet: number must be a whole number of at least 1, got 0'
 
@@ -72,7 +68,7 @@ def test_contact_sheet(trained, tmp_path, capsys):
 def test_checkpoint_of_another_model(trained, tmp_path, capsys):
     config, _, _ = trained
     torch.save(dict(state_dict=dict(weight=torch.zeros(2))), tmp_path / 'other.pth')
-    assert run('gallery', config, tmp_path / 'other.pth', '--work-dir', tmp_path / 'w') == 2
+    assert run_tool_here('visualize/gallery.py', config, tmp_path / 'other.pth', '--work-dir', tmp_path / 'w') == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith('error: the checkpoint is of another model than the config')
     assert not (tmp_path / 'w' / 'gallery.png').exists()
@@ -84,14 +80,18 @@ def test_checkpoint_of_another_model(trained, tmp_path, capsys):
         (['none.pth'], 'checkpoint none.pth does not exist'),
         (['none.pth', '--out', 'g.jpg'], 'must name a .png file'),
         (['none.pth', '--split', 'val', '--cfg-options', 'val_dataloader=None'], 'the config has no val_dataloader'),
-        (['{checkpoint}', '--queries', '0'], 'error: queries must be a whole number of at least 1, got 0'),
     ],
 )
 def test_bad_input_is_one_sentence(trained, tmp_path, capsys, arguments, words):
-    config, checkpoint, _ = trained
-    arguments = [part.format(checkpoint=checkpoint) for part in arguments]
-    assert run('gallery', config, *arguments, '--work-dir', tmp_path / 'w') == 2
+    config, _, _ = trained
+    assert run_tool_here('visualize/gallery.py', config, *arguments, '--work-dir', tmp_path / 'w') == 2
     assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_queries_out_of_range(trained, tmp_path, capsys):
+    config, checkpoint, _ = trained
+    assert run_tool_here('visualize/gallery.py', config, checkpoint, '--work-dir', tmp_path / 'w', '--queries', 0) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == 'error: queries must be a whole number of at least 1, got 0'
 
 
 def test_what_cannot_be_embedded(trained):

@@ -10,8 +10,8 @@ import pytest
 from mmengine.runner import Runner
 
 from tests.helpers.report_runs import Addresses, parse, write_experiment
-from tests.helpers.short_runs import exit_code_of
 from tests.helpers.shrunk_configs import shrink
+from tests.helpers.tools import run_tool_here
 
 pytestmark = pytest.mark.stack
 
@@ -25,16 +25,13 @@ def work_dir(tmp_path_factory):
     runner = Runner.from_cfg(cfg)
     runner.save_checkpoint(str(run), 'best_retrieval_mR_epoch_1.pth', save_optimizer=False, save_param_scheduler=False)
     for name in ('val_dataloader', 'test_dataloader', 'train_dataloader'):
-        cfg[name].dataset = dict(type='CachedFeatureDataset', cache='gone', dataset=cfg[name].dataset)
+        cached = dict(type='CachedFeatureDataset', cache='gone', dataset=cfg[name].dataset)
+        cfg[name].dataset = cached
     cfg.feature_cache = 'gone'
     average = dict(type='EMAHook', ema_type='ExponentialMovingAverage')
     cfg.custom_hooks = [*cfg.custom_hooks, average, dict(type='FeatureCacheHook')]
     cfg.dump(run / 'model.py')
     return folder / 'seeds'
-
-
-def run(*arguments: object) -> int:
-    return exit_code_of('report', arguments)
 
 
 def files_of(folder: Path) -> dict[str, float]:
@@ -45,7 +42,7 @@ def test_page_with_evaluation(work_dir, tmp_path, capsys):
     before = files_of(work_dir)
     out = tmp_path / 'new' / 'page.html'
     options = ('--evaluate', '--queries', 1, '--hardest', 2, '--heatmaps', 1, '--title', 'A <b>title</b>')
-    assert run(work_dir, *options, '--out', out) == 0
+    assert run_tool_here('report.py', work_dir, *options, '--out', out) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f'Report: {out}'
     assert files_of(work_dir) == before  # nothing is written into a work dir
     text = out.read_text()
@@ -53,8 +50,10 @@ def test_page_with_evaluation(work_dir, tmp_path, capsys):
     assert all(address.startswith(('#', 'data:')) for address in Addresses(text).asked)
     assert tree.findtext('.//title') == 'A <b>title</b>'
     pictures = [image.get('alt') for image in tree.iter('img')]
-    assert pictures[0].startswith('Gallery of model: 1 captions') and all(pictures)
-    assert pictures[1].startswith('Heat maps of model over 1')
+    assert pictures[0].startswith('Gallery of model: 1 captions') and pictures[1].startswith(
+        'Heat maps of model over 1'
+    )
+    assert all(pictures)
     words = ' '.join(''.join(tree.itertext()).split())
     for way, total in (('Text to image', 30), ('Image to text', 6)):
         assert f'{way}: 2 of {total} queries, those whose first right answer comes latest' in words
@@ -69,7 +68,7 @@ def test_page_with_evaluation(work_dir, tmp_path, capsys):
         (['none'], 'work dir none does not exist'),
         (['.', '--out', 'page.pdf'], "--out='page.pdf' must name an .html file"),
         (['{runs}', '--config', 'a.py'], '--config, --checkpoint and --cfg-options belong to --evaluate'),
-        (['{runs}', '--evaluate', '--heatmaps', '-1'], 'heatmaps must be an int of at least 0, got -1'),
+        (['{runs}', '--evaluate', '--heatmaps', '-1'], 'heatmaps must be a whole number of at least 0, got -1'),
         (['{runs}', '{more}', '--evaluate', '--checkpoint', 'a.pth'], 'belong to one experiment'),
         (['{more}', '--evaluate'], 'holds no checkpoint'),
         (['{runs}', '--audit-json', 'none.json'], 'audit none.json cannot be read'),
@@ -80,7 +79,7 @@ def test_bad_input_is_one_sentence(work_dir, tmp_path, capsys, arguments, words)
     more = write_experiment(tmp_path / 'more', 1, name='other', sha256='f' * 64)
     arguments = [part.format(runs=work_dir, more=more) for part in arguments]
     out = [] if '--out' in arguments else ['--out', tmp_path / 'page.html']
-    assert run(*arguments, *out) == 2
+    assert run_tool_here('report.py', *arguments, *out) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith('error: ') and words in line
     assert not (tmp_path / 'page.html').exists()
@@ -91,5 +90,5 @@ def test_damaged_result_file(work_dir, tmp_path, capsys):
     content = json.loads((folder / 'seed_0' / 'test_results.json').read_text())
     content['metrics']['expected']['mR'] = 101.0
     (folder / 'seed_0' / 'test_results.json').write_text(json.dumps(content))
-    assert run(folder, '--out', tmp_path / 'page.html') == 2
+    assert run_tool_here('report.py', folder, '--out', tmp_path / 'page.html') == 2
     assert 'must have the sum of its recalls as Rsum' in capsys.readouterr().err

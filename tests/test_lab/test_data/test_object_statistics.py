@@ -8,7 +8,7 @@ import pytest
 
 from osdpm_plugin.datasets.lexicon import Lexicon
 from osdpm_plugin.lab.data.object_statistics import format_statistics, object_statistics
-from tests.helpers.short_runs import exit_code_of
+from tests.helpers.tools import run_tool_here
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_statistics_of_nothing(small):
 
 
 def count(*arguments):
-    return exit_code_of('object_stats', arguments)
+    return run_tool_here('object_stats.py', *arguments)
 
 
 @pytest.fixture

@@ -90,8 +90,8 @@ def test_results_in_a_wrong_place(tmp_path):
 def test_tool(tmp_path, command):
     keep(tmp_path / 'results', 'osdpm_scenes', (0, 1))
     target = tmp_path / 'metafile.yml'
-    said = command('make_tables', tmp_path / 'results', '--metafile', target)
-    assert said.code == 0 and said.out == f'{target}: 1 models\n'
+    code, out, _ = command('make_tables', tmp_path / 'results', '--metafile', target)
+    assert code == 0 and out == f'{target}: 1 models\n'
     assert yaml.safe_load(target.read_text()) == build_metafile(tmp_path / 'results')
-    said = command('make_tables', tmp_path / 'results/osdpm_scenes/seed_0.json', '--metafile', target)
-    assert said.code == 2 and said.err.startswith('error: --metafile')
+    code, _, err = command('make_tables', tmp_path / 'results/osdpm_scenes/seed_0.json', '--metafile', target)
+    assert code == 2 and err.startswith('error: --metafile')

@@ -154,10 +154,10 @@ def test_tool(tmp_path, runs, command):
     readme = tmp_path / 'README.md'
     readme.write_text('# A\n<!-- table:scenes -->\n<!-- /table:scenes -->\n')
 
-    said = command('make_tables', *runs[0], '--into', readme, '--marker', 'scenes')
-    assert said.code == 0 and render(build_table(runs[0])) in readme.read_text()
-    said = command('make_tables', *runs[0], '--format', 'csv')
-    assert said.code == 0 and said.out.startswith('config,i2t R@1 mean')
+    code, _, _ = command('make_tables', *runs[0], '--into', readme, '--marker', 'scenes')
+    assert code == 0 and render(build_table(runs[0])) in readme.read_text()
+    code, out, _ = command('make_tables', *runs[0], '--format', 'csv')
+    assert code == 0 and out.startswith('config,i2t R@1 mean')
     for arguments in (['--into', readme], ['--into', readme, '--marker', 'scenes', '--format', 'csv']):
-        said = command('make_tables', *runs[0], *arguments)
-        assert said.code == 2 and said.err.startswith('error: --into') and said.err.count('\n') == 1
+        code, _, err = command('make_tables', *runs[0], *arguments)
+        assert code == 2 and err.startswith('error: --into') and err.count('\n') == 1

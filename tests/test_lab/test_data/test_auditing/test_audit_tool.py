@@ -10,11 +10,11 @@ from osdpm_plugin.errors import DataError
 from osdpm_plugin.lab.data.auditing import read_sets
 from tests.helpers.generated_data import write_dataset, write_precomp
 from tests.helpers.planted_duplicates import jpeg, picture, write_planted, write_set
-from tests.helpers.short_runs import exit_code_of
+from tests.helpers.tools import run_tool_here
 
 
 def run(*args):
-    assert exit_code_of('audit_dataset', args) == 0
+    assert run_tool_here('audit_dataset.py', *args) == 0
 
 
 def report_of(tmp_path, *args):
@@ -23,7 +23,7 @@ def report_of(tmp_path, *args):
 
 
 def one_sentence(capsys, *args):
-    assert exit_code_of('audit_dataset', args) == 2
+    assert run_tool_here('audit_dataset.py', *args) == 2
     message = capsys.readouterr().err.strip().splitlines()[-1]
     assert message.startswith('error: ')
     return message

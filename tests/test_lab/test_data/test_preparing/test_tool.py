@@ -12,11 +12,11 @@ import pytest
 
 from osdpm_plugin.lab.data.preparing import PUBLISHED, PublishedFile, prepare
 from tests.helpers.published_sets import pack, small, write
-from tests.helpers.short_runs import exit_code_of
+from tests.helpers.tools import run_tool_here
 
 
 def run(*arguments: object) -> int:
-    return exit_code_of('prepare_dataset', arguments)
+    return run_tool_here('prepare_dataset.py', *arguments)
 
 
 @pytest.fixture
