@@ -12,6 +12,8 @@ from typing import Any, Callable, Optional
 import numpy as np
 from PIL import Image
 
+from osdpm_plugin.datasets.text.word_tokenizer import split_caption
+
 NOUNS = ('planes', 'storage tanks', 'boats', 'tennis courts', 'cars', 'houses', 'bridges', 'trees')
 COLOURS = ('red', 'white', 'blue', 'grey')
 
@@ -34,6 +36,11 @@ def captions_of(index: int) -> list[str]:
     ]
 
 
+def words_of_captions() -> set[str]:
+    """The words of the captions of the first forty images."""
+    return {word for i in range(40) for text in captions_of(i) for word in split_caption(text)}
+
+
 def write_dataset(root: Path, kind: str, *, train: int = 12, val: int = 6, test: int = 6, size: int = 48) -> dict:
     """Write images and the annotation file of a published layout; returns the annotation as a dict."""
     ann_file, image_dir, suffix = LAYOUTS[kind]
@@ -48,15 +55,8 @@ def write_dataset(root: Path, kind: str, *, train: int = 12, val: int = 6, test:
             dict(raw=text, tokens=text.split(), imgid=index, sentid=5 * index + i)
             for i, text in enumerate(captions_of(index))
         ]
-        images.append(
-            dict(
-                filename=filename,
-                imgid=index,
-                split=split,
-                sentences=sentences,
-                sentids=[s['sentid'] for s in sentences],
-            )
-        )
+        sentids = [s['sentid'] for s in sentences]
+        images.append(dict(filename=filename, imgid=index, split=split, sentences=sentences, sentids=sentids))
     annotation = dict(dataset=kind, images=images)
     (root / ann_file).write_text(json.dumps(annotation))
     return annotation

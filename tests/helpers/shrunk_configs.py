@@ -11,10 +11,9 @@ from mmengine.config import Config
 from PIL import Image
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from osdpm_plugin.datasets.text.word_tokenizer import split_caption
 from osdpm_plugin.models.backbones import WordEmbedding
 from osdpm_plugin.registry import MODELS
-from tests.helpers.generated_data import LAYOUTS, captions_of, write_dataset
+from tests.helpers.generated_data import LAYOUTS, captions_of, words_of_captions, write_dataset
 from tests.helpers.paths import ROOT
 from tests.helpers.tiny_models import CLIP, EMBED_DIM
 
@@ -33,14 +32,8 @@ def write_tiny_bert(folder: Path) -> str:
     (folder / 'vocab.txt').write_text('\n'.join(['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', *dict.fromkeys(words)]))
     tokenizer = BertTokenizerFast(str(folder / 'vocab.txt'))
     tokenizer.save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=TEXT_WIDTH,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-    )
+    sizes = dict(hidden_size=TEXT_WIDTH, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes)
     BertModel(config).save_pretrained(folder)
     return str(folder)
 
@@ -113,9 +106,8 @@ def _shrink_tokenizer(tokenizer: dict, folder: Path) -> None:
 
 def is_comparison(cfg: Config) -> bool:
     """Whether the config is of a comparison method: those read whole words."""
-    return any(
-        step.get('tokenizer', {}).get('type') == 'WordTokenizer' for step in cfg.test_dataloader.dataset.pipeline
-    )
+    steps = cfg.test_dataloader.dataset.pipeline
+    return any(step.get('tokenizer', {}).get('type') == 'WordTokenizer' for step in steps)
 
 
 def _divide_widths(node: Any, divisor: int) -> None:
@@ -138,7 +130,7 @@ def _write_teacher(teacher: dict, folder: Path) -> None:
     model = MODELS.build(cfg.model)
     for module in model.modules():
         if isinstance(module, WordEmbedding):
-            module.set_vocabulary(word for i in range(40) for text in captions_of(i) for word in split_caption(text))
+            module.set_vocabulary(words_of_captions())
     teacher.update(config=str(folder / 'config.py'), checkpoint=str(folder / 'teacher.pth'))
     cfg.dump(teacher['config'])
     torch.save(model.state_dict(), teacher['checkpoint'])
@@ -183,13 +175,8 @@ def _shrink_model(cfg: Config, folder: Path) -> None:
         if 'in_channels' in model.neck:
             model.neck.in_channels = (128, 256) if resnet else (64,)
     elif model.image_tower.type == 'mmpretrain.SwinTransformer':
-        model.image_tower.update(
-            arch=dict(embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1]),
-            img_size=32,
-            window_size=2,
-            pad_small_map=True,
-            init_cfg=None,
-        )
+        arch = dict(embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1])
+        model.image_tower.update(arch=arch, img_size=32, window_size=2, pad_small_map=True, init_cfg=None)
         model.neck.update(in_channels=(32, 64), pool_channels=64)
     elif model.image_tower.type == 'CompressedTower':
         _shrink_compressed(model, folder / 'compressed.pth')

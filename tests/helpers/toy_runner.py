@@ -85,12 +85,8 @@ def toy_runner(
     work_dir: Path, *, epochs: int, schedulers=COSINE, hook=None, scores=None, metainfo=None, custom=(), **kwargs
 ) -> Runner:
     """A Runner with optimizer, schedulers, EMA, evaluation and checkpoints, ready to train."""
-    data = dict(
-        dataset=Points(metainfo or dict(classes=('a', 'b'))),
-        batch_size=4,
-        num_workers=0,
-        collate_fn=dict(type='default_collate'),
-    )
+    points = Points(metainfo or dict(classes=('a', 'b')))
+    data = dict(dataset=points, batch_size=4, num_workers=0, collate_fn=dict(type='default_collate'))
     checkpoint = dict(type='SafeCheckpointHook', interval=1, max_keep_ckpts=1, save_best='score', rule='greater')
     checkpoint.update(hook or {})
     torch.manual_seed(0)

@@ -147,10 +147,7 @@ def gone(name):
 
 DAMAGES = {
     'version': (manifest(version=3), 'was written by another version of the cache; delete it'),
-    'no dict': (
-        lambda c: (c / 'manifest.json').write_text('[]'),
-        r'manifest.json is damaged \(wrong content\); del',
-    ),
+    'no dict': (lambda c: (c / 'manifest.json').write_text('[]'), r'manifest.json is damaged \(wrong content\); del'),
     'null': (lambda c: (c / 'val/index.json').write_text('null'), r'index.json is damaged \(it says null\); delete'),
     'nested': (lambda c: (c / 'manifest.json').write_text('[' * 10**5), r'manifest.json is damaged \(not JSON: '),
     'a folder': (lambda c: (gone('index.json')(c), (c / 'val/index.json').mkdir()), 'index.json cannot be read'),

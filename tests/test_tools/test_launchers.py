@@ -111,7 +111,5 @@ def test_slurm_without_srun_is_one_sentence(config, tmp_path, monkeypatch):
     monkeypatch.setenv('SLURM_PROCID', '0')
     monkeypatch.delenv('SLURM_NTASKS', raising=False)
     done = run_here('train', config, '--work-dir', tmp_path, '--launcher', 'slurm')
-    assert done.code == 2
-    assert done.err.splitlines()[-1] == (
-        'error: --launcher slurm: SLURM_NTASKS is not set; start with srun, see tools/slurm_train.sh'
-    )
+    sentence = 'error: --launcher slurm: SLURM_NTASKS is not set; start with srun, see tools/slurm_train.sh'
+    assert done.code == 2 and done.err.splitlines()[-1] == sentence

@@ -115,10 +115,7 @@ def test_joint_training_is_leak_free(planted, tmp_path):
     run(*specs, '--exclude-out', tmp_path / 'ex.json', '--captions')
     lists = {label: tmp_path / f'ex_{label}.json' for label in ('CaptionRetrievalDataset', 'RSITMD')}
     names = {label: json.loads(path.read_text())['exclude'] for label, path in lists.items()}
-    assert names == {
-        'CaptionRetrievalDataset': ['park.png', 'planes.png', 'river.png'],
-        'RSITMD': ['a.png', 'c.png'],
-    }
+    assert names == {'CaptionRetrievalDataset': ['park.png', 'planes.png', 'river.png'], 'RSITMD': ['a.png', 'c.png']}
     lists['CaptionRetrievalDataset'].write_text(json.dumps(['park.png', 'planes.png', 'river.png']))
     after = report_of(tmp_path, *specs, *(f'--exclude-list={label}={path}' for label, path in lists.items()))
     assert leaks(after) == 0
