@@ -10,6 +10,8 @@ import pytest
 import torch
 from mmengine.visualization import Visualizer
 
+from tests.helpers.tools import run_tool_here
+
 torch.set_num_threads(1)
 
 
@@ -26,3 +28,14 @@ def _forget_visualizers():
     """A runner that starts within a second of another test's takes its visualizer, whose folder may be gone."""
     yield
     Visualizer._instance_dict.clear()
+
+
+@pytest.fixture
+def command(capsys):
+    """A function that runs a tool in this process, as from a shell -> exit code, standard output, standard error."""
+
+    def run(name, *arguments):
+        capsys.readouterr()
+        return run_tool_here(f'{name}.py', *arguments), *capsys.readouterr()
+
+    return run

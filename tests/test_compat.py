@@ -37,12 +37,7 @@ def without(stack: dict, *names: str) -> dict:
 
 @pytest.mark.parametrize(
     'stack',
-    [
-        ONEDL,
-        OPENMMLAB,
-        {**without(OPENMMLAB, 'mmcv-lite'), 'mmcv': '2.0.0'},
-        {**OPENMMLAB, 'mmengine': '0.10.0'},
-    ],
+    [ONEDL, OPENMMLAB, {**without(OPENMMLAB, 'mmcv-lite'), 'mmcv': '2.0.0'}, {**OPENMMLAB, 'mmengine': '0.10.0'}],
 )
 def test_supported_stacks_pass(installed, stack):
     installed(stack)

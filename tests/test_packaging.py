@@ -37,12 +37,7 @@ runpy.run_path(sys.argv[0], run_name='__main__')
 
 def run(*command: object, cwd: Path, **env: str) -> str:
     done = subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        check=False,
+        [str(word) for word in command], cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -90,11 +85,8 @@ def test_every_file_that_is_read_at_run_time_is_there(installed):
     assert data_files(installed / '.mim' / 'configs') == data_files(ROOT / 'configs')
     assert data_files(installed / '.mim' / 'tools') == data_files(ROOT / 'tools')
     package, ours = data_files(installed), data_files(ROOT / 'osdpm_plugin')
-    assert 'py.typed' in package and {file for file in package ^ ours if not file.startswith('.mim/')} == {
-        file
-        for file in ours
-        if file.endswith('.md')  # pages for readers of the code
-    }
+    pages = {file for file in ours if file.endswith('.md')}  # for readers of the code
+    assert 'py.typed' in package and {file for file in package ^ ours if not file.startswith('.mim/')} == pages
 
 
 def test_a_wheel_of_the_checkout_is_that_of_the_sdist(checkout, wheel):

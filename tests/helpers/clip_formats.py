@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import warnings
 
-import pytest
 import torch
 from mmengine.logging import MessageHub
 from open_clip.model import CLIP, convert_weights_to_fp16
@@ -14,15 +13,6 @@ EOT, PAD, CONTEXT = 99, 0, 16
 TEXT = dict(context_length=CONTEXT, vocab_size=EOT + 1, width=64, heads=1, layers=3)
 VIT = dict(embed_dim=32, vision_cfg=dict(image_size=32, layers=3, width=64, patch_size=8), text_cfg=TEXT)
 RESNET = dict(embed_dim=32, vision_cfg=dict(image_size=64, layers=[1, 1, 1, 1], width=8), text_cfg=TEXT)
-
-
-@pytest.fixture(autouse=True, scope='module')
-def one_thread():
-    """Tiny models wait longer for threads than they compute, most of all on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def with_quick_gelu(config: dict) -> dict:
@@ -61,9 +51,8 @@ def openai_model(config: dict, seed: int = 0) -> CLIP:
     model = CLIP(**with_quick_gelu(config), cast_dtype=torch.float16).eval()
     model.load_state_dict(tiny_clip(config, seed).state_dict())
     convert_weights_to_fp16(model)
-    for key, value in dict(
-        input_resolution=config['vision_cfg']['image_size'], context_length=CONTEXT, vocab_size=EOT + 1
-    ).items():
+    sizes = dict(input_resolution=config['vision_cfg']['image_size'], context_length=CONTEXT, vocab_size=EOT + 1)
+    for key, value in sizes.items():
         if hasattr(model, key):
             delattr(model, key)
         model.register_buffer(key, torch.tensor(value))
@@ -92,15 +81,9 @@ def save_format(kind: str, config: dict, path) -> str:
         path = path.with_suffix('.safetensors')
         save_file(state, str(path))
     elif kind == 'training':
-        torch.save(
-            dict(
-                epoch=3,
-                name='run',
-                state_dict={f'module.{k}': v for k, v in state.items()},
-                optimizer=dict(state={0: dict(step=torch.tensor(1.0))}, param_groups=[]),
-            ),
-            path,
-        )
+        weights = {f'module.{key}': value for key, value in state.items()}
+        optimizer = dict(state={0: dict(step=torch.tensor(1.0))}, param_groups=[])
+        torch.save(dict(epoch=3, name='run', state_dict=weights, optimizer=optimizer), path)
     elif kind == 'retriever':
         torch.save(dict(meta=dict(epoch=1), state_dict=retriever_state(state), message_hub=log_history()), path)
     elif kind == 'custom_text':

@@ -7,10 +7,12 @@ import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 from PIL import Image
+
+from osdpm_plugin.datasets.text.word_tokenizer import split_caption
 
 NOUNS = ('planes', 'storage tanks', 'boats', 'tennis courts', 'cars', 'houses', 'bridges', 'trees')
 COLOURS = ('red', 'white', 'blue', 'grey')
@@ -34,6 +36,11 @@ def captions_of(index: int) -> list[str]:
     ]
 
 
+def words_of_captions() -> set[str]:
+    """The words of the captions of the first forty images."""
+    return {word for i in range(40) for text in captions_of(i) for word in split_caption(text)}
+
+
 def write_dataset(root: Path, kind: str, *, train: int = 12, val: int = 6, test: int = 6, size: int = 48) -> dict:
     """Write images and the annotation file of a published layout; returns the annotation as a dict."""
     ann_file, image_dir, suffix = LAYOUTS[kind]
@@ -48,18 +55,28 @@ def write_dataset(root: Path, kind: str, *, train: int = 12, val: int = 6, test:
             dict(raw=text, tokens=text.split(), imgid=index, sentid=5 * index + i)
             for i, text in enumerate(captions_of(index))
         ]
-        images.append(
-            dict(
-                filename=filename,
-                imgid=index,
-                split=split,
-                sentences=sentences,
-                sentids=[s['sentid'] for s in sentences],
-            )
-        )
+        sentids = [s['sentid'] for s in sentences]
+        images.append(dict(filename=filename, imgid=index, split=split, sentences=sentences, sentids=sentids))
     annotation = dict(dataset=kind, images=images)
     (root / ann_file).write_text(json.dumps(annotation))
     return annotation
+
+
+def edit_annotation(path: Path, change: Callable[[list[dict]], Any]) -> None:
+    """Apply ``change`` to the images of an annotation file."""
+    content = json.loads(path.read_text())
+    change(content['images'])
+    path.write_text(json.dumps(content))
+
+
+def reword(path: Path, text: str, splits: Sequence[str] = ('val', 'test')) -> None:
+    """Give each caption of some splits another text; ``{imgid}`` and ``{sentid}`` in it are the caption's."""
+
+    def change(images: list[dict]) -> None:
+        for sentence in (s for image in images if image['split'] in splits for s in image['sentences']):
+            sentence['raw'] = text.format(**sentence)
+
+    edit_annotation(path, change)
 
 
 def write_nwpu(root: Path, *, train: int = 4, val: int = 2, test: int = 2) -> dict:

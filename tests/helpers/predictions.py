@@ -25,14 +25,8 @@ def make_samples(images: int = 10, width: int = 12, seed: int = 0) -> list[dict[
         texts = normalize(image + 0.4 * torch.randn(count, width, generator=generator), dim=1)
         common = torch.rand(count, generator=generator) < 0.5
         texts[common] = shared[n % 3]
-        samples.append(
-            dict(
-                image_id=(7 * n) % images * 3 + 100,
-                caption_ids=np.arange(next_caption, next_caption + count),
-                image_embed=image,
-                text_embed=texts,
-            )
-        )
+        ids = dict(image_id=(7 * n) % images * 3 + 100, caption_ids=np.arange(next_caption, next_caption + count))
+        samples.append(dict(ids, image_embed=image, text_embed=texts))
         next_caption += count
     samples[-1]['image_embed'] = samples[0]['image_embed'].clone()
     return samples

@@ -12,10 +12,9 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from osdpm_plugin.datasets.text.word_tokenizer import split_caption
 from osdpm_plugin.models.backbones import WordEmbedding
 from osdpm_plugin.models.comparison.mtfn import TensorFusion
-from tests.helpers.generated_data import captions_of
+from tests.helpers.generated_data import words_of_captions
 from tests.helpers.shrunk_configs import shrink
 
 _names = itertools.count()
@@ -54,7 +53,7 @@ def save(config: str, folder: Path, change: Callable[[Config], Any] = lambda cfg
     runner.model.init_weights()
     for module in runner.model.modules():
         if isinstance(module, WordEmbedding):
-            module.set_vocabulary(word for i in range(40) for text in captions_of(i) for word in split_caption(text))
+            module.set_vocabulary(words_of_captions())
         if isinstance(module, TensorFusion):
             module.output.weight.data *= 300  # random weights give each pair nearly one half
     runner.save_checkpoint(str(folder), 'weights.pth', save_optimizer=False, save_param_scheduler=False)

@@ -9,7 +9,9 @@ import io
 import itertools
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import traceback
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -30,9 +33,14 @@ from tests.helpers.distributed import copies
 from tests.helpers.generated_data import write_dataset
 from tests.helpers.paths import ROOT
 from tests.helpers.shrunk_configs import shrink
+from tests.helpers.tools import run_tool_here
 
 DEFAULT = 'configs/osdpm_rsicd.py'  # eight training images in batches of four: two iterations an epoch
 _numbers = itertools.count()
+BASH_ON_A_CPU = pytest.mark.skipif(
+    shutil.which('bash') is None or torch.cuda.is_available(),
+    reason='needs bash, and on a GPU each process would ask for one of its own',
+)
 
 
 @HOOKS.register_module(force=True)
@@ -132,12 +140,24 @@ def run_here(name: str, *arguments: str, **options: Any) -> Outcome:
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
-def exit_code_of(name: str, arguments: Sequence[str]) -> int:
-    """Run a tool whose ``main`` takes the command line in this process -> its exit code."""
-    try:
-        run_tool(lambda: load_tool(name).main(arguments))
-    except SystemExit as end:
-        return end.code or 0
+def exit_code_of(name: str, arguments: Sequence[Any]) -> int:
+    """Run a tool in this process as from a shell, and let it print -> its exit code."""
+    return run_tool_here(f'{name}.py', *arguments)
+
+
+def assert_one_sentence(outcome: Outcome, *words: str) -> None:
+    """The tool ended with code 2 and one sentence, its last line on standard error, that holds the words."""
+    sentences = [line for line in outcome.err.splitlines() if 'error: ' in line]
+    assert outcome.code == 2 and sentences == outcome.err.splitlines()[-1:], outcome.err
+    assert 'Traceback' not in outcome.err + outcome.out
+    assert all(word in sentences[0] for word in words), sentences[0]
+
+
+def train(config: str, work_dir: Path, *arguments: str, **options: Any) -> dict[int, dict[str, str]]:
+    """A training with `run_here` that must end well -> its losses, see `losses_of`."""
+    outcome = run_here('train', config, '--work-dir', work_dir, *arguments, **options)
+    assert outcome.code == 0, outcome.err
+    return losses_of(work_dir)
 
 
 def copy_and_run(name: str, *arguments: str, **env: str) -> BaseProcess:
@@ -170,6 +190,13 @@ def start(*command: str, **env: str) -> subprocess.Popen:
     )
 
 
+def free_port() -> str:
+    """A port on which nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return str(listener.getsockname()[1])
+
+
 def finish(process: subprocess.Popen, timeout: float = 240) -> Outcome:
     """Wait for `start`."""
     try:
@@ -185,6 +212,12 @@ def losses_of(work_dir: Path, rank: int = 0) -> dict[int, dict[str, str]]:
     return dict(json.loads(line) for line in lines)
 
 
+def numbers_of(work_dir: Path, rank: int = 0) -> dict[int, dict[str, float]]:
+    """`losses_of` in numbers."""
+    losses = losses_of(work_dir, rank).items()
+    return {i: {name: float.fromhex(value) for name, value in step.items()} for i, step in losses}
+
+
 def weights_of(checkpoint: Path) -> dict[str, torch.Tensor]:
     """The weights in a checkpoint."""
     return load_from_local(str(checkpoint))['state_dict']
@@ -196,9 +229,10 @@ def same_weights(a: Path, b: Path) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
-def change_config(path: str, change: Any) -> None:
-    """Read a config, apply ``change(cfg)``, write it again."""
+def change_config(path: str, change: Any, to: Path | None = None) -> str:
+    """Read a config, apply ``change(cfg)``, write it again, or to another file -> where."""
     cfg = Config.fromfile(path)
     change(cfg)
     object.__setattr__(cfg, '_format_python_code', False)
-    cfg.dump(path)
+    cfg.dump(to or path)
+    return str(to or path)

@@ -11,10 +11,9 @@ from mmengine.config import Config
 from PIL import Image
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from osdpm_plugin.datasets.text.word_tokenizer import split_caption
 from osdpm_plugin.models.backbones import WordEmbedding
 from osdpm_plugin.registry import MODELS
-from tests.helpers.generated_data import LAYOUTS, captions_of, write_dataset
+from tests.helpers.generated_data import LAYOUTS, captions_of, words_of_captions, write_dataset
 from tests.helpers.paths import ROOT
 from tests.helpers.tiny_models import CLIP, EMBED_DIM
 
@@ -33,14 +32,8 @@ def write_tiny_bert(folder: Path) -> str:
     (folder / 'vocab.txt').write_text('\n'.join(['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', *dict.fromkeys(words)]))
     tokenizer = BertTokenizerFast(str(folder / 'vocab.txt'))
     tokenizer.save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=TEXT_WIDTH,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-    )
+    sizes = dict(hidden_size=TEXT_WIDTH, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes)
     BertModel(config).save_pretrained(folder)
     return str(folder)
 
@@ -51,9 +44,8 @@ def write_class_folders(root: Path, num_classes: int) -> None:
         for c in range(num_classes):
             folder = root / split / f'class_{c:02d}'
             folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.random.default_rng(c).integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(
-                folder / 'a.png'
-            )
+            pixels = np.random.default_rng(c).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / 'a.png')
 
 
 def shrink(config: str, folder: Path) -> Config:
@@ -67,6 +59,15 @@ def shrink(config: str, folder: Path) -> Config:
     _shrink_model(cfg, folder)
     object.__setattr__(cfg, '_format_python_code', False)  # yapf takes seconds over the long paths of a test
     return cfg
+
+
+def at_full_size(config: str) -> tuple[Config, torch.nn.Module]:
+    """A shipped config with CLIP towers, and its model on the meta device, without weights and head."""
+    cfg = Config.fromfile(ROOT / config)
+    cfg.model.head = dict(type='ContrastiveHead')
+    cfg.model.image_tower.pretrained = cfg.model.text_tower.pretrained = None
+    with torch.device('meta'):
+        return cfg, MODELS.build(cfg.model)
 
 
 def _shrink_data(cfg: Config, folder: Path) -> None:
@@ -109,9 +110,8 @@ def _shrink_tokenizer(tokenizer: dict, folder: Path) -> None:
 
 def is_comparison(cfg: Config) -> bool:
     """Whether the config is of a comparison method: those read whole words."""
-    return any(
-        step.get('tokenizer', {}).get('type') == 'WordTokenizer' for step in cfg.test_dataloader.dataset.pipeline
-    )
+    steps = cfg.test_dataloader.dataset.pipeline
+    return any(step.get('tokenizer', {}).get('type') == 'WordTokenizer' for step in steps)
 
 
 def _divide_widths(node: Any, divisor: int) -> None:
@@ -134,7 +134,7 @@ def _write_teacher(teacher: dict, folder: Path) -> None:
     model = MODELS.build(cfg.model)
     for module in model.modules():
         if isinstance(module, WordEmbedding):
-            module.set_vocabulary(word for i in range(40) for text in captions_of(i) for word in split_caption(text))
+            module.set_vocabulary(words_of_captions())
     teacher.update(config=str(folder / 'config.py'), checkpoint=str(folder / 'teacher.pth'))
     cfg.dump(teacher['config'])
     torch.save(model.state_dict(), teacher['checkpoint'])
@@ -179,13 +179,8 @@ def _shrink_model(cfg: Config, folder: Path) -> None:
         if 'in_channels' in model.neck:
             model.neck.in_channels = (128, 256) if resnet else (64,)
     elif model.image_tower.type == 'mmpretrain.SwinTransformer':
-        model.image_tower.update(
-            arch=dict(embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1]),
-            img_size=32,
-            window_size=2,
-            pad_small_map=True,
-            init_cfg=None,
-        )
+        arch = dict(embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1])
+        model.image_tower.update(arch=arch, img_size=32, window_size=2, pad_small_map=True, init_cfg=None)
         model.neck.update(in_channels=(32, 64), pool_channels=64)
     elif model.image_tower.type == 'CompressedTower':
         _shrink_compressed(model, folder / 'compressed.pth')

@@ -62,8 +62,7 @@ def batch(
         if num_objects:
             rng = np.random.default_rng(image_id)
             sample.object_counts = (rng.random(num_objects) * (rng.random(num_objects) < 0.3)).astype(np.float32)
-        images.append(
-            torch.from_numpy(np.random.default_rng(image_id).integers(0, 255, (3, size, size), dtype=np.uint8))
-        )
+        pixels = np.random.default_rng(image_id).integers(0, 255, (3, size, size), dtype=np.uint8)
+        images.append(torch.from_numpy(pixels))
         samples.append(sample)
     return dict(inputs=torch.stack(images), data_samples=samples)

@@ -67,13 +67,17 @@ class Score(BaseMetric):
 
 @HOOKS.register_module(force=True)
 class StopAt(Hook):
-    """An interruption at the start of an epoch, counted from 0."""
+    """An interruption before an epoch, counted from 0, or behind it, before its validation."""
 
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
+    def __init__(self, epoch: int, *, validation: bool = False) -> None:
+        self.epoch, self.validation = epoch, validation
 
     def before_train_epoch(self, runner) -> None:
-        if runner.epoch == self.epoch:
+        if runner.epoch == self.epoch and not self.validation:
+            raise KeyboardInterrupt
+
+    def before_val_epoch(self, runner) -> None:
+        if runner.epoch == self.epoch + 1 and self.validation:
             raise KeyboardInterrupt
 
 
@@ -81,12 +85,8 @@ def toy_runner(
     work_dir: Path, *, epochs: int, schedulers=COSINE, hook=None, scores=None, metainfo=None, custom=(), **kwargs
 ) -> Runner:
     """A Runner with optimizer, schedulers, EMA, evaluation and checkpoints, ready to train."""
-    data = dict(
-        dataset=Points(metainfo or dict(classes=('a', 'b'))),
-        batch_size=4,
-        num_workers=0,
-        collate_fn=dict(type='default_collate'),
-    )
+    points = Points(metainfo or dict(classes=('a', 'b')))
+    data = dict(dataset=points, batch_size=4, num_workers=0, collate_fn=dict(type='default_collate'))
     checkpoint = dict(type='SafeCheckpointHook', interval=1, max_keep_ckpts=1, save_best='score', rule='greater')
     checkpoint.update(hook or {})
     torch.manual_seed(0)

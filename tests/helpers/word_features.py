@@ -11,9 +11,11 @@ from osdpm_plugin.models.backbones import WordEmbedding
 from osdpm_plugin.registry import MODELS
 from osdpm_plugin.structures import NeckOutput, TextFeatures
 from tests.helpers import tiny_models as tiny
-from tests.helpers.generated_data import captions_of
+from tests.helpers.generated_data import words_of_captions
 
 TOKENIZER = dict(type='WordTokenizer', context_length=12)
+THREE_STAGES = dict(num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(2,))
+BOTH_WAYS = dict(hidden_channels=16, bidirectional=True)
 STATISTICS = dict(type='RetrievalDataPreprocessor', mean=(127.5,) * 3, std=(127.5,) * 3)
 
 
@@ -40,18 +42,8 @@ def pair_cfg(**changes) -> dict:
         dict(
             type='ImageTextRetriever',
             data_preprocessor=STATISTICS,
-            image_tower=dict(
-                type='mmpretrain.ResNet',
-                depth=18,
-                base_channels=4,
-                num_stages=3,
-                strides=(1, 2, 2),
-                dilations=(1, 1, 1),
-                out_indices=(2,),
-            ),
-            text_tower=dict(
-                type='GRUTextTower', vocab_size=400, word_channels=6, hidden_channels=16, bidirectional=True
-            ),
+            image_tower=dict(type='mmpretrain.ResNet', depth=18, base_channels=4, **THREE_STAGES),
+            text_tower=dict(type='GRUTextTower', vocab_size=400, word_channels=6, **BOTH_WAYS),
             neck=dict(type='RegionNeck', in_channels=16, embed_dims=16),
             text_neck=dict(type='WordProjection', embed_dims=16),
             similarity=dict(type='BestRegionOfWords'),
@@ -67,7 +59,7 @@ def build(seed: int = 0, **changes):
     model = MODELS.build(pair_cfg(**changes))
     for module in model.modules():
         if isinstance(module, WordEmbedding):
-            module.set_vocabulary(w for i in range(40) for c in captions_of(i) for w in c.split() if w != '.')
+            module.set_vocabulary(words_of_captions())
     return model
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
 import io
 import pickle
 from functools import partial
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -18,8 +18,8 @@ from mmengine.runner import checkpoint as mmengine_checkpoint
 from osdpm_plugin.engine import checkpoint as safe
 from osdpm_plugin.engine import load_from_local
 from osdpm_plugin.errors import CheckpointError
+from tests.helpers.payload import makes
 from tests.helpers.toy_runner import COSINE, ONE_CYCLE, toy_runner
-from tests.test_pretrained.test_checkpoint import Payload
 
 
 @pytest.fixture(scope='module')
@@ -94,34 +94,23 @@ def test_downloads_are_restricted_too(tmp_path, monkeypatch, address):
     """`torch.hub` unpickles without restriction; here the download is, and an interrupted network is one sentence."""
     proof = tmp_path / 'proof'
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    monkeypatch.setattr(
-        torch.hub,
-        'download_url_to_file',
-        lambda url, path, **_: torch.save(Payload(builtins.exec, f'open({str(proof)!r}, "w")'), path),
-    )
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', lambda url, path, **_: torch.save(makes(proof), path))
     with pytest.raises(CheckpointError, match='exec'):
         CheckpointLoader.load_checkpoint(address)
     assert not proof.exists()
-
-    def offline(url, path, **_):
-        raise OSError('no route to host')
-
+    offline = mock.Mock(side_effect=OSError('no route to host'))
     monkeypatch.setattr(torch.hub, 'download_url_to_file', offline)
     with pytest.raises(CheckpointError, match='cannot be fetched'):
         CheckpointLoader.load_checkpoint('https://host.invalid/other.pth')
 
 
 def test_a_download_is_kept(tmp_path, monkeypatch):
-    calls = []
+    download = mock.Mock(side_effect=lambda url, path, **_: torch.save(dict(w=torch.ones(2)), path))
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    monkeypatch.setattr(
-        torch.hub,
-        'download_url_to_file',
-        lambda url, path, **_: (calls.append(url), torch.save(dict(w=torch.ones(2)), path)),
-    )
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
     for _ in range(2):
         assert CheckpointLoader.load_checkpoint('https://host.invalid/w.pth?x=1')['w'].tolist() == [1, 1]
-    assert calls == ['https://host.invalid/w.pth?x=1']
+    assert [call.args[0] for call in download.call_args_list] == ['https://host.invalid/w.pth?x=1']
 
 
 @pytest.mark.stack
@@ -129,13 +118,9 @@ def test_remote_storage_is_restricted(tmp_path, monkeypatch):
     """s3:// reads bytes through a backend, then unpickles them."""
     proof = tmp_path / 'proof'
     buffer = io.BytesIO()
-    torch.save(Payload(builtins.exec, f'open({str(proof)!r}, "w")'), buffer)
-
-    class Store:
-        def get(self, path):
-            return buffer.getvalue()
-
-    monkeypatch.setattr(mmengine_checkpoint, 'get_file_backend', lambda *args, **kwargs: Store())
+    torch.save(makes(proof), buffer)
+    store = mock.Mock(get=lambda path: buffer.getvalue())
+    monkeypatch.setattr(mmengine_checkpoint, 'get_file_backend', lambda *args, **kwargs: store)
     with pytest.raises((CheckpointError, pickle.UnpicklingError)):
         CheckpointLoader.load_checkpoint('s3://bucket/evil.pth')
     assert not proof.exists()

@@ -56,10 +56,7 @@ def test_own_weights_are_loaded(tmp_path, weights, prefix, wrapped):
         (lambda w: w.pop('line.weight'), ['1 keys missing (first line.weight (1, 3))']),
         (lambda w: (w.pop('line.weight'), w.pop('line.bias')), ['2 keys missing (first line.weight (1, 3))']),
         (lambda w: w.update(extra=torch.zeros(1)), ['1 unknown keys (first extra (1,))']),
-        (
-            lambda w: w.update({'line.weight': torch.zeros(2, 3)}),
-            ['1 shapes differ (first line.weight (2, 3) instead of (1, 3))'],
-        ),
+        (lambda w: w.update({'line.weight': torch.zeros(2, 3)}), ['1 shapes differ (first line.weight (2, 3) instead']),
         (
             lambda w: (w.pop('line.bias'), w.update({'a.b': torch.zeros(1), 'norm.weight': torch.zeros(4)})),
             ['1 keys missing (first line.bias', '1 unknown keys (first a.b', 'norm.weight (4,) instead of (3,)'],
@@ -111,8 +108,7 @@ def test_ema_resumes_and_loads(tmp_path):
 def test_weights_alone_cannot_be_resumed(tmp_path, weights):
     path = tmp_path / 'weights.pth'
     torch.save(dict(state_dict=weights), path)
-    runner = toy_runner(
-        tmp_path, epochs=1, custom=[dict(type='CheckpointCompatibilityHook')], resume=True, load_from=str(path)
-    )
+    hook = dict(type='CheckpointCompatibilityHook')
+    runner = toy_runner(tmp_path, epochs=1, custom=[hook], resume=True, load_from=str(path))
     with pytest.raises(CheckpointError, match='cannot be resumed; start from these weights with load_from'):
         runner.train()

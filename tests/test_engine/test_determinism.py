@@ -4,39 +4,30 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helpers.short_runs import losses_of, run_here, same_weights, write_config
+from tests.helpers.short_runs import same_weights, train, write_config
 
 
 @pytest.fixture(scope='module')
-def config(tmp_path_factory):
-    """The quick start's, two epochs, with batch normalisation, dropout and augmentation."""
-    return write_config(tmp_path_factory.mktemp('scenes'), 'configs/osdpm_scenes.py', **{'train_cfg.max_epochs': 2})
-
-
-def train(config, run, **options):
-    outcome = run_here('train', config, '--work-dir', run, **options)
-    assert outcome.code == 0, outcome.err
-    return losses_of(run)
+def first(tmp_path_factory):
+    """The quick start, two epochs, with batch normalisation, dropout and augmentation: config, work_dir and losses."""
+    folder = tmp_path_factory.mktemp('scenes')
+    config = write_config(folder, 'configs/osdpm_scenes.py', **{'train_cfg.max_epochs': 2})
+    return config, folder / 'run', train(config, folder / 'run')
 
 
 @pytest.mark.stack
-def test_the_same_bits(config, tmp_path):
-    losses = train(config, tmp_path / 'a')
+@pytest.mark.parametrize('workers', [0, 2])
+def test_the_same_bits(first, tmp_path, workers):
+    config, run, losses = first
     assert sorted(losses) == [0, 1, 2, 3]
-    for name, workers in (('b', 0), ('c', 2)):
-        again = train(
-            config,
-            tmp_path / name,
-            train_dataloader__num_workers=workers,
-            train_dataloader__persistent_workers=workers > 0,
-            val_dataloader__num_workers=workers,
-        )
-        assert again == losses  # in hexadecimal
-        assert same_weights(tmp_path / 'a' / 'epoch_2.pth', tmp_path / name / 'epoch_2.pth')
+    options = dict(train_dataloader__num_workers=workers, val_dataloader__num_workers=workers)
+    assert train(config, tmp_path, train_dataloader__persistent_workers=workers > 0, **options) == losses  # hexadecimal
+    assert same_weights(run / 'epoch_2.pth', tmp_path / 'epoch_2.pth')
 
 
-def test_another_seed_has_other_bits(config, tmp_path):
+def test_another_seed_has_other_bits(first, tmp_path):
     """Else the test above would prove nothing."""
-    first, other = train(config, tmp_path / 'a'), train(config, tmp_path / 'b', randomness__seed=1)
-    assert all(first[i]['loss'] != other[i]['loss'] for i in first)
-    assert not same_weights(tmp_path / 'a' / 'epoch_2.pth', tmp_path / 'b' / 'epoch_2.pth')
+    config, run, losses = first
+    other = train(config, tmp_path, randomness__seed=1)
+    assert all(losses[i]['loss'] != other[i]['loss'] for i in losses)
+    assert not same_weights(run / 'epoch_2.pth', tmp_path / 'epoch_2.pth')

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-import shutil
 import signal
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,7 +19,7 @@ from osdpm_plugin.engine import EpochSeedHook, epoch_seed_hook
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.registry import DATASETS, MODELS, TRANSFORMS
 from tests.helpers.generated_data import write_dataset
-from tests.helpers.short_runs import change_config, copy_and_run, losses_of, run_here, same_weights, write_config
+from tests.helpers.short_runs import change_config, copy_and_run, losses_of, same_weights, train, write_config
 
 EPOCHS = 4
 ITERATIONS = 2 * EPOCHS
@@ -29,12 +29,6 @@ ITERATIONS = 2 * EPOCHS
 def config(tmp_path_factory):
     """Four epochs, with dropout and augmentation."""
     return write_config(tmp_path_factory.mktemp('seeds'), **{'train_cfg.max_epochs': EPOCHS})
-
-
-def train(config, work_dir, *arguments, **options):
-    outcome = run_here('train', config, '--work-dir', work_dir, *arguments, **options)
-    assert outcome.code == 0, outcome.err
-    return losses_of(work_dir)
 
 
 @pytest.fixture(scope='module')
@@ -96,11 +90,7 @@ def test_killed_and_resumed_equals_uninterrupted(config, whole, tmp_path):
 @pytest.fixture
 def datasets(tmp_path):
     write_dataset(tmp_path, 'CaptionRetrievalDataset')
-
-    def make():
-        return CaptionRetrievalDataset(data_root=str(tmp_path), split='train')
-
-    return make
+    return partial(CaptionRetrievalDataset, data_root=str(tmp_path), split='train')
 
 
 def runner_of(dataset, *, epoch=3, iteration=7, loop=None):
@@ -109,7 +99,7 @@ def runner_of(dataset, *, epoch=3, iteration=7, loop=None):
 
 
 def test_data_sets_inside_wrappers_are_seeded(datasets):
-    a, b, c, d = datasets(), datasets(), datasets(), datasets()
+    a, b, c, d = (datasets() for _ in range(4))
     EpochSeedHook().before_train_epoch(runner_of(ConcatDataset([a, b])))
     EpochSeedHook().before_train_epoch(runner_of(RepeatDataset(c, times=2), epoch=4))
     EpochSeedHook().before_train_epoch(runner_of(d, epoch=5))
@@ -135,13 +125,8 @@ def drawn(dataset, epoch, workers=0):
 def plain(tmp_path):
     """Config of a data set of eight items."""
     write_dataset(tmp_path, 'CaptionRetrievalDataset')
-    return dict(
-        type='CaptionRetrievalDataset',
-        data_root=str(tmp_path),
-        split='train',
-        indices=8,
-        pipeline=[dict(type='NoteDraw')],
-    )
+    options = dict(split='train', indices=8, pipeline=[dict(type='NoteDraw')])
+    return dict(type='CaptionRetrievalDataset', data_root=str(tmp_path), **options)
 
 
 def test_repetitions_differ_by_their_position(plain):
@@ -195,15 +180,13 @@ def test_repetitions_that_are_augmented_alike_are_warned_of(datasets, plain, mon
 
 def test_a_training_on_repetitions(config, whole, tmp_path):
     """Two epochs on each image once are one epoch on each twice: as many iterations; the first two are of epoch 0."""
-    changed = str(tmp_path / 'config.py')
-    shutil.copy(config, changed)
 
     def repeat(cfg):
         inner = dict(type='RepeatDataset', times=2, dataset=cfg.train_dataloader.dataset)
         cfg.train_dataloader.dataset = dict(type='SeedByPosition', dataset=inner)
         cfg.train_cfg.max_epochs = 1
 
-    change_config(changed, repeat)
+    changed = change_config(config, repeat, tmp_path / 'config.py')
     losses = train(changed, tmp_path / 'run', '--no-validate')
     assert sorted(losses) == [0, 1, 2, 3] and len({step['loss'] for step in losses.values()}) == 4
 

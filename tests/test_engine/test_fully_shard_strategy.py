@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import socket
 from unittest import mock
 
 import pytest
@@ -15,7 +14,16 @@ from osdpm_plugin.engine import load_from_local
 from osdpm_plugin.engine.fully_shard_strategy import FullyShardStrategy, clip_grad_norm
 from osdpm_plugin.errors import ConfigError
 from tests.helpers.distributed import run_distributed
-from tests.helpers.short_runs import finish, losses_of, run_here, start, weights_of, write_config
+from tests.helpers.short_runs import (
+    BASH_ON_A_CPU,
+    finish,
+    free_port,
+    numbers_of,
+    run_here,
+    start,
+    weights_of,
+    write_config,
+)
 
 OPTIONS = {
     'model.neck.dropout': 0.0,
@@ -33,19 +41,14 @@ SHARDED = (
 
 
 def launch(config, work_dir, *arguments):
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        port = str(listener.getsockname()[1])
-    done = finish(
-        start('bash', 'tools/dist_train.sh', config, '2', '--work-dir', work_dir, *arguments, PORT=port), timeout=400
-    )
+    command = ['bash', 'tools/dist_train.sh', config, '2', '--work-dir', work_dir, *arguments]
+    done = finish(start(*command, PORT=free_port()), timeout=400)
     assert done.code == 0, done.err
-    return [{i: {k: float.fromhex(v) for k, v in s.items()} for i, s in losses_of(work_dir, r).items()} for r in (0, 1)]
+    return [numbers_of(work_dir, rank) for rank in (0, 1)]
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which('bash') is None, reason='needs bash')
-@pytest.mark.skipif(torch.cuda.is_available(), reason='there both processes would ask for a GPU of their own')
+@BASH_ON_A_CPU
 def test_same_training_as_ddp(tmp_path):
     """Four iterations with clipping and partly frozen towers; resumed; evaluated by one process without sharding."""
     sizes = dict(train=8, val=2, test=2)
@@ -64,9 +67,8 @@ def test_same_training_as_ddp(tmp_path):
     for name, value in weights.items():
         torch.testing.assert_close(value, others[name], rtol=1e-3, atol=1e-5, msg=lambda text, at=name: f'{at}: {text}')
     shutil.copytree(tmp_path / 'sharded', tmp_path / 'resumed')
-    resumed = launch(
-        config, tmp_path / 'resumed', '--resume', tmp_path / 'sharded' / 'epoch_1.pth', '--cfg-options', *SHARDED
-    )
+    resume = ('--resume', tmp_path / 'sharded' / 'epoch_1.pth')
+    resumed = launch(config, tmp_path / 'resumed', *resume, '--cfg-options', *SHARDED)
     for i in (2, 3):
         assert resumed[0][i] == pytest.approx(got[0][i], rel=1e-5)
     outcome = run_here('test', config, tmp_path / 'sharded' / 'epoch_2.pth', '--work-dir', tmp_path / 'test')
@@ -74,16 +76,12 @@ def test_same_training_as_ddp(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which('bash') is None, reason='needs bash')
-@pytest.mark.skipif(torch.cuda.is_available(), reason='there both processes would ask for a GPU of their own')
+@BASH_ON_A_CPU
 def test_a_similarity_of_pairs_is_kept_whole(tmp_path):
     """Two iterations and a validation, which calls the similarity by itself; the same losses as with DDP."""
-    config = write_config(
-        tmp_path,
-        'configs/comparison/camp_triplet_rsicd.py',
-        sizes=dict(train=8, val=2, test=2),
-        **{'train_dataloader.batch_size': 2, 'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 1},
-    )
+    options = {'train_dataloader.batch_size': 2, 'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 1}
+    sizes = dict(train=8, val=2, test=2)
+    config = write_config(tmp_path, 'configs/comparison/camp_triplet_rsicd.py', sizes=sizes, **options)
     want = launch(config, tmp_path / 'ddp')
     got = launch(config, tmp_path / 'sharded', '--cfg-options', *SHARDED[:2])
     for i, step in want[0].items():

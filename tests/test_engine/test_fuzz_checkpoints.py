@@ -17,16 +17,11 @@ from osdpm_plugin.engine import load_from_local
 from osdpm_plugin.errors import CheckpointError
 from osdpm_plugin.pretrained.clip_checkpoint import read_clip_weights
 from tests.helpers.fuzzing import FUZZED, SEEDS
+from tests.helpers.payload import Payload
 from tests.test_datasets.test_fuzz_readers import mutate_bytes
 
 RAN: list[int] = []
-
-
-class Payload:
-    """Unpickling it is noted."""
-
-    def __reduce__(self):
-        return builtins.exec, ('from tests.test_engine.test_fuzz_checkpoints import RAN; RAN.append(1)',)
+NOTED = Payload(builtins.exec, 'from tests.test_engine.test_fuzz_checkpoints import RAN; RAN.append(1)')
 
 
 def saved(content, **options):
@@ -43,14 +38,14 @@ def contents():
         state_dict=state,
         message_hub=dict(log_scalars=dict(loss=HistoryBuffer([1.0, 2.0], [1, 1]))),
     )
-    evil = dict(whole, x=Payload())
+    evil = dict(whole, x=NOTED)
     old = dict(_use_new_zipfile_serialization=False)
     return {
         'zip': saved(whole),
         'legacy': saved(whole, **old),
         'evil zip': saved(evil),
         'evil legacy': saved(evil, **old),
-        'pickle': pickle.dumps(dict(a=Payload()), protocol=2),
+        'pickle': pickle.dumps(dict(a=NOTED), protocol=2),
     }
 
 

@@ -23,6 +23,7 @@ from tests.helpers.short_runs import losses_of, run_here, same_weights, write_co
 from tests.helpers.shrunk_configs import shrink
 
 EPOCHS, STEPS = 10, 2  # of a training, and iterations of an epoch
+TIMES = pytest.mark.parametrize(('times', 'seed'), [(2, 1), pytest.param(25, 0, marks=pytest.mark.slow)])
 
 
 def run_until(began, delay, *command, log, mark=None):
@@ -74,12 +75,13 @@ def checkpoints_load(run):
     return load_from_local(pointer.read_text())['meta']['iter'] if pointer.is_file() else 0
 
 
-def train_and_kill(whole, folder, times, seed):
+@TIMES
+def test_killed_training(whole, tmp_path, times, seed):
     """Kill trainings until it has been ``times``; each one that reaches its end is compared with the whole one."""
     config, reference, duration = whole
     rng, kills, trainings = random.Random(seed), 0, 0
     while kills < times:
-        run = folder / f'run_{trainings}'
+        run = tmp_path / f'run_{trainings}'
         trainings += 1
         alive = True
         while alive:
@@ -90,7 +92,7 @@ def train_and_kill(whole, folder, times, seed):
                 lambda run=run, target=target: count_steps(run) >= target,
                 delay,
                 *('train', config, '--work-dir', run, '--resume'),
-                log=folder / 'log',
+                log=tmp_path / 'log',
             )
             kills += alive
             done = checkpoints_load(run)
@@ -101,7 +103,6 @@ def train_and_kill(whole, folder, times, seed):
         best = max(run.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
         (expected,) = reference.glob('best_*.pth')
         assert best.name == expected.name and same_weights(best, expected)
-    return kills
 
 
 def count_steps(run):
@@ -110,34 +111,34 @@ def count_steps(run):
     return path.read_bytes().count(b'\n') if path.is_file() else 0
 
 
-def cache_and_kill(folder, times, seed):
+@TIMES
+def test_killed_caching(tmp_path, times, seed):
     """Kill the caching of frozen towers ``times``, as often from the beginning as it comes to its end."""
-    cfg = shrink('configs/osdpm_ucm.py', folder)
-    write_dataset(folder / 'data', 'UCMCaptions', val=60, test=60)
+    cfg = shrink('configs/osdpm_ucm.py', tmp_path)
+    write_dataset(tmp_path / 'data', 'UCMCaptions', val=60, test=60)
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
-    torch.save({'state_dict': model.state_dict()}, folder / 'towers.pth')
-    cfg.model.image_tower.pretrained = cfg.model.text_tower.pretrained = str(folder / 'towers.pth')
-    cfg.dump(folder / 'config.py')
-    command = ('cache_features', folder / 'config.py', '--batch-size', '1', '--out')
-    assert run_here(*command, folder / 'whole').code == 0
+    torch.save({'state_dict': model.state_dict()}, tmp_path / 'towers.pth')
+    cfg.model.image_tower.pretrained = cfg.model.text_tower.pretrained = str(tmp_path / 'towers.pth')
+    cfg.dump(tmp_path / 'config.py')
+    command = ('cache_features', tmp_path / 'config.py', '--batch-size', '1', '--out')
+    assert run_here(*command, tmp_path / 'whole').code == 0
     rng, kills, caches = random.Random(seed), 0, 0
     while kills < times:
-        out = folder / f'cache_{caches}'
+        out = tmp_path / f'cache_{caches}'
         caches += 1
         alive = True
         while alive:
             written = newest(out)
             delay = rng.uniform(0, 0.3) if kills < times else 600
             alive = run_until(
-                lambda out=out, written=written: newest(out) > written, delay, *command, out, log=folder / 'log'
+                lambda out=out, written=written: newest(out) > written, delay, *command, out, log=tmp_path / 'log'
             )
             kills += alive
         for split in ('train', 'val', 'test'):
-            a, b = FeatureStore(str(folder / 'whole'), split), FeatureStore(str(out), split)
+            a, b = FeatureStore(str(tmp_path / 'whole'), split), FeatureStore(str(out), split)
             for ours, theirs in zip((b.maps[0], b.pooled, b.text, b.words), (a.maps[0], a.pooled, a.text, a.words)):
                 np.testing.assert_array_equal(ours, theirs)
-    return kills
 
 
 def newest(folder):
@@ -151,11 +152,11 @@ def newest(folder):
     return max(times, default=0)
 
 
-def evaluate_and_kill(whole, folder, times, seed):
+@TIMES
+def test_killed_evaluation(whole, tmp_path, times, seed):
     """Kill evaluations ``times``: the result file is whole or absent, and never of before."""
     config, reference, _ = whole
-    checkpoint, run = reference / f'epoch_{EPOCHS}.pth', folder / 'run'
-    mark = folder / 'mark'
+    checkpoint, run, mark = reference / f'epoch_{EPOCHS}.pth', tmp_path / 'run', tmp_path / 'mark'
     command = ('test', config, checkpoint, '--work-dir', run, '--out', run / 'scores.npz')
     began = time.monotonic()
     assert run_here(*command).code == 0
@@ -163,7 +164,7 @@ def evaluate_and_kill(whole, folder, times, seed):
     rng, kills = random.Random(seed), 0
     while kills < times:
         mark.unlink(missing_ok=True)
-        if run_until(mark.exists, rng.uniform(0, duration), *command, log=folder / 'log', mark=mark):
+        if run_until(mark.exists, rng.uniform(0, duration), *command, log=tmp_path / 'log', mark=mark):
             kills += 1
         if (run / 'test_results.json').is_file():
             assert read_result(run / 'test_results.json').metrics == expected.metrics
@@ -174,31 +175,3 @@ def evaluate_and_kill(whole, folder, times, seed):
     mark.unlink(missing_ok=True)
     assert run_here(*command).code == 0
     assert read_result(run / 'test_results.json').metrics == expected.metrics
-    return kills
-
-
-def test_killed_training(whole, tmp_path):
-    assert train_and_kill(whole, tmp_path, 2, seed=1) == 2
-
-
-def test_killed_caching(tmp_path):
-    assert cache_and_kill(tmp_path, 2, seed=1) == 2
-
-
-def test_killed_evaluation(whole, tmp_path):
-    assert evaluate_and_kill(whole, tmp_path, 2, seed=1) == 2
-
-
-@pytest.mark.slow
-def test_killed_training_25_times(whole, tmp_path):
-    assert train_and_kill(whole, tmp_path, 25, seed=0) == 25
-
-
-@pytest.mark.slow
-def test_killed_caching_25_times(tmp_path):
-    assert cache_and_kill(tmp_path, 25, seed=0) == 25
-
-
-@pytest.mark.slow
-def test_killed_evaluation_25_times(whole, tmp_path):
-    assert evaluate_and_kill(whole, tmp_path, 25, seed=0) == 25

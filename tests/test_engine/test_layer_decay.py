@@ -4,15 +4,13 @@ import copy
 
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.optim import DefaultOptimWrapperConstructor, build_optim_wrapper
+from mmengine.optim import DefaultOptimWrapperConstructor, LinearLR, build_optim_wrapper
 from torch import nn
 
 from osdpm_plugin.engine import LayerDecayConstructor, tower_levels
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.registry import MODELS
-from tests.helpers.paths import ROOT
-from tests.helpers.shrunk_configs import CLIP_RESNET
+from tests.helpers.shrunk_configs import CLIP_RESNET, at_full_size
 from tests.helpers.tiny_models import CLIP, EMBED_DIM, build
 
 RULES = dict(norm_decay_mult=0.0, bias_decay_mult=0.0)  # of the shipped schedules
@@ -32,95 +30,65 @@ def timm(name):
     return dict(embed_dim=16, vision_cfg=dict(timm_model_name=name, timm_pool='', timm_proj='linear', image_size=32))
 
 
-# tower -> (L, start of a parameter's name -> level); the first start that fits counts
+def levels(stem, block, numbers, head=''):
+    """L, and the start of a parameter's name -> its level: 0 in the stem, then one a block, L + 1 in the head."""
+    blocks = {block.format(number): level for level, number in enumerate(numbers, start=1)}
+    return len(blocks), {**dict.fromkeys(stem.split(), 0), **blocks, **dict.fromkeys(head.split(), len(blocks) + 1)}
+
+
+CLIP_STEM = 'visual.class_embedding visual.positional_embedding visual.conv1. visual.ln_pre.'
+RESNET_STEM = ' '.join(f'visual.{part}{i}.' for part in ('conv', 'bn') for i in (1, 2, 3))
+# tower and its levels; the first start that fits counts
 KINDS = {
     'ViT': (
         dict(type='OpenCLIPImageTower', model=CLIP),
-        2,
-        {
-            'visual.class_embedding': 0,
-            'visual.positional_embedding': 0,
-            'visual.conv1.': 0,
-            'visual.ln_pre.': 0,
-            'visual.transformer.resblocks.0.': 1,
-            'visual.transformer.resblocks.1.': 2,
-            'visual.ln_post.': 3,
-            'visual.proj': 3,
-        },
+        levels(CLIP_STEM, 'visual.transformer.resblocks.{}.', range(2), 'visual.ln_post. visual.proj'),
     ),
     'CLIP text': (
         dict(type='OpenCLIPTextTower', model=CLIP),
-        2,
-        {
-            'text.token_embedding.': 0,
-            'text.positional_embedding': 0,
-            'text.transformer.resblocks.0.': 1,
-            'text.transformer.resblocks.1.': 2,
-            'text.ln_final.': 3,
-            'text.text_projection': 3,
-        },
+        levels(
+            'text.token_embedding. text.positional_embedding',
+            'text.transformer.resblocks.{}.',
+            range(2),
+            'text.ln_final. text.text_projection',
+        ),
     ),
     'ModifiedResNet': (
         dict(type='OpenCLIPImageTower', model=CLIP_RESNET, out_stages=(3, 4)),
-        4,
-        {
-            **{f'visual.{part}{i}.': 0 for part in ('conv', 'bn') for i in (1, 2, 3)},
-            **{f'visual.layer{i}.': i for i in (1, 2, 3, 4)},
-            'visual.attnpool.': 5,
-        },
+        levels(RESNET_STEM, 'visual.layer{}.', range(1, 5), 'visual.attnpool.'),
     ),
     'timm ViT': (
         dict(type='OpenCLIPImageTower', model=timm('vit_tiny_patch16_224')),
-        12,
-        {
-            'visual.trunk.cls_token': 0,
-            'visual.trunk.pos_embed': 0,
-            'visual.trunk.patch_embed.': 0,
-            **{f'visual.trunk.blocks.{i}.': i + 1 for i in range(12)},
-            'visual.trunk.norm.': 13,
-            'visual.head.': 13,
-        },
+        levels(
+            'visual.trunk.cls_token visual.trunk.pos_embed visual.trunk.patch_embed.',
+            'visual.trunk.blocks.{}.',
+            range(12),
+            'visual.trunk.norm. visual.head.',
+        ),
     ),
     'timm stages': (
         dict(type='OpenCLIPImageTower', model=timm('convnext_atto')),
-        4,
-        {
-            'visual.trunk.stem.': 0,
-            **{f'visual.trunk.stages.{i}.': i + 1 for i in range(4)},
-            'visual.trunk.head.': 5,
-            'visual.head.': 5,
-        },
+        levels('visual.trunk.stem.', 'visual.trunk.stages.{}.', range(4), 'visual.trunk.head. visual.head.'),
     ),
     'BERT': (
         dict(type='HFTextTower', config=BERT),
-        3,
-        {'encoder.embeddings.': 0, **{f'encoder.encoder.layer.{i}.': i + 1 for i in range(3)}},
+        levels('encoder.embeddings.', 'encoder.encoder.layer.{}.', range(3)),
     ),
     'final norm': (
         dict(type='HFTextTower', config=dict(BERT, model_type='modernbert', pad_token_id=0, vocab_size=64)),
-        3,
-        {'encoder.embeddings.': 0, **{f'encoder.layers.{i}.': i + 1 for i in range(3)}, 'encoder.final_norm.': 4},
+        levels('encoder.embeddings.', 'encoder.layers.{}.', range(3), 'encoder.final_norm.'),
     ),
     'ResNet': (
         dict(type='mmpretrain.ResNet', depth=18, base_channels=8),
-        4,
-        {'conv1.': 0, 'bn1.': 0, **{f'layer{i}.': i for i in (1, 2, 3, 4)}},
+        levels('conv1. bn1.', 'layer{}.', range(1, 5)),
     ),
     'deep stem': (
         dict(type='mmpretrain.ResNetV1d', depth=50, base_channels=8),
-        4,
-        {'stem.': 0, **{f'layer{i}.': i for i in (1, 2, 3, 4)}},
+        levels('stem.', 'layer{}.', range(1, 5)),
     ),
     'Swin': (
         dict(SWIN, use_abs_pos_embed=True),
-        4,
-        {
-            'absolute_pos_embed': 0,
-            'patch_embed.': 0,
-            **{f'stages.{i}.': i + 1 for i in range(4)},
-            'norm2.': 5,
-            'norm3.': 5,
-        },
+        levels('absolute_pos_embed patch_embed.', 'stages.{}.', range(4), 'norm2. norm3.'),
     ),
     'says itself': (
         dict(
@@ -129,40 +97,42 @@ KINDS = {
             img_size=32,
             patch_size=16,
         ),
-        2,
-        {'cls_token': 0, 'pos_embed': 0, 'patch_embed.': 0, 'layers.0.': 1, 'layers.1.': 2, 'ln1.': 3},
+        levels('cls_token pos_embed patch_embed.', 'layers.{}.', range(2), 'ln1.'),
     ),
 }
 
 
+def wrapper_of(model, optimizer=None, **paramwise):
+    """The optimizer wrapper, by default of AdamW at lr 1, weight decay 0.1."""
+    optimizer = optimizer or dict(type='AdamW', lr=1.0, weight_decay=0.1)
+    cfg = dict(optimizer=optimizer, constructor='LayerDecayConstructor', paramwise_cfg=paramwise)
+    return build_optim_wrapper(model, cfg)
+
+
 def settings(model, **paramwise):
-    """Name -> (lr, weight decay) of AdamW at lr 1, weight decay 0.1."""
-    wrapper = dict(optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.1), constructor='LayerDecayConstructor')
-    groups = build_optim_wrapper(model, dict(wrapper, paramwise_cfg=paramwise)).optimizer.param_groups
+    """Name -> (lr, weight decay)."""
+    groups = wrapper_of(model, **paramwise).optimizer.param_groups
     names = {p: name for name, p in model.named_parameters()}
     return {names[p]: (group['lr'], group['weight_decay']) for group in groups for p in group['params']}
 
 
-def retriever(image_tower=None, text_tower=None):
+def retriever(**towers):
     """A tiny OSDPM with some other tower; its neck need not fit, since nothing is computed."""
-    return build(
-        image_tower=image_tower or dict(type='OpenCLIPImageTower', model=CLIP),
-        text_tower=text_tower or dict(type='OpenCLIPTextTower', model=CLIP),
-        data_preprocessor=dict(type='RetrievalDataPreprocessor', mean=(0, 0, 0), std=(1, 1, 1), channel_order='rgb'),
-    )
+    statistics = dict(type='RetrievalDataPreprocessor', mean=(0, 0, 0), std=(1, 1, 1), channel_order='rgb')
+    return build(data_preprocessor=statistics, **towers)
 
 
 @pytest.mark.stack
 @pytest.mark.parametrize('kind', KINDS)
 def test_levels_and_rates(kind):
-    cfg, num_blocks, starts = KINDS[kind]
+    cfg, (num_blocks, starts) = KINDS[kind]
     side = 'text_tower' if 'Text' in cfg['type'] else 'image_tower'
     model = retriever(**{side: copy.deepcopy(cfg)})
-    levels = tower_levels(getattr(model, side))
-    assert levels.num_blocks == num_blocks
-    assert {start for start in starts if any(name.startswith(start) for name in levels.of)} == set(starts)
-    want = {name: next(v for start, v in starts.items() if name.startswith(start)) for name in levels.of}
-    assert levels.of == want
+    found = tower_levels(getattr(model, side))
+    assert found.num_blocks == num_blocks
+    assert {start for start in starts if any(name.startswith(start) for name in found.of)} == set(starts)
+    want = {name: next(v for start, v in starts.items() if name.startswith(start)) for name in found.of}
+    assert found.of == want
 
     rates = settings(model, layer_decay=0.5, tower_lr_mult=0.1)
     for name, level in want.items():
@@ -192,25 +162,11 @@ def test_by_hand():
 
 @pytest.mark.parametrize('layer_decay', [0.7, 1.0])
 def test_each_trainable_parameter_once(layer_decay):
-    model = retriever(
-        dict(type='OpenCLIPImageTower', model=CLIP, trainable_blocks=1), dict(type='OpenCLIPTextTower', model=CLIP)
-    )
-    wrapper = build_optim_wrapper(
-        model,
-        dict(
-            optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.1),
-            constructor='LayerDecayConstructor',
-            paramwise_cfg=dict(RULES, layer_decay=layer_decay, tower_lr_mult=0.1),
-        ),
-    )
+    model = retriever(image_tower=dict(type='OpenCLIPImageTower', model=CLIP, trainable_blocks=1))
+    wrapper = wrapper_of(model, layer_decay=layer_decay, tower_lr_mult=0.1, **RULES)
     grouped = [p for group in wrapper.optimizer.param_groups for p in group['params']]
     trainable = [p for p in model.parameters() if p.requires_grad]
-    assert len(grouped) == len(trainable) and set(grouped) == set(trainable)
-    assert (
-        sum(p.numel() for p in grouped)
-        == sum(p.numel() for p in trainable)
-        < sum(p.numel() for p in model.parameters())
-    )
+    assert len(grouped) == len(trainable) < len(list(model.parameters())) and set(grouped) == set(trainable)
     # 0.7 ** 3 (embeddings of the text, all decayed), then with and without decay: 0.7 ** 2, 0.7, 1, and necks and head
     assert len(wrapper.optimizer.param_groups) == (9 if layer_decay < 1 else 4)
     settings_of = [(group['lr'], group['weight_decay']) for group in wrapper.optimizer.param_groups]
@@ -272,31 +228,15 @@ def test_custom_keys_multiply():
 def test_equally_long_keys_and_other_settings():
     """The first of the alphabet wins; what is no multiplier reaches the optimizer."""
     custom = {'visual': dict(lr_mult=0.5), 'tower.': dict(lr_mult=0.25, eps=1e-3), 'neck.': dict(lr=7.0)}
-    wrapper = build_optim_wrapper(
-        build(),
-        dict(
-            optimizer=dict(type='AdamW', lr=1.0),
-            constructor='LayerDecayConstructor',
-            paramwise_cfg=dict(custom_keys=custom),
-        ),
-    )
+    wrapper = wrapper_of(build(), custom_keys=custom)
     by_rate = {group['lr']: group['eps'] for group in wrapper.optimizer.param_groups}
     assert by_rate == {0.25: 1e-3, 7.0: 1e-8, 1.0: 1e-8}
 
 
 def test_a_step_and_a_schedule_keep_the_ratios():
     """SGD on gradients of 1 moves each parameter by its learning rate; warm-up at half rate by half of it."""
-    from mmengine.optim import LinearLR
-
     model = build()
-    wrapper = build_optim_wrapper(
-        model,
-        dict(
-            optimizer=dict(type='SGD', lr=0.5),
-            constructor='LayerDecayConstructor',
-            paramwise_cfg=dict(layer_decay=0.5, tower_lr_mult=0.5),
-        ),
-    )
+    wrapper = wrapper_of(model, dict(type='SGD', lr=0.5), layer_decay=0.5, tower_lr_mult=0.5)
     LinearLR(wrapper, start_factor=0.5, end=10)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     for p in model.parameters():
@@ -309,7 +249,7 @@ def test_a_step_and_a_schedule_keep_the_ratios():
 
 
 def test_frozen_towers_need_no_blocks():
-    model = retriever(dict(type='OpenCLIPImageTower', model=CLIP, frozen=True))
+    model = retriever(image_tower=dict(type='OpenCLIPImageTower', model=CLIP, frozen=True))
     model.text_tower = nn.Linear(4, EMBED_DIM).requires_grad_(False)
     rates = settings(model, layer_decay=0.5, tower_lr_mult=0.1)
     assert not [name for name in rates if 'tower' in name]
@@ -404,12 +344,7 @@ def test_bad_models_and_optimizers():
 )
 def test_rates_of_shipped_regimes(config, rates):
     """At their full size, without memory."""
-    cfg = Config.fromfile(ROOT / 'configs' / 'regimes' / f'{config}.py')
-    cfg.model.head = dict(type='ContrastiveHead')
-    for tower in (cfg.model.image_tower, cfg.model.text_tower):
-        tower.pretrained = None
-    with torch.device('meta'):
-        model = MODELS.build(cfg.model)
+    cfg, model = at_full_size(f'configs/regimes/{config}.py')
     groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
     names = {p: name for name, p in model.named_parameters()}
     found = {names[p]: group['lr'] for group in groups for p in group['params']}

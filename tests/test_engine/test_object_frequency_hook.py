@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,24 +13,18 @@ from osdpm_plugin.datasets.lexicon import Lexicon
 from osdpm_plugin.engine import ObjectFrequencyHook
 from osdpm_plugin.engine.object_frequency_hook import object_frequency
 from osdpm_plugin.errors import ConfigError
-from tests.helpers.generated_data import write_dataset
-from tests.helpers.short_runs import losses_of, run_here, same_weights, weights_of, write_config
+from tests.helpers.generated_data import reword, write_dataset
+from tests.helpers.short_runs import same_weights, train, weights_of, write_config
 from tests.helpers.tiny_models import build
 
 HIDDEN = 'three lighthouses and a stadium'  # named in val and test alone
 
 
-class Captions:
+class Captions(list):
     """A data set of captions."""
 
-    def __init__(self, *captions):
-        self.captions = captions
-
-    def __len__(self):
-        return len(self.captions)
-
     def get_data_info(self, index):
-        return dict(captions=list(self.captions[index]))
+        return dict(captions=list(self[index]))
 
 
 def by_name(frequency, lexicon=None):
@@ -42,35 +35,23 @@ def by_name(frequency, lexicon=None):
 def test_hand_worked_frequencies():
     """Images count, not captions or mentions: a plane named twice in both captions of one of four images is 1/4."""
     dataset = Captions(
-        ['a plane beside a plane .', 'two planes here'],
-        ['a bridge over a river', 'the bridge is long'],
-        ['many trees', 'a river and some trees'],
-        ['nothing to see'],
+        [
+            ['a plane beside a plane .', 'two planes here'],
+            ['a bridge over a river', 'the bridge is long'],
+            ['many trees', 'a river and some trees'],
+            ['nothing to see'],
+        ]
     )
     frequency = object_frequency(dataset, Lexicon.default())
     assert frequency.dtype == np.float64 and frequency.shape == (len(Lexicon.default()),)
     assert by_name(frequency) == {'plane': 0.25, 'bridge': 0.25, 'river': 0.5, 'tree': 0.25}
 
 
-def hide(root):
-    """Name an object in every caption of val and test that no training caption names."""
-    path = root / 'dataset_rsicd.json'
-    annotation = json.loads(path.read_text())
-    for image in annotation['images']:
-        if image['split'] != 'train':
-            for i, sentence in enumerate(image['sentences']):
-                sentence['raw'] = f'{HIDDEN} number {i} of {image["imgid"]}'
-    path.write_text(json.dumps(annotation))
-
-
 @pytest.mark.stack
 def test_only_the_training_split_is_read(tmp_path):
     """Sixteen training images over eight nouns, each named by two of them; every image has trees, roads, ..."""
-    annotation = write_dataset(tmp_path, 'CaptionRetrievalDataset', train=16)
-    for image in annotation['images'][16:]:
-        for sentence in image['sentences']:
-            sentence['raw'] = HIDDEN
-    (tmp_path / 'dataset.json').write_text(json.dumps(annotation))
+    write_dataset(tmp_path, 'CaptionRetrievalDataset', train=16)
+    reword(tmp_path / 'dataset.json', HIDDEN)
     model = build()
     dataset = CaptionRetrievalDataset(data_root=str(tmp_path), split='train')
     runner = SimpleNamespace(model=model, train_dataloader=SimpleNamespace(dataset=dataset))
@@ -87,22 +68,18 @@ def test_only_the_training_split_is_read(tmp_path):
 @pytest.mark.stack
 def test_val_and_test_captions_change_no_loss_and_no_weight(tmp_path):
     """Nothing of a test caption may reach the model."""
-    runs = []
-    for name in ('plain', 'changed'):
-        config = write_config(tmp_path / name, **{'train_cfg.max_epochs': 2})
-        if name == 'changed':
-            hide(tmp_path / name / 'data')
-        outcome = run_here('train', config, '--work-dir', tmp_path / name / 'run')
-        assert outcome.code == 0, outcome.err
-        runs.append(tmp_path / name / 'run')
-    assert losses_of(runs[0]) == losses_of(runs[1]) and len(losses_of(runs[0])) == 4
-    assert same_weights(runs[0] / 'epoch_2.pth', runs[1] / 'epoch_2.pth')
-    frequency = weights_of(runs[1] / 'epoch_2.pth')['head.frequency']
+    configs = [write_config(tmp_path / name, **{'train_cfg.max_epochs': 2}) for name in ('plain', 'changed')]
+    reword(tmp_path / 'changed' / 'data' / 'dataset_rsicd.json', f'{HIDDEN} number {{sentid}} of {{imgid}}')
+    plain, changed = tmp_path / 'plain' / 'run', tmp_path / 'changed' / 'run'
+    losses = train(configs[0], plain)
+    assert train(configs[1], changed) == losses and len(losses) == 4
+    assert same_weights(plain / 'epoch_2.pth', changed / 'epoch_2.pth')
+    frequency = weights_of(changed / 'epoch_2.pth')['head.frequency']
     assert not frequency[torch.from_numpy(Lexicon.default().count([HIDDEN]) > 0)].any()
 
 
 def test_captions_without_objects_are_an_error():
-    runner = SimpleNamespace(model=build(), train_dataloader=SimpleNamespace(dataset=Captions(['nothing'], ['none'])))
+    runner = SimpleNamespace(model=build(), train_dataloader=SimpleNamespace(dataset=Captions([['nothing'], ['none']])))
     with pytest.raises(ConfigError, match='fewer than two categories'):
         ObjectFrequencyHook().before_train(runner)
 

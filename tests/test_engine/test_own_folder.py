@@ -24,6 +24,11 @@ def run(folder: Path, epochs: int, *, hook=None, scores=None, **kwargs) -> None:
     toy_runner(folder, epochs=epochs, hook=dict(max_keep_ckpts=2, **(hook or {})), scores=scores, **kwargs).train()
 
 
+def resume(folder: Path, epochs: int, last: str, *, scores=None, **kwargs) -> None:
+    """Go on from a checkpoint, by default to ever better scores."""
+    run(folder, epochs, load_from=last, resume=True, scores=scores or itertools.count(100), **kwargs)
+
+
 def best_of(folder: Path, key: str = 'best_ckpt') -> str:
     return load_from_local(latest_checkpoint(folder))['message_hub']['runtime_info'][key]
 
@@ -35,7 +40,7 @@ def test_resuming_from_another_folder_leaves_it_alone(tmp_path, hook, by_iter):
     run(tmp_path / 'old', 3, hook=hook)
     before = content(tmp_path / 'old')
     last = latest_checkpoint(tmp_path / 'old')
-    run(tmp_path / 'new', 5, hook=hook, load_from=last, resume=True, scores=itertools.count(100))
+    resume(tmp_path / 'new', 5, last, hook=hook)
     assert content(tmp_path / 'old') == before
     best = [path.name for path in (tmp_path / 'new').glob('best_score_*.pth')]
     assert len(best) == 1, 'the new best is in the new folder'
@@ -49,14 +54,7 @@ def test_a_copied_run_goes_on_in_its_copy(tmp_path, hook):
     before = content(tmp_path / 'run')
     shutil.copytree(tmp_path / 'run', tmp_path / 'copy')
     assert latest_checkpoint(tmp_path / 'copy') == str(tmp_path / 'copy' / 'epoch_3.pth')
-    run(
-        tmp_path / 'copy',
-        5,
-        hook=hook,
-        load_from=latest_checkpoint(tmp_path / 'copy'),
-        resume=True,
-        scores=itertools.count(100),
-    )
+    resume(tmp_path / 'copy', 5, latest_checkpoint(tmp_path / 'copy'), hook=hook)
     assert content(tmp_path / 'run') == before
     assert [path.name for path in (tmp_path / 'copy').glob('best_score_*.pth')] == ['best_score_epoch_5.pth']
 
@@ -65,7 +63,7 @@ def test_a_copied_run_keeps_a_best_that_stays_the_best(tmp_path):
     run(tmp_path / 'run', 2, scores=iter([7, 8]))
     shutil.copytree(tmp_path / 'run', tmp_path / 'copy')
     shutil.rmtree(tmp_path / 'run')
-    run(tmp_path / 'copy', 4, load_from=latest_checkpoint(tmp_path / 'copy'), resume=True, scores=iter([1, 2]))
+    resume(tmp_path / 'copy', 4, latest_checkpoint(tmp_path / 'copy'), scores=iter([1, 2]))
     assert [path.name for path in (tmp_path / 'copy').glob('best_*.pth')] == ['best_score_epoch_2.pth']
     assert best_of(tmp_path / 'copy') == str(tmp_path / 'copy' / 'best_score_epoch_2.pth')
 
@@ -73,7 +71,7 @@ def test_a_copied_run_keeps_a_best_that_stays_the_best(tmp_path):
 def test_a_best_that_is_not_here_is_chosen_anew(tmp_path):
     """Else a run that resumes elsewhere and falls back a little would end without any best checkpoint."""
     run(tmp_path / 'old', 2, scores=iter([7, 8]))
-    run(tmp_path / 'new', 4, load_from=latest_checkpoint(tmp_path / 'old'), resume=True, scores=iter([1, 2]))
+    resume(tmp_path / 'new', 4, latest_checkpoint(tmp_path / 'old'), scores=iter([1, 2]))
     assert [path.name for path in (tmp_path / 'new').glob('best_*.pth')] == ['best_score_epoch_4.pth']
 
 

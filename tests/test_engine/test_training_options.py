@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 import torch
 
 from osdpm_plugin.engine import AutocastOptimWrapper, load_from_local
 from osdpm_plugin.errors import ConfigError
-from tests.helpers.short_runs import change_config, losses_of, run_here, weights_of, write_config
+from tests.helpers import short_runs
+from tests.helpers.short_runs import change_config, run_here, weights_of, write_config
 from tests.helpers.tiny_models import EMBED_DIM, batch, build
 
 PLAIN = {
@@ -22,27 +21,35 @@ PLAIN = {
     'default_hooks.checkpoint.save_best': None,
 }
 
-# of so low a scale that no step overflows and is left out
-FLOAT16 = dict(
-    optim_wrapper__type='AutocastOptimWrapper', optim_wrapper__dtype='float16', optim_wrapper__loss_scale=64.0
-)
+AUTOCAST = dict(optim_wrapper__type='AutocastOptimWrapper')
+CHECKPOINTING = dict(model__image_tower__grad_checkpointing=True, model__text_tower__grad_checkpointing=True)
+
+# options, and how far losses may be from those of the plain training, relatively
+OPTIONS = {
+    'grad_checkpointing': (CHECKPOINTING, 1e-5),
+    'activation_checkpointing': (dict(activation_checkpointing='image_tower.visual.transformer'), 1e-5),
+    'grad_cache_chunk': (dict(model__grad_cache_chunk=3), 1e-4),
+    'channels_last': (dict(model__channels_last=True), 1e-4),
+    'local_rows': (dict(model__head__alignment__local_rows=True), 1e-6),
+    # of so low a scale that no step overflows and is left out
+    'float16': (dict(AUTOCAST, optim_wrapper__dtype='float16', optim_wrapper__loss_scale=64.0), 0.02),
+    'bfloat16 and grad_cache_chunk': (dict(AUTOCAST, model__grad_cache_chunk=3), 0.02),
+}
 
 
 @pytest.fixture(scope='module')
 def plain(tmp_path_factory):
     """A config that trains both towers whole, in float32, and its training: four iterations, two steps."""
     folder = tmp_path_factory.mktemp('plain')
-    config = write_config(
-        folder, 'configs/regimes/vitb32_finetune_rsicd.py', sizes=dict(train=8, val=2, test=2), **PLAIN
-    )
+    sizes = dict(train=8, val=2, test=2)
+    config = write_config(folder, 'configs/regimes/vitb32_finetune_rsicd.py', sizes=sizes, **PLAIN)
     return config, train(config, folder / 'run')
 
 
 def train(config, work_dir, *arguments, **options):
     """Losses of each iteration."""
-    outcome = run_here('train', config, '--work-dir', work_dir, '--no-validate', *arguments, **options)
-    assert outcome.code == 0, outcome.err
-    return {i: {k: float.fromhex(v) for k, v in step.items()} for i, step in losses_of(work_dir).items()}
+    short_runs.train(config, work_dir, '--no-validate', *arguments, **options)
+    return short_runs.numbers_of(work_dir)
 
 
 def assert_same(got, want, rel):
@@ -52,30 +59,11 @@ def assert_same(got, want, rel):
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize(
-    ('options', 'rel'),
-    [
-        (dict(model__image_tower__grad_checkpointing=True, model__text_tower__grad_checkpointing=True), 1e-5),
-        (dict(activation_checkpointing='image_tower.visual.transformer'), 1e-5),
-        (dict(model__grad_cache_chunk=3), 1e-4),
-        (dict(model__channels_last=True), 1e-4),
-        (dict(model__head__alignment__local_rows=True), 1e-6),
-        (FLOAT16, 0.02),
-        (dict(optim_wrapper__type='AutocastOptimWrapper', model__grad_cache_chunk=3), 0.02),
-    ],
-    ids=[
-        'grad_checkpointing',
-        'activation_checkpointing',
-        'grad_cache_chunk',
-        'channels_last',
-        'local_rows',
-        'float16',
-        'bfloat16 and grad_cache_chunk',
-    ],
-)
-def test_same_training(plain, tmp_path, options, rel):
+@pytest.mark.parametrize('name', OPTIONS)
+def test_same_training(plain, tmp_path, name):
     """Losses of four iterations, the last two of which follow a clipped step on two accumulated gradients."""
     config, want = plain
+    options, rel = OPTIONS[name]
     assert want[2] != pytest.approx(want[0], rel=1e-3)
     assert_same(train(config, tmp_path, **options), want, rel)
 
@@ -94,37 +82,22 @@ def test_amp(plain, tmp_path):
 def test_compile(plain, tmp_path, backend):
     """inductor needs a C++ compiler."""
     config, want = plain
-    changed = str(shutil.copy(config, tmp_path / 'compiled.py'))
-    change_config(changed, lambda cfg: cfg.custom_hooks.append(dict(type='CompileHook', backend=backend)))
-    assert_same(
-        train(
-            changed,
-            tmp_path / 'run',
-        ),
-        want,
-        1e-3,
-    )
+    hook = dict(type='CompileHook', backend=backend)
+    changed = change_config(config, lambda cfg: cfg.custom_hooks.append(hook), tmp_path / 'compiled.py')
+    assert_same(train(changed, tmp_path / 'run'), want, 1e-3)
 
 
 def test_compile_a_module_that_is_not_there(plain, tmp_path):
-    config, _ = plain
-    changed = str(shutil.copy(config, tmp_path / 'compiled.py'))
-    change_config(changed, lambda cfg: cfg.custom_hooks.append(dict(type='CompileHook', modules=['tower'])))
+    hook = dict(type='CompileHook', modules=['tower'])
+    changed = change_config(plain[0], lambda cfg: cfg.custom_hooks.append(hook), tmp_path / 'compiled.py')
     outcome = run_here('train', changed, '--work-dir', tmp_path / 'run', '--no-validate')
     assert outcome.code == 2 and "CompileHook: modules names 'tower', which the model does not have" in outcome.err
 
 
 def test_moving_averages(plain, tmp_path):
     """The hook leaves training alone; its average is (1 - m) w + m w' after the second of two iterations, m = 0.01."""
-    config, _ = plain
-    train(
-        config,
-        tmp_path,
-        train_cfg__max_epochs=1,
-        optim_wrapper__accumulative_counts=1,
-        default_hooks__checkpoint__by_epoch=False,
-        default_hooks__checkpoint__max_keep_ckpts=-1,
-    )
+    kept = dict(default_hooks__checkpoint__by_epoch=False, default_hooks__checkpoint__max_keep_ckpts=-1)
+    train(plain[0], tmp_path, train_cfg__max_epochs=1, optim_wrapper__accumulative_counts=1, **kept)
     first, second = (load_from_local(str(tmp_path / f'iter_{i}.pth')) for i in (1, 2))
     own = {key.removeprefix('module.'): value for key, value in second['ema_state_dict'].items()}
     before = {key.removeprefix('module.'): value for key, value in first['ema_state_dict'].items()}
@@ -150,9 +123,8 @@ def test_channels_last():
     images = model.data_preprocessor(batch(range(4)))['inputs']
     maps = model.image_tower(images)
     assert maps[-1].is_contiguous(memory_format=torch.channels_last)
-    torch.testing.assert_close(
-        model.embed_images(images).embedding, plain_model.embed_images(images).embedding, rtol=1e-4, atol=1e-5
-    )
+    embedding, want = (m.embed_images(images).embedding for m in (model, plain_model))
+    torch.testing.assert_close(embedding, want, rtol=1e-4, atol=1e-5)
 
 
 class Line(torch.nn.Linear):

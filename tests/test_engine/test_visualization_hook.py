@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.runner import EpochBasedTrainLoop
 from PIL import Image
 
 from osdpm_plugin.engine import RetrievalVisualizationHook
@@ -41,9 +42,8 @@ def test_pictures_of_the_chosen_epochs(tmp_path):
     runner = build_runner(cfg)
     runner.train()
     drawn = pictures_of(tmp_path / 'work_dir')
-    assert sorted(drawn) == [
-        f'{name}_{epoch}.png' for name in ('recall_curve', 'retrieval_gallery') for epoch in (1, 3)
-    ]
+    names = ('recall_curve', 'retrieval_gallery')
+    assert sorted(drawn) == [f'{name}_{epoch}.png' for name in names for epoch in (1, 3)]
 
     (folder,) = {path.parent for path in (tmp_path / 'work_dir').rglob('events.out.tfevents*')}
     seen = events.EventAccumulator(str(folder), size_guidance=dict(images=0))
@@ -68,9 +68,8 @@ def test_pictures_of_the_chosen_epochs(tmp_path):
 def test_predictions_of_other_processes_count_once(tmp_path, monkeypatch):
     """A second process sees the same images in another order: nothing is drawn twice."""
     cfg = config_of(tmp_path, max_epochs=1, epochs=(1,), queries=9, topk=9)
-    monkeypatch.setattr(
-        'osdpm_plugin.engine.visualization_hook.collect_results', lambda samples, size: [*reversed(samples), *samples]
-    )
+    collect = 'osdpm_plugin.engine.visualization_hook.collect_results'
+    monkeypatch.setattr(collect, lambda samples, size: [*reversed(samples), *samples])
     build_runner(cfg).train()
     split = embed_split(cfg, str(tmp_path / 'work_dir' / 'epoch_1.pth'), 'val')
     curve = draw_recall_curves(split, title='Recall on the val split after epoch 1')
@@ -100,8 +99,6 @@ def test_two_processes_draw_the_whole_split_once(tmp_path):
 
 def runner_of(*, max_epochs=6, val_begin=1, val_interval=1, indexable=True, val_loop=True):
     """As much of a Runner as the check before training looks at."""
-    from mmengine.runner import EpochBasedTrainLoop
-
     loop = EpochBasedTrainLoop.__new__(EpochBasedTrainLoop)
     loop._max_epochs, loop.val_begin, loop.val_interval = max_epochs, val_begin, val_interval
     loop.dynamic_intervals = [val_interval]

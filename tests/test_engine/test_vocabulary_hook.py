@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,16 +19,16 @@ from osdpm_plugin.models.backbones import GRUTextTower
 from osdpm_plugin.registry import MODELS
 from tests.helpers import tiny_models as tiny
 from tests.helpers import word_features as words
-from tests.helpers.generated_data import captions_of, write_dataset
+from tests.helpers.generated_data import captions_of, reword, write_dataset
 from tests.helpers.paths import ROOT
-from tests.helpers.short_runs import run_here, weights_of, write_config
+from tests.helpers.short_runs import run_here, train, weights_of, write_config
 from tests.test_engine.test_object_frequency_hook import Captions
 
 CONFIG = 'configs/comparison/vsepp_rsicd.py'
 
 
 def runner_of(model, *captions):
-    return SimpleNamespace(model=model, train_dataloader=SimpleNamespace(dataset=Captions(*captions)))
+    return SimpleNamespace(model=model, train_dataloader=SimpleNamespace(dataset=Captions(captions)))
 
 
 def fresh():
@@ -37,16 +36,13 @@ def fresh():
 
 
 def test_words_by_hand():
-    dataset = Captions(['A park .', 'two parks,near a river'], ['a RIVER'], [' '])
+    dataset = Captions([['A park .', 'two parks,near a river'], ['a RIVER'], [' ']])
     assert training_words(dataset) == {'a', 'park', 'two', 'parks', 'near', 'river'}
 
 
 def test_only_the_training_split_is_read(tmp_path):
-    annotation = write_dataset(tmp_path, 'CaptionRetrievalDataset', train=4)
-    for image in annotation['images'][4:]:
-        for sentence in image['sentences']:
-            sentence['raw'] = 'lighthouses'
-    (tmp_path / 'dataset.json').write_text(json.dumps(annotation))
+    write_dataset(tmp_path, 'CaptionRetrievalDataset', train=4)
+    reword(tmp_path / 'dataset.json', 'lighthouses')
     model = fresh()
     dataset = CaptionRetrievalDataset(data_root=str(tmp_path), split='train')
     VocabularyHook().before_train(SimpleNamespace(model=model, train_dataloader=SimpleNamespace(dataset=dataset)))
@@ -79,18 +75,12 @@ def test_other_towers_are_left_alone():
 @pytest.mark.stack
 def test_checkpoint_is_self_contained_and_other_words_are_refused(tmp_path):
     config = write_config(tmp_path, CONFIG)
-    trained = run_here('train', config, '--work-dir', tmp_path / 'run')
-    assert trained.code == 0, trained.err
+    train(config, tmp_path / 'run')
     checkpoint = tmp_path / 'run' / 'epoch_1.pth'
     ids = weights_of(checkpoint)['text_tower.embedding.word_ids']
     assert len(ids) == 4096 - 2 and int((ids < ids[-1]).sum()) > 20
 
-    annotation = tmp_path / 'data' / 'dataset_rsicd.json'
-    content = json.loads(annotation.read_text())
-    for image in content['images']:
-        if image['split'] == 'train':
-            image['sentences'][0]['raw'] = 'lighthouses'
-    annotation.write_text(json.dumps(content))
+    reword(tmp_path / 'data' / 'dataset_rsicd.json', 'lighthouses', ['train'])
     tested = run_here('test', config, checkpoint, '--work-dir', tmp_path / 'test')
     assert tested.code == 0, 'a test reads no training caption: ' + tested.err
     refused = run_here('train', config, '--work-dir', tmp_path / 'other', load_from=checkpoint)

@@ -116,9 +116,8 @@ def test_metric_and_files(tmp_path):
         hits = arrays[f'{way}_hits']
         assert hits.dtype == np.float32
         for i, k in enumerate(arrays['topk']):
-            assert 100 * hits[:, i].astype(np.float64).mean() == pytest.approx(
-                plain[f'retrieval/{way}_R@{k}'], abs=1e-5
-            )
+            recall = 100 * hits[:, i].astype(np.float64).mean()
+            assert recall == pytest.approx(plain[f'retrieval/{way}_R@{k}'], abs=1e-5)
     assert (np.diff(arrays['image_ids']) > 0).all() and (np.diff(arrays['caption_ids']) > 0).all()
     assert str(arrays['ties']) == 'expected'
 

@@ -49,18 +49,9 @@ def test_perfect_model():
     eye = torch.eye(4)
     samples = [dict(image_id=n, caption_ids=[n], image_embed=eye[n], text_embed=eye[n : n + 1]) for n in range(4)]
     found = evaluate(samples, topk=(1, 100), prefix='test')
-    assert found == {
-        'test/i2t_R@1': 100,
-        'test/i2t_R@100': 100,
-        'test/t2i_R@1': 100,
-        'test/t2i_R@100': 100,
-        'test/i2t_medr': 1,
-        'test/t2i_medr': 1,
-        'test/Rsum': 400,
-        'test/mR': 100,
-        'test/Rsum_optimistic': 400,
-        'test/Rsum_pessimistic': 400,
-    }
+    recalls = {f'test/{way}_R@{k}': 100 for way in ('i2t', 't2i') for k in (1, 100)}
+    sums = {f'test/Rsum{rule}': 400 for rule in ('', '_optimistic', '_pessimistic')}
+    assert found == {**recalls, **sums, 'test/mR': 100, 'test/i2t_medr': 1, 'test/t2i_medr': 1}
 
 
 def test_order_repeats_and_chunks_do_not_matter():
@@ -68,9 +59,8 @@ def test_order_repeats_and_chunks_do_not_matter():
     reference = evaluate(samples)
     shuffled = [samples[n] for n in (3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 0, 7, 8, 9)]
     assert evaluate(shuffled, size=10, chunk_size=3) == reference
-    swapped = dict(
-        samples[4], caption_ids=samples[4]['caption_ids'][::-1].copy(), text_embed=samples[4]['text_embed'].flip(0)
-    )
+    ids, texts = samples[4]['caption_ids'][::-1].copy(), samples[4]['text_embed'].flip(0)
+    swapped = dict(samples[4], caption_ids=ids, text_embed=texts)
     assert evaluate([*samples, swapped], size=10) == reference
 
 

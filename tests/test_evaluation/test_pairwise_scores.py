@@ -19,8 +19,6 @@ from osdpm_plugin.evaluation.embedded_split import EmbeddingCollector
 from osdpm_plugin.evaluation.gallery_scores import GalleryScores
 from osdpm_plugin.evaluation.pairwise_scores import check_tile
 from osdpm_plugin.evaluation.records import gallery_of, merge_records, record_of
-from osdpm_plugin.registry import MODELS
-from osdpm_plugin.structures import NeckOutput, TextFeatures
 from tests.helpers import tiny_models as tiny
 from tests.helpers import word_features as words
 from tests.helpers.distributed import run_distributed
@@ -93,9 +91,8 @@ def test_every_call_has_the_shape_of_the_tile():
 
 def test_no_regions_and_one_word():
     images, _, texts, _ = features()
-    got = scored(
-        (4, 5), 8, (images, None, texts, [t[None] for t in texts]), lambda i, t: i.embedding @ t.words[:, 0].mT
-    )
+    arrays = (images, None, texts, [t[None] for t in texts])
+    got = scored((4, 5), 8, arrays, lambda i, t: i.embedding @ t.words[:, 0].mT)
     np.testing.assert_allclose(got.numpy(), images.astype(np.float64) @ texts.T.astype(np.float64), rtol=0, atol=2e-6)
 
 
@@ -121,10 +118,8 @@ def make_samples(images=9, seed=1):
     for n in range(images):
         count = 1 + n % 4
         tokens = rng.integers(100, 999, (count, 5))
-        texts, text_words = (
-            rng.standard_normal((count, WIDTH)),
-            [rng.standard_normal((1 + i, WIDTH)) for i in range(count)],
-        )
+        texts = rng.standard_normal((count, WIDTH))
+        text_words = [rng.standard_normal((1 + i, WIDTH)) for i in range(count)]
         if n % 2:
             tokens[0] = 77
             texts[0] = shared * (1 + 1e-6 * n)
@@ -170,9 +165,8 @@ def test_equal_captions_are_scored_once_and_tie():
     matrix = scores.matrix()
     assert (matrix[:, same] == matrix[:, same[:1]]).all(), 'to the bit, wherever they stand'
     assert len(calls) == len(shown.caption_ids) - 3
-    np.testing.assert_allclose(
-        matrix, naive(shown.image_embed, shown.image_regions, shown.text_embed, shown.text_words), rtol=0, atol=1e-4
-    )
+    want = naive(shown.image_embed, shown.image_regions, shown.text_embed, shown.text_words)
+    np.testing.assert_allclose(matrix, want, rtol=0, atol=1e-4)
     scores.ranks()
     assert len(calls) == len(shown.caption_ids) - 3, 'once for the numbers and the files'
 
@@ -221,9 +215,7 @@ def test_pairs_are_never_ranked_by_their_embeddings():
 def test_embeddings_of_such_a_model_are_not_handed_out():
     collector = EmbeddingCollector(1e-2)
     collector.process(None, [dict(s, img_path='a.jpg', captions=['a'] * len(s['caption_ids'])) for s in make_samples()])
-    with pytest.raises(
-        ConfigError, match='the similarity of this model scores pairs, which dot products of embeddings'
-    ):
+    with pytest.raises(ConfigError, match='similarity of this model scores pairs, which dot products of embeddings'):
         collector.evaluate(9)
 
 
@@ -282,8 +274,3 @@ def test_tile_errors(tile):
     with pytest.raises(ConfigError, match='must be the images and captions scored in one call'):
         PairwiseScoringHook(tile=tile)
     assert check_tile([3, 4]) == (3, 4)
-
-
-def test_registered():
-    assert isinstance(MODELS.build(dict(type='DotProduct')), torch.nn.Module)
-    assert NeckOutput._fields[-1] == 'embedding' and TextFeatures._fields == ('words', 'mask', 'pooled')

@@ -59,16 +59,8 @@ def test_hand_worked_case():
     assert [median_rank(ranks.t2i, ties) for ties in TIE_POLICIES] == [2, 2, 2]
     summary = summarise(ranks, (1, 2))
     assert list(summary) == list(TIE_POLICIES)
-    assert list(summary['expected']) == [
-        'i2t_R@1',
-        'i2t_R@2',
-        't2i_R@1',
-        't2i_R@2',
-        'i2t_medr',
-        't2i_medr',
-        'Rsum',
-        'mR',
-    ]
+    names = 'i2t_R@1 i2t_R@2 t2i_R@1 t2i_R@2 i2t_medr t2i_medr Rsum mR'
+    assert list(summary['expected']) == names.split()
     assert summary['expected']['Rsum'] == pytest.approx(25 + 400 / 9 + 30 + 100, abs=1e-12)
     assert summary['expected']['mR'] == summary['expected']['Rsum'] / 4
 
@@ -174,18 +166,8 @@ def test_all_tied():
 def test_one_image_one_caption_and_k_beyond_the_gallery():
     summary = summarise(ranks_from_scores(torch.tensor([[-3.0]]), [4], [4]))
     for values in summary.values():
-        assert values == {
-            'i2t_R@1': 100,
-            'i2t_R@5': 100,
-            'i2t_R@10': 100,
-            't2i_R@1': 100,
-            't2i_R@5': 100,
-            't2i_R@10': 100,
-            'i2t_medr': 1,
-            't2i_medr': 1,
-            'Rsum': 600,
-            'mR': 100,
-        }
+        recalls = {f'{way}_R@{k}': 100 for way in ('i2t', 't2i') for k in (1, 5, 10)}
+        assert values == {**recalls, 'i2t_medr': 1, 't2i_medr': 1, 'Rsum': 600, 'mR': 100}
     worst = ranks_from_scores(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), [0, 1], [0, 1])
     assert [recall_at(worst.t2i, k) for k in (1, 2, 50)] == [0, 100, 100]
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -115,10 +116,6 @@ def no_maps(cache):
         path.unlink()
 
 
-def swap_ids(cache):
-    edit(cache / 'val' / 'index.json', image_ids=IMAGES[::-1])
-
-
 def cut(name, until):
     def damage(cache):
         path = cache / 'val' / name
@@ -132,74 +129,66 @@ def turn_axes(cache):
     np.save(cache / 'val' / 'text.npy', np.asfortranarray(array))
 
 
+def manifest(**changes):
+    return lambda cache: edit(cache / 'manifest.json', **changes)
+
+
+def index(**changes):
+    return lambda cache: edit(cache / 'val' / 'index.json', **changes)
+
+
+def arrays(**changes):
+    return lambda cache: edit_arrays(cache, **changes)
+
+
+def gone(name):
+    return lambda cache: (cache / 'val' / name).unlink()
+
+
 DAMAGES = {
-    'version': (
-        lambda c: edit(c / 'manifest.json', version=3),
-        'was written by another version of the cache; delete it',
-    ),
-    'no dict': (
-        lambda c: (c / 'manifest.json').write_text('[]'),
-        r'manifest.json is damaged \(wrong content\); delete',
-    ),
+    'version': (manifest(version=3), 'was written by another version of the cache; delete it'),
+    'no dict': (lambda c: (c / 'manifest.json').write_text('[]'), r'manifest.json is damaged \(wrong content\); del'),
     'null': (lambda c: (c / 'val/index.json').write_text('null'), r'index.json is damaged \(it says null\); delete'),
     'nested': (lambda c: (c / 'manifest.json').write_text('[' * 10**5), r'manifest.json is damaged \(not JSON: '),
-    'a folder': (
-        lambda c: ((c / 'val/index.json').unlink(), (c / 'val/index.json').mkdir()),
-        'index.json cannot be read',
-    ),
-    'towers': (lambda c: edit(c / 'manifest.json', towers=['text_tower', 'image_tower']), 'wrong towers'),
-    'fewer towers': (lambda c: edit(c / 'manifest.json', towers=['text_tower']), r'damaged \(no image_tower, of which'),
-    'dtype': (lambda c: edit(c / 'manifest.json', dtype='float64'), 'wrong dtype'),
-    'other dtype': (
-        lambda c: edit(c / 'manifest.json', dtype='float16'),
-        r'index.json is damaged \(float32 map0 instead of one in float16\)',
-    ),
-    'splits': (lambda c: edit(c / 'manifest.json', splits=dict(val=dict(data_hash='a'))), 'wrong splits'),
-    'split gone': (lambda c: edit(c / 'manifest.json', splits={}), r'manifest.json is damaged \(no split val\)'),
-    'unknown key': (lambda c: edit(c / 'manifest.json', x=1), "wrong 'x'"),
-    'ids': (lambda c: edit(c / 'val/index.json', image_ids=[4, 5.0]), 'wrong image_ids'),
-    'ids twice': (lambda c: edit(c / 'val/index.json', image_ids=[4, 4]), 'wrong image_ids'),
-    'ids swapped': (swap_ids, r'index.json is damaged \(other image ids\)'),
-    'caption ids': (lambda c: edit(c / 'val/index.json', caption_ids=[*CAPTIONS[:-1], 99]), 'other caption ids'),
-    'caption gone': (lambda c: edit(c / 'val/index.json', caption_ids=CAPTIONS[:-1]), 'wrong caption_ids'),
-    'rows': (lambda c: edit(c / 'val/index.json', caption_rows=[1, *range(1, 10)]), 'wrong caption_rows'),
-    'done': (lambda c: edit(c / 'val/index.json', done_images=-1), 'wrong done_images'),
-    'half done': (
-        lambda c: edit(c / 'val/index.json', done_images=1),
-        'val is incomplete; run tools/cache_features.py',
-    ),
+    'a folder': (lambda c: (gone('index.json')(c), (c / 'val/index.json').mkdir()), 'index.json cannot be read'),
+    'towers': (manifest(towers=['text_tower', 'image_tower']), 'wrong towers'),
+    'fewer towers': (manifest(towers=['text_tower']), r'damaged \(no image_tower, of which'),
+    'dtype': (manifest(dtype='float64'), 'wrong dtype'),
+    'other dtype': (manifest(dtype='float16'), r'index.json is damaged \(float32 map0 instead of one in float16\)'),
+    'splits': (manifest(splits=dict(val=dict(data_hash='a'))), 'wrong splits'),
+    'split gone': (manifest(splits={}), r'manifest.json is damaged \(no split val\)'),
+    'unknown key': (manifest(x=1), "wrong 'x'"),
+    'ids': (index(image_ids=[4, 5.0]), 'wrong image_ids'),
+    'ids twice': (index(image_ids=[4, 4]), 'wrong image_ids'),
+    'ids swapped': (index(image_ids=IMAGES[::-1]), r'index.json is damaged \(other image ids\)'),
+    'caption ids': (index(caption_ids=[*CAPTIONS[:-1], 99]), 'other caption ids'),
+    'caption gone': (index(caption_ids=CAPTIONS[:-1]), 'wrong caption_ids'),
+    'rows': (index(caption_rows=[1, *range(1, 10)]), 'wrong caption_rows'),
+    'done': (index(done_images=-1), 'wrong done_images'),
+    'half done': (index(done_images=1), 'val is incomplete; run tools/cache_features.py'),
     'map cut': (cut('map0.npy', -8), 'map0.npy is damaged .*delete the folder .*val and cache again'),
     'map empty': (cut('map0.npy', 0), 'map0.npy is damaged'),
-    'map gone': (lambda c: (c / 'val' / 'map0.npy').unlink(), 'map0.npy is missing; delete the folder .*val and cache'),
+    'map gone': (gone('map0.npy'), 'map0.npy is missing; delete the folder .*val and cache'),
     'last map gone': (last_map_gone, 'map1.npy is missing; delete the folder .*val and'),
-    'pooled gone': (
-        lambda c: (c / 'val' / 'pooled.npy').unlink(),
-        'pooled.npy is missing; delete the folder .*val and',
-    ),
-    'pooled not named': (
-        lambda c: edit_arrays(c, pooled=None),
-        r'index.json is damaged \(no pooled, of which there is a file\); delete',
-    ),
-    'map not named': (lambda c: edit_arrays(c, map0=None), r'damaged \(no map0, of which there is a file\)'),
+    'pooled gone': (gone('pooled.npy'), 'pooled.npy is missing; delete the folder .*val and'),
+    'pooled not named': (arrays(pooled=None), r'index.json is damaged \(no pooled, of which there is a file\); delete'),
+    'map not named': (arrays(map0=None), r'damaged \(no map0, of which there is a file\)'),
     'second map alone': (lambda c: (last_map_gone(c), edit_arrays(c, map0=None)), 'wrong arrays'),
-    'words not named': (lambda c: edit_arrays(c, words=None), 'wrong arrays'),
+    'words not named': (arrays(words=None), 'wrong arrays'),
     'no maps': (no_maps, r'index.json is damaged \(no map0 instead of one in float32\)'),
-    'a strange array': (lambda c: edit_arrays(c, other=['float32', 1]), 'wrong arrays'),
-    'a strange dtype': (lambda c: edit_arrays(c, pooled=['float8', 1, 2, 16]), 'wrong arrays'),
-    'a shape of another number of images': (lambda c: edit_arrays(c, pooled=['float32', 1, 3, 16]), 'wrong arrays'),
-    'a shape with too few axes': (lambda c: edit_arrays(c, pooled=['float32', 1, 2]), 'wrong arrays'),
-    'a fraction': (lambda c: edit_arrays(c, pooled=['float32', 1, 2, 16.0]), 'wrong arrays'),
+    'a strange array': (arrays(other=['float32', 1]), 'wrong arrays'),
+    'a strange dtype': (arrays(pooled=['float8', 1, 2, 16]), 'wrong arrays'),
+    'a shape of another number of images': (arrays(pooled=['float32', 1, 3, 16]), 'wrong arrays'),
+    'a shape with too few axes': (arrays(pooled=['float32', 1, 2]), 'wrong arrays'),
+    'a fraction': (arrays(pooled=['float32', 1, 2, 16.0]), 'wrong arrays'),
     'another shape': (
-        lambda c: edit_arrays(c, pooled=['float32', 1, 2, 17]),
+        arrays(pooled=['float32', 1, 2, 17]),
         r'pooled.npy is damaged \(float32 \(1, 2, 16\) in 256 bytes, not float32 \(1, 2, 17\)\)',
     ),
-    'text gone': (lambda c: (c / 'val' / 'text.npy').unlink(), 'text.npy is missing; delete the folder'),
+    'text gone': (gone('text.npy'), 'text.npy is missing; delete the folder'),
     'pickle': (lambda c: (c / 'val' / 'text.npy').write_bytes(b'\x80\x04N.'), 'text.npy is damaged'),
     'columns first': (turn_axes, 'text.npy is damaged'),
-    'rows gone': (
-        lambda c: np.save(c / 'val/text.npy', np.zeros((3, 16), np.float32)),
-        r'text.npy is damaged \(float32',
-    ),
+    'rows gone': (lambda c: np.save(c / 'val/text.npy', np.zeros((3, 16), 'f4')), r'text.npy is damaged \(float32'),
     'lengths': (lambda c: np.save(c / 'val/lengths.npy', np.full(10, 99)), 'numbers of words outside 0 to 16'),
 }
 
@@ -294,10 +283,7 @@ def test_a_full_disk(tmp_path, monkeypatch, number):
 
 def test_a_disk_that_fills_while_an_older_cache_goes_on(tmp_path, monkeypatch):
     begin(tmp_path).write_images(ROWS)
-
-    def full(*_):
-        raise OSError(errno.ENOSPC, 'No space left on device')
-
+    full = mock.Mock(side_effect=OSError(errno.ENOSPC, 'No space left on device'))
     monkeypatch.setattr(os, 'posix_fallocate', full, raising=False)
     with pytest.raises(DataError, match='map0.npy cannot be made in its full size'):
         begin(tmp_path).write_images(ROWS)
@@ -306,9 +292,7 @@ def test_a_disk_that_fills_while_an_older_cache_goes_on(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('number', [errno.EOPNOTSUPP, errno.EINVAL], ids=errno.errorcode.get)
 def test_a_file_system_that_reserves_nothing(tmp_path, monkeypatch, number):
-    def unable(*_):
-        raise OSError(number, os.strerror(number))
-
+    unable = mock.Mock(side_effect=OSError(number, os.strerror(number)))
     monkeypatch.setattr(os, 'posix_fallocate', unable, raising=False)
     begin(tmp_path).write_images(ROWS)
     assert begin(tmp_path).done_images == 2

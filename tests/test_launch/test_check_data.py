@@ -10,17 +10,13 @@ from tests.helpers.generated_data import write_dataset
 
 def loaders(root, **others):
     dataset = dict(type='RSITMD', data_root=str(root), split='val', pipeline=[dict(type='NoSuchTransform')])
-    return Config(
-        dict(
-            train_dataloader=dict(dataset=dict(dataset, split='train')), val_dataloader=dict(dataset=dataset), **others
-        )
-    )
+    train = dict(dataset=dict(dataset, split='train'))
+    return Config(dict(train_dataloader=train, val_dataloader=dict(dataset=dataset), **others))
 
 
 def test_absent_set_is_named_with_its_source(tmp_path):
-    with pytest.raises(
-        DataError, match=r'RSITMD: .*dataset_RSITMD.json does not exist; get the data set from https://'
-    ):
+    words = r'RSITMD: .*dataset_RSITMD.json does not exist; get the data set from https://'
+    with pytest.raises(DataError, match=words):
         check_data(loaders(tmp_path), 'train_dataloader')
 
 

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,7 +18,18 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from osdpm_plugin.launch.faults import explain_fault
-from tests.helpers.short_runs import change_config, finish, losses_of, run_here, same_weights, start, write_config
+from tests.helpers.short_runs import (
+    assert_one_sentence,
+    change_config,
+    finish,
+    free_port,
+    losses_of,
+    run_here,
+    same_weights,
+    start,
+    train,
+    write_config,
+)
 
 EPOCHS = 3
 
@@ -57,24 +67,13 @@ def whole(tmp_path_factory):
 
 
 def harmed_run(whole, tmp_path, what, **options):
-    config = str(shutil.copy(whole[0], tmp_path / 'harmed.py'))
-    change_config(
-        config,
-        lambda cfg: cfg.custom_hooks.extend([dict(type='UnreadableImageHook'), dict(type='Harm', what=str(what))]),
-    )
+    hooks = [dict(type='UnreadableImageHook'), dict(type='Harm', what=str(what))]
+    config = change_config(whole[0], lambda cfg: cfg.custom_hooks.extend(hooks), tmp_path / 'harmed.py')
     return run_here('train', config, '--work-dir', tmp_path / 'run', **options)
 
 
-def assert_one_sentence(outcome, *words):
-    assert outcome.code == 2 and 'Traceback' not in outcome.err, outcome.err
-    sentence = outcome.err.splitlines()[-1]
-    assert sentence.startswith('error: ') and all(word in sentence for word in words), sentence
-
-
 def assert_goes_on(whole, run):
-    outcome = run_here('train', whole[0], '--work-dir', run, '--resume')
-    assert outcome.code == 0, outcome.err
-    assert losses_of(run) == losses_of(whole[1])
+    assert train(whole[0], run, '--resume') == losses_of(whole[1])
     assert same_weights(run / f'epoch_{EPOCHS}.pth', whole[1] / f'epoch_{EPOCHS}.pth')
 
 
@@ -109,15 +108,9 @@ def test_work_dir_vanishes(whole, tmp_path):
 # ---- processes that go
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return listener.getsockname()[1]
-
-
 def two_ranks(config, folder, *options):
     """Two processes without an agent that would end one for the other; both have begun to train."""
-    port = str(free_port())
+    port = free_port()
     ranks = [
         start(
             sys.executable, 'tools/train.py', config, '--work-dir', folder / 'run', '--launcher', 'pytorch',

@@ -13,17 +13,14 @@ from osdpm_plugin.launch.selection import ON_TEST, check_selection, describe_sel
 from tests.helpers.paths import ROOT
 from tests.helpers.shrunk_configs import SHIPPED
 
+ON_TEST_SPLIT = dict(type='RSITMD', data_root='data/x', split='test')
+
 
 def config(val=None, test=None, save_best='retrieval/mR', **extra):
-    def loader(changes):
-        dataset = dict(type='RSITMD', data_root='data/x', split='test')
-        dataset.update(changes or {})
-        return dict(dataset=dataset)
-
     return Config(
         dict(
-            val_dataloader=loader(val),
-            test_dataloader=loader(test),
+            val_dataloader=dict(dataset={**ON_TEST_SPLIT, **(val or {})}),
+            test_dataloader=dict(dataset={**ON_TEST_SPLIT, **(test or {})}),
             default_hooks=dict(checkpoint=dict(type='SafeCheckpointHook', save_best=save_best)),
             train_cfg=dict(max_epochs=3),
             **extra,
@@ -52,10 +49,9 @@ def test_refused(val):
 
 
 def test_refused_in_wrappers():
-    inner = dict(type='RSITMD', data_root='data/x', split='test')
-    cfg = config()
-    cfg.val_dataloader.dataset = dict(type='ConcatDataset', datasets=[dict(inner, split='val'), inner])
-    cfg.test_dataloader.dataset = dict(type='CachedFeatureDataset', cache='c', dataset=inner)
+    cfg, datasets = config(), [dict(ON_TEST_SPLIT, split='val'), ON_TEST_SPLIT]
+    cfg.val_dataloader.dataset = dict(type='ConcatDataset', datasets=datasets)
+    cfg.test_dataloader.dataset = dict(type='CachedFeatureDataset', cache='c', dataset=ON_TEST_SPLIT)
     with pytest.raises(ConfigError, match='select_on_test'):
         check_selection(cfg)
 
@@ -70,14 +66,10 @@ def test_allowed(val):
 
 def test_trainval_holds_val():
     """Both ways, and only of train and val."""
-    for val, test, shared in (('trainval', 'val', True), ('train', 'trainval', True), ('trainval', 'test', False)):
-        cfg = config(dict(split=val))
-        cfg.test_dataloader.dataset.split = test
-        if shared:
-            with pytest.raises(ConfigError, match=f"split '{test}' of data/x"):
-                check_selection(cfg)
-        else:
-            assert check_selection(cfg) is None
+    for val, test in (('trainval', 'val'), ('train', 'trainval')):
+        with pytest.raises(ConfigError, match=f"split '{test}' of data/x"):
+            check_selection(config(dict(split=val), dict(split=test)))
+    assert check_selection(config(dict(split='trainval'))) is None
 
 
 def test_bad_switch_and_no_validation():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from unittest import mock
 
 import pytest
 
@@ -32,10 +33,8 @@ def test_a_file_in_the_way(tmp_path, tail):
     assert '\n' not in str(caught.value)
 
 
-def test_no_permission(tmp_path, monkeypatch):
-    def refuse(*args, **kwargs):
-        raise PermissionError(13, 'Permission denied')
-
-    monkeypatch.setattr(tempfile, 'NamedTemporaryFile', refuse)
-    with pytest.raises(ConfigError, match='cannot be written: Permission denied'):
+def test_no_permission(tmp_path):
+    refuse = mock.Mock(side_effect=PermissionError(13, 'Permission denied'))
+    message = 'cannot be written: Permission denied'
+    with mock.patch.object(tempfile, 'NamedTemporaryFile', refuse), pytest.raises(ConfigError, match=message):
         check_work_dir(str(tmp_path))

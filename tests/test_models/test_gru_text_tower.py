@@ -26,9 +26,8 @@ def tower(**options):
 
 def step(gru, x, h, layer, suffix):
     """One step of a GRU cell (Cho et al. 2014, with the reset gate where cuDNN has it)."""
-    w_x, w_h, b_x, b_h = (
-        getattr(gru, f'{n}_l{layer}{suffix}') for n in ('weight_ih', 'weight_hh', 'bias_ih', 'bias_hh')
-    )
+    names = ('weight_ih', 'weight_hh', 'bias_ih', 'bias_hh')
+    w_x, w_h, b_x, b_h = (getattr(gru, f'{name}_l{layer}{suffix}') for name in names)
     (r_x, z_x, n_x), (r_h, z_h, n_h) = (w_x @ x + b_x).chunk(3), (w_h @ h + b_h).chunk(3)
     r, z = torch.sigmoid(r_x + r_h), torch.sigmoid(z_x + z_h)
     return (1 - z) * torch.tanh(n_x + r * n_h) + z * h
@@ -37,7 +36,7 @@ def step(gru, x, h, layer, suffix):
 def naive(module, caption, merge, pooling):
     """Words (n, C) and pooled (C,) of one caption, without padding, a word at a time."""
     words = WordTokenizer()([caption])[0]
-    xs = [x for x in module.embedding(torch.from_numpy(words[words != 0])[None])[0]]
+    xs = list(module.embedding(torch.from_numpy(words[words != 0])[None])[0])
     for layer in range(module.gru.num_layers):
         ways = []
         for suffix in ['', '_reverse'][: module.directions]:

@@ -1,6 +1,7 @@
 import logging
 import os
 import pickle
+from unittest import mock
 
 import pytest
 import torch
@@ -11,16 +12,10 @@ from osdpm_plugin.errors import CheckpointError, ConfigError
 from osdpm_plugin.models.backbones import HFTextTower
 from osdpm_plugin.models.pooling import masked_mean
 from osdpm_plugin.registry import MODELS
-from tests.helpers.clip_formats import one_thread  # noqa: F401, a fixture
+from tests.helpers.payload import makes
 
-SIZES = dict(
-    vocab_size=50,
-    hidden_size=16,
-    num_hidden_layers=3,
-    num_attention_heads=2,
-    intermediate_size=32,
-    max_position_embeddings=20,
-)
+SIZES = dict(vocab_size=50, hidden_size=16, num_hidden_layers=3, num_attention_heads=2, intermediate_size=32)
+SIZES['max_position_embeddings'] = 20
 BERT = dict(SIZES, model_type='bert')
 KINDS = {
     'bert': BERT,
@@ -66,11 +61,9 @@ def folder(tmp_path_factory):
 
 
 def test_masked_mean_by_hand():
-    words = torch.tensor(
-        [[[1.0, 2.0], [3.0, 4.0], [100.0, 100.0]], [[5.0, 6.0], [0.0, 0.0], [0.0, 0.0]], [[1.0, 1.0]] * 3]
-    )
+    rows = [[[1.0, 2.0], [3.0, 4.0], [100.0, 100.0]], [[5.0, 6.0], [0.0, 0.0], [0.0, 0.0]], [[1.0, 1.0]] * 3]
     mask = torch.tensor([[1, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=torch.bool)
-    assert masked_mean(words, mask).tolist() == [[2.0, 3.0], [5.0, 6.0], [0.0, 0.0]]
+    assert masked_mean(torch.tensor(rows), mask).tolist() == [[2.0, 3.0], [5.0, 6.0], [0.0, 0.0]]
 
 
 def test_folder_equals_transformers_without_trim(folder):
@@ -99,8 +92,7 @@ def test_trim_and_batch_do_not_change_the_result(kind):
 
 
 def test_cls_pooling():
-    model = tower(pooling='cls').eval()
-    features = model(tokens())
+    features = tower(pooling='cls').eval()(tokens())
     assert torch.equal(features.pooled, features.words[:, 0])
 
 
@@ -156,10 +148,8 @@ def test_dropout_of_frozen_layers_is_off():
 
 
 def test_grad_checkpointing():
-    plain = tower(dict(BERT, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)).train()
-    saving = tower(
-        dict(BERT, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0), grad_checkpointing=True
-    ).train()
+    config = dict(BERT, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    plain, saving = tower(config).train(), tower(config, grad_checkpointing=True).train()
     for model in (plain, saving):
         model(tokens()).pooled.square().sum().backward()
     for (name, a), (_, b) in zip(plain.named_parameters(), saving.named_parameters()):
@@ -237,22 +227,17 @@ def test_missing_folder(path):
 
 
 def test_hub_out_of_reach(monkeypatch):
-    def refuse(*args, **kwargs):
-        raise OSError('We could not connect to https://huggingface.co')
-
+    refuse = mock.Mock(side_effect=OSError('We could not connect to https://huggingface.co'))
     monkeypatch.setattr(transformers.AutoModel, 'from_pretrained', refuse)
     with pytest.raises(CheckpointError, match='neither in the cache nor .* download the folder'):
         HFTextTower(name_or_path='someone/model')
 
 
-def test_folder_that_is_not_a_model(tmp_path):
-    with pytest.raises(CheckpointError, match='does not hold one'):
-        HFTextTower(name_or_path=str(tmp_path))
-
-
 def test_weights_that_do_not_belong_to_the_config(folder, tmp_path):
     from safetensors.torch import load_file, save_file
 
+    with pytest.raises(CheckpointError, match='does not hold one'):
+        HFTextTower(name_or_path=str(tmp_path))  # an empty folder
     state = load_file(os.path.join(folder, 'model.safetensors'))
     transformers.AutoConfig.from_pretrained(folder).save_pretrained(tmp_path)
     key = 'encoder.layer.1.output.dense.weight'
@@ -265,20 +250,10 @@ def test_weights_that_do_not_belong_to_the_config(folder, tmp_path):
         HFTextTower(name_or_path=str(tmp_path))
 
 
-class Evil:
-    """Creates a file when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (self.path, 'w')
-
-
 def test_code_in_a_pickle_is_not_run(folder, tmp_path):
     transformers.AutoConfig.from_pretrained(folder).save_pretrained(tmp_path)
-    trap = str(tmp_path / 'trap')
-    torch.save({'embeddings.word_embeddings.weight': Evil(trap)}, tmp_path / 'pytorch_model.bin')
+    proof = tmp_path / 'proof'
+    torch.save({'embeddings.word_embeddings.weight': makes(proof)}, tmp_path / 'pytorch_model.bin')
     with pytest.raises(CheckpointError):
         HFTextTower(name_or_path=str(tmp_path))
-    assert not os.path.exists(trap)
+    assert not proof.exists()

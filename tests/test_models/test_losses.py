@@ -15,6 +15,12 @@ CAPTION_IMAGE_IDS = torch.tensor([7, 7, 8, 9])
 CAPTION_KEYS = torch.tensor([100, 200, 200, 300])
 
 
+def a_batch(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    image = F.normalize(torch.randn(3, 8, generator=generator), dim=1)
+    return image, F.normalize(torch.randn(4, 8, generator=generator), dim=1), IMAGE_IDS, CAPTION_IMAGE_IDS, CAPTION_KEYS
+
+
 def naive_info_nce(scores, positives, ignored):
     rows = []
     for row, positive, skip in zip(scores.tolist(), positives.tolist(), ignored.tolist()):
@@ -45,9 +51,8 @@ def test_info_nce_by_hand():
     scores = torch.tensor([[0.0, math.log(3)]])
     nothing = torch.zeros(1, 2, dtype=torch.bool)
     assert info_nce(scores, torch.tensor([[True, False]]), nothing).item() == pytest.approx(math.log(4))
-    assert info_nce(scores, torch.tensor([[True, True]]), nothing).item() == pytest.approx(
-        (math.log(4) + math.log(4 / 3)) / 2
-    )
+    both = info_nce(scores, torch.tensor([[True, True]]), nothing).item()
+    assert both == pytest.approx((math.log(4) + math.log(4 / 3)) / 2)
     assert info_nce(scores, torch.tensor([[True, False]]), torch.tensor([[False, True]])).item() == pytest.approx(0.0)
 
 
@@ -58,18 +63,15 @@ def test_info_nce_equals_the_naive_loops(seed):
     positives = torch.rand(5, 9, generator=generator) < 0.3
     positives[2] = False  # a row without any
     ignored = (torch.rand(5, 9, generator=generator) < 0.2) & ~positives
-    assert info_nce(scores, positives, ignored).item() == pytest.approx(
-        naive_info_nce(scores, positives, ignored), abs=1e-12
-    )
+    want = naive_info_nce(scores, positives, ignored)
+    assert info_nce(scores, positives, ignored).item() == pytest.approx(want, abs=1e-12)
 
 
 def test_info_nce_is_clip_loss_on_plain_pairs():
     generator = torch.Generator().manual_seed(0)
     scores = torch.randn(6, 6, generator=generator)
-    assert torch.allclose(
-        info_nce(scores, torch.eye(6, dtype=torch.bool), torch.zeros(6, 6, dtype=torch.bool)),
-        F.cross_entropy(scores, torch.arange(6)),
-    )
+    got = info_nce(scores, torch.eye(6, dtype=torch.bool), torch.zeros(6, 6, dtype=torch.bool))
+    assert torch.allclose(got, F.cross_entropy(scores, torch.arange(6)))
 
 
 def test_gradients_are_right_with_masked_entries():
@@ -84,39 +86,22 @@ def test_gradients_are_right_with_masked_entries():
 
 @pytest.mark.parametrize('identical', ['positive', 'ignore', 'negative'])
 def test_contrastive_loss_equals_the_naive_loops_both_ways(identical):
-    generator = torch.Generator().manual_seed(2)
-    image = F.normalize(torch.randn(3, 8, generator=generator), dim=1)
-    text = F.normalize(torch.randn(4, 8, generator=generator), dim=1)
+    image, text, *ids = a_batch(seed=2)
     own, same_text = caption_positives(IMAGE_IDS, CAPTION_IMAGE_IDS, CAPTION_KEYS)
     positives = own | same_text if identical == 'positive' else own
     ignored = same_text if identical == 'ignore' else torch.zeros_like(own)
     scores = image.double() @ text.double().T / 0.1
     want = (naive_info_nce(scores, positives, ignored) + naive_info_nce(scores.T, positives.T, ignored.T)) / 2
-    loss = ContrastiveLoss(temperature=0.1, identical_captions=identical)(
-        image, text, IMAGE_IDS, CAPTION_IMAGE_IDS, CAPTION_KEYS
-    )
-    assert loss.item() == pytest.approx(want, rel=1e-5)
+    loss = ContrastiveLoss(temperature=0.1, identical_captions=identical)
+    assert loss(image, text, *ids).item() == pytest.approx(want, rel=1e-5)
 
 
 def test_temperature_is_bounded():
     loss = ContrastiveLoss(temperature=0.07, max_scale=100)
-    args = (
-        F.normalize(torch.randn(3, 8), dim=1),
-        F.normalize(torch.randn(4, 8), dim=1),
-        IMAGE_IDS,
-        CAPTION_IMAGE_IDS,
-        CAPTION_KEYS,
-    )
     loss.log_scale.data.fill_(50.0)
-    bounded = loss(*args)
+    bounded = loss(*a_batch())
     loss.log_scale.data.fill_(math.log(100))
-    assert bounded.item() == pytest.approx(loss(*args).item(), rel=1e-5)
-
-
-def a_batch(seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    image = F.normalize(torch.randn(3, 8, generator=generator), dim=1)
-    return image, F.normalize(torch.randn(4, 8, generator=generator), dim=1), IMAGE_IDS, CAPTION_IMAGE_IDS, CAPTION_KEYS
+    assert bounded.item() == pytest.approx(loss(*a_batch()).item(), rel=1e-5)
 
 
 @pytest.mark.parametrize('start', [0.01, 0.07])
@@ -138,9 +123,8 @@ def test_mixed_precision_does_not_blur_the_logits():
     exact_clusters = prior_clustering(batch[0], batch[1], priors, named, 0.01).item()
     with torch.autocast('cpu', torch.bfloat16):
         assert loss(*batch).item() == pytest.approx(exact, rel=1e-6)
-        assert prior_clustering(batch[0], batch[1], priors, named, 0.01).item() == pytest.approx(
-            exact_clusters, rel=1e-6
-        )
+        clusters = prior_clustering(batch[0], batch[1], priors, named, 0.01).item()
+        assert clusters == pytest.approx(exact_clusters, rel=1e-6)
 
 
 @pytest.mark.parametrize('options', [dict(temperature=0.0), dict(temperature=0.001), dict(identical_captions='maybe')])
@@ -170,9 +154,8 @@ def test_clustering_by_hand():
     priors = torch.tensor([[0.5, 0.5], [0.0, 0.0]])
     loss = prior_clustering(image, prototypes, priors, torch.tensor([True, False]), temperature=1.0)
     assert loss.item() == pytest.approx(0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75))
-    perfect = prior_clustering(
-        image, prototypes, torch.tensor([[0.25, 0.75], [0.5, 0.5]]), torch.tensor([True, True]), 1.0
-    )
+    same = torch.tensor([[0.25, 0.75], [0.5, 0.5]])
+    perfect = prior_clustering(image, prototypes, same, torch.tensor([True, True]), 1.0)
     assert perfect.item() == pytest.approx(0.0, abs=1e-6)
     assert prior_clustering(image, prototypes, priors, torch.tensor([False, False]), 1.0).item() == 0
 

@@ -16,9 +16,8 @@ from osdpm_plugin.structures import ImageFeatures, TextFeatures, as_image_featur
 
 def clip_features(batch=3, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return ImageFeatures(
-        maps=(torch.randn(batch, 24, 4, 4, generator=generator),), pooled=torch.randn(batch, 16, generator=generator)
-    )
+    m = torch.randn(batch, 24, 4, 4, generator=generator)
+    return ImageFeatures(maps=(m,), pooled=torch.randn(batch, 16, generator=generator))
 
 
 def naive_window_mean(x, window):
@@ -39,9 +38,8 @@ def test_window_mean_equals_the_naive_loop(window, size):
 
 def test_saliency_equals_the_naive_loops():
     torch.manual_seed(0)
-    attention = ObjectSaliencyAttention(
-        channels=6, global_channels=5, scales=(1, 3), num_queries=2, object_channels=4
-    ).double()
+    options = dict(scales=(1, 3), num_queries=2, object_channels=4)
+    attention = ObjectSaliencyAttention(channels=6, global_channels=5, **options).double()
     x, g = torch.randn(2, 6, 3, 4, dtype=torch.float64), torch.randn(2, 5, dtype=torch.float64)
     out = attention(x, g)
     for b in range(2):
@@ -59,9 +57,8 @@ def test_saliency_equals_the_naive_loops():
                         m[i, j] = (cosine / attention.log_temperature.exp()).exp()
                 m = m / m.sum()
                 want_saliency += w * m / 2
-                want_objects.append(
-                    2 * w * torch.stack([m[i, j] * values[:, i, j] for i in range(3) for j in range(4)]).sum(0)
-                )
+                parts = [m[i, j] * values[:, i, j] for i in range(3) for j in range(4)]
+                want_objects.append(2 * w * torch.stack(parts).sum(0))
         torch.testing.assert_close(out.objects[b], torch.cat(want_objects))
         torch.testing.assert_close(out.saliency[b], want_saliency)
     assert attention.out_channels == out.objects.shape[1] == 2 * 2 * 4
@@ -120,10 +117,9 @@ def test_images_of_a_batch_do_not_mix():
     torch.manual_seed(0)
     features = clip_features(batch=4)
     neck = DAPN(in_channels=(24,), embed_dims=16, channels=32, gate_init=0.5).eval()
-    alone = torch.cat(
-        [neck(ImageFeatures((features.maps[0][i : i + 1],), features.pooled[i : i + 1])).embedding for i in range(4)]
-    )
-    torch.testing.assert_close(neck(features).embedding, alone)
+    for i, embedding in enumerate(neck(features).embedding):
+        alone = ImageFeatures((features.maps[0][[i]],), features.pooled[[i]])
+        torch.testing.assert_close(neck(alone).embedding[0], embedding)
 
 
 @pytest.mark.parametrize(
@@ -165,16 +161,10 @@ def test_a_pooled_vector_of_another_space_is_projected(neck_type):
 
 def test_gradients_are_right():
     torch.manual_seed(0)
-    neck = (
-        DAPN(
-            in_channels=(5,), embed_dims=4, pool_channels=5, channels=6, scales=(1, 3), gate_init=0.3, hidden_channels=7
-        )
-        .double()
-        .eval()
-    )
-    assert torch.autograd.gradcheck(
-        lambda m: neck((m,)).embedding, (torch.randn(2, 5, 3, 3, dtype=torch.float64, requires_grad=True),)
-    )
+    options = dict(in_channels=(5,), embed_dims=4, pool_channels=5, channels=6, gate_init=0.3, hidden_channels=7)
+    neck = DAPN(scales=(1, 3), **options).double().eval()
+    x = torch.randn(2, 5, 3, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda m: neck((m,)).embedding, (x,))
 
 
 def test_global_neck_by_hand():
@@ -192,10 +182,9 @@ def test_global_neck_by_hand():
 
 def test_text_projection():
     features = TextFeatures(torch.zeros(2, 3, 8), torch.ones(2, 3, dtype=torch.bool), torch.randn(2, 8))
-    torch.testing.assert_close(TextProjection(embed_dims=8)(features), F.normalize(features.pooled, dim=1))
-    torch.testing.assert_close(
-        TextProjection(embed_dims=8, adapter=True)(features), F.normalize(features.pooled, dim=1)
-    )
+    for adapter in (False, True):
+        got = TextProjection(embed_dims=8, adapter=adapter)(features)
+        torch.testing.assert_close(got, F.normalize(features.pooled, dim=1))
     projected = TextProjection(embed_dims=4, in_channels=8)(features)
     torch.testing.assert_close(projected.norm(dim=1), torch.ones(2))
     assert projected.shape == (2, 4)
@@ -209,10 +198,7 @@ def test_text_projection():
         (lambda: GlobalNeck(embed_dims=16, in_channels=24, adapter=True), 'adapter=True is for vectors'),
         (lambda: DAPN(in_channels=(24,), embed_dims=8)(clip_features()), 'of 8 values, but the tower gives 16'),
         (lambda: DAPN(in_channels=(24,), embed_dims=16)(clip_features().maps), 'the tower gives none'),
-        (
-            lambda: DAPN(in_channels=(12, 24), embed_dims=16)(clip_features()),
-            r'in_channels=\[12, 24\], but the image tower gives',
-        ),
+        (lambda: DAPN(in_channels=(12, 24), embed_dims=16)(clip_features()), r'\[12, 24\], but the image tower gives'),
     ],
 )
 def test_misfits_are_named(build, message):

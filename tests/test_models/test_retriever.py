@@ -12,6 +12,12 @@ from osdpm_plugin.models.rows import first_of_each
 from osdpm_plugin.registry import MODELS
 from tests.helpers.tiny_models import CLIP, EMBED_DIM, TOKENIZER, batch, build
 
+NARROW = dict(type='TextProjection', embed_dims=8, in_channels=EMBED_DIM)
+
+
+def osfcm(**options):
+    return dict(type='OSFCMHead', tokenizer=TOKENIZER, **options)
+
 
 def run(model, data, mode):
     return model(**model.data_preprocessor(data), mode=mode)
@@ -43,21 +49,15 @@ def test_recall_before_the_first_step_is_the_bare_clip_pairs(tmp_path):
         predictions = run(model, data, 'predict')
         pixels = model.data_preprocessor(data)['inputs']
         want_image = F.normalize(clip.encode_image(pixels), dim=1)
-        want_text = F.normalize(
-            clip.encode_text(torch.from_numpy(np.concatenate([s.tokens for s in data['data_samples']]))), dim=1
-        )
+        tokens = torch.from_numpy(np.concatenate([s.tokens for s in data['data_samples']]))
+        want_text = F.normalize(clip.encode_text(tokens), dim=1)
     torch.testing.assert_close(torch.stack([p.image_embed for p in predictions]), want_image, rtol=0, atol=1e-6)
     torch.testing.assert_close(torch.cat([p.text_embed for p in predictions]), want_text, rtol=0, atol=1e-6)
 
     metric, bare = ImageTextRecall(), ImageTextRecall()
     metric.process({}, [p.to_dict() for p in predictions])
-    bare.process(
-        {},
-        [
-            dict(p.to_dict(), image_embed=v, text_embed=t)
-            for p, v, t in zip(predictions, want_image, want_text.split(3))
-        ],
-    )
+    wanted = zip(predictions, want_image, want_text.split(3))
+    bare.process({}, [dict(p.to_dict(), image_embed=v, text_embed=t) for p, v, t in wanted])
     result = metric.evaluate(12)
     assert result == bare.evaluate(12) and 0 < result['retrieval/mR'] < 100
 
@@ -72,11 +72,9 @@ def test_preprocessing_by_hand():
 
 
 def test_statistics_are_the_image_towers_own():
-    model = build()
-    torch.testing.assert_close(
-        model.data_preprocessor.mean.flatten(), torch.tensor(open_clip.OPENAI_DATASET_MEAN) * 255
-    )
-    torch.testing.assert_close(model.data_preprocessor.std.flatten(), torch.tensor(open_clip.OPENAI_DATASET_STD) * 255)
+    own = build().data_preprocessor
+    torch.testing.assert_close(own.mean.flatten(), torch.tensor(open_clip.OPENAI_DATASET_MEAN) * 255)
+    torch.testing.assert_close(own.std.flatten(), torch.tensor(open_clip.OPENAI_DATASET_STD) * 255)
     with pytest.raises(ConfigError, match='ResNet does not state its pixel statistics; set data_preprocessor'):
         build(image_tower=dict(type='mmpretrain.ResNet', depth=18))
 
@@ -177,21 +175,14 @@ def test_a_batch_of_one_trains(objects):
     ],
 )
 def test_each_loss_of_the_head_can_be_switched_off(objects, options, keys):
-    head = dict(type='OSFCMHead', tokenizer=TOKENIZER, num_objects=6, **options)
-    assert set(losses_of(build(head=head), batch(range(3), num_objects=objects))) == keys
+    model = build(head=osfcm(num_objects=6, **options))
+    assert set(losses_of(model, batch(range(3), num_objects=objects))) == keys
 
 
 def test_loss_weights_scale(objects):
     data = batch(range(4), num_objects=objects)
-    one, two = (
-        losses_of(
-            build(
-                head=dict(type='OSFCMHead', tokenizer=TOKENIZER, num_objects=6, cluster_weight=w, align_weight=w)
-            ).eval(),
-            data,
-        )
-        for w in (1.0, 2.0)
-    )
+    heads = [osfcm(num_objects=6, cluster_weight=weight, align_weight=weight) for weight in (1.0, 2.0)]
+    one, two = (losses_of(build(head=head).eval(), data) for head in heads)
     assert all(two[key].item() == pytest.approx(2 * one[key].item(), rel=1e-6) for key in one)
 
 
@@ -209,30 +200,23 @@ def cfg_error(**changes):
     return lambda: build(**changes)
 
 
+def statistics(**options):
+    return dict(type='RetrievalDataPreprocessor', **options)
+
+
 @pytest.mark.parametrize(
     ('make', 'message'),
     [
-        (cfg_error(head=dict(type='OSFCMHead', tokenizer=TOKENIZER, prompt='a picture')), r'prompt must contain {}'),
-        (
-            cfg_error(head=dict(type='OSFCMHead', tokenizer=TOKENIZER, temperature=0)),
-            'temperature must be a number above 0',
-        ),
-        (cfg_error(head=dict(type='OSFCMHead', tokenizer=TOKENIZER, align_weight=0, cluster_weight=0)), 'both 0'),
-        (cfg_error(data_preprocessor=dict(type='RetrievalDataPreprocessor', mean=(0, 0, 0))), 'give both mean and std'),
-        (
-            cfg_error(data_preprocessor=dict(type='RetrievalDataPreprocessor', mean=(0, 0), std=(1, 1))),
-            'must hold 3 values',
-        ),
+        (cfg_error(head=osfcm(prompt='a picture')), r'prompt must contain {}'),
+        (cfg_error(head=osfcm(temperature=0)), 'temperature must be a number above 0'),
+        (cfg_error(head=osfcm(align_weight=0, cluster_weight=0)), 'both 0'),
+        (cfg_error(data_preprocessor=statistics(mean=(0, 0, 0))), 'give both mean and std'),
+        (cfg_error(data_preprocessor=statistics(mean=(0, 0), std=(1, 1))), 'must hold 3 values'),
         (lambda: build().head.set_object_frequency(torch.zeros(1)), 'fewer than two categories'),
         (lambda: losses_of(build(head=None), batch([1, 2])), 'head is None'),
         (lambda: losses_of(build(), batch([1, 2])), "the pipeline delivers none.*put dict\\(type='CountObjects'\\)"),
         (lambda: losses_of(build(), batch([1, 2], num_objects=3)), 'counts of 3 categories'),
-        (
-            lambda: losses_of(
-                build(text_neck=dict(type='TextProjection', embed_dims=8, in_channels=EMBED_DIM)), batch([1, 2])
-            ),
-            'image embeddings have 16 values, text embeddings 8',
-        ),
+        (lambda: losses_of(build(text_neck=NARROW), batch([1, 2])), 'have 16 values, text embeddings 8'),
         (lambda: losses_of(build(), dict(inputs=[torch.zeros(3, 8, 8)] * 2, data_samples=[])), 'default_collate'),
         (lambda: run(build(), batch([1, 2]), 'train'), "mode must be 'loss', 'predict' or 'tensor'"),
     ],

@@ -61,9 +61,8 @@ def test_equals_the_naive_loops(seed, reduction, hardest):
     positives[1], positives[:, 3] = False, False
     ignored = (torch.rand(5, 8, generator=generator) < 0.25) & ~positives
     loss = TripletLoss(margin=0.25, reduction=reduction, hardest=hardest)
-    assert loss(scores, positives, ignored).item() == pytest.approx(
-        naive(scores, positives, ignored, 0.25, reduction, hardest), abs=1e-12
-    )
+    want = naive(scores, positives, ignored, 0.25, reduction, hardest)
+    assert loss(scores, positives, ignored).item() == pytest.approx(want, abs=1e-12)
     assert torch.autograd.gradcheck(lambda s: loss(s, positives, ignored), scores.requires_grad_())
 
 
@@ -100,11 +99,8 @@ def test_labels_by_hand():
     own = [[1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
     twice = [[0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
     both = (torch.tensor(own) + torch.tensor(twice)).tolist()
-    for rule, positives, ignored in (
-        ('positive', both, [[0] * 4] * 3),
-        ('ignore', own, twice),
-        ('negative', own, [[0] * 4] * 3),
-    ):
+    none = [[0] * 4] * 3
+    for rule, positives, ignored in (('positive', both, none), ('ignore', own, twice), ('negative', own, none)):
         got = pair_labels(**IDS, identical_captions=rule)
         assert got[0].int().tolist() == positives and got[1].int().tolist() == ignored
 
@@ -112,11 +108,8 @@ def test_labels_by_hand():
 @pytest.mark.parametrize('rule', ['positive', 'ignore', 'negative'])
 def test_head_weighs_and_names_its_losses(rule):
     scores = torch.randn(3, 4, dtype=torch.float64)
-    head = MatchingHead(
-        losses=[dict(type='TripletLoss', margin=0.3), dict(type='MatchingBCELoss', hardest=False)],
-        weights=[1.0, 0.5],
-        identical_captions=rule,
-    )
+    losses = [dict(type='TripletLoss', margin=0.3), dict(type='MatchingBCELoss', hardest=False)]
+    head = MatchingHead(losses=losses, weights=[1.0, 0.5], identical_captions=rule)
     losses = head.loss(None, None, CAPTIONS, scores=scores.sigmoid())
     assert list(losses) == ['loss_triplet', 'loss_matching_bce'] and head.needs_scores and head.prompt_tokens is None
     pair = pair_labels(**IDS, identical_captions=rule)
@@ -129,11 +122,8 @@ def test_the_place_in_the_batch_means_nothing():
     head = MatchingHead(losses=[dict(type='TripletLoss')])
     rows, columns = torch.tensor([2, 0, 1]), torch.tensor([3, 1, 0, 2])
     first = head.loss(None, None, CAPTIONS, scores=scores)
-    moved = CAPTIONS._replace(
-        image_ids=IMAGE_IDS[rows],
-        caption_image_ids=CAPTION_IMAGE_IDS[columns],
-        caption_keys=CAPTION_KEYS[columns],
-    )
+    captions = dict(caption_image_ids=CAPTION_IMAGE_IDS[columns], caption_keys=CAPTION_KEYS[columns])
+    moved = CAPTIONS._replace(image_ids=IMAGE_IDS[rows], **captions)
     second = head.loss(None, None, moved, scores=scores[rows][:, columns])
     assert first['loss_triplet'].item() == pytest.approx(second['loss_triplet'].item(), abs=1e-12)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import pickle
 import zipfile
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,30 +16,16 @@ from mmengine.runner import CheckpointLoader
 from osdpm_plugin.errors import CheckpointError
 from osdpm_plugin.pretrained.checkpoint import read_checkpoint
 from osdpm_plugin.pretrained.clip_checkpoint import read_clip_weights
+from tests.helpers.payload import Payload, makes
 
 BOTH = pytest.mark.parametrize(
     'load', [CheckpointLoader.load_checkpoint, read_clip_weights], ids=['checkpoint', 'CLIP weights']
 )
 
 
-class Payload:
-    """An object whose unpickling runs a function."""
-
-    def __init__(self, function, *arguments) -> None:
-        self.reduced = function, arguments
-
-    def __reduce__(self):
-        return self.reduced
-
-
-class Chain:
+def chain(owner, name):
     """``getattr(getattr(first, name), name)...`` as a pickle."""
-
-    def __init__(self, owner, name) -> None:
-        self.reduced = builtins.getattr, (owner, name)
-
-    def __reduce__(self):
-        return self.reduced
+    return Payload(builtins.getattr, owner, name)
 
 
 @pytest.mark.stack
@@ -46,13 +33,9 @@ class Chain:
 @BOTH
 def test_malicious_file_does_not_run(tmp_path, load, kind):
     path, proof = tmp_path / 'evil.pth', tmp_path / 'proof'
-    evil = dict(state_dict={}, extra=Payload(builtins.exec, f'open({str(proof)!r}, "w")'))
-    if kind == 'zip':
-        torch.save(evil, path)
-    elif kind == 'legacy':
-        torch.save(evil, path, _use_new_zipfile_serialization=False)
-    else:
-        torch.save(dict(message_hub=HistoryBuffer([1.0], [1]), **evil), path)
+    evil = dict(state_dict={}, extra=makes(proof))
+    hub = dict(message_hub=HistoryBuffer([1.0], [1])) if kind == 'mmengine' else {}
+    torch.save(dict(hub, **evil), path, _use_new_zipfile_serialization=kind != 'legacy')
     with pytest.raises(CheckpointError) as caught:
         load(str(path))
     assert not proof.exists()
@@ -68,19 +51,13 @@ def test_malicious_file_does_not_run(tmp_path, load, kind):
         (HistoryBuffer, '__subclasses__'),
         (np.ndarray, 'tofile'),
         ('text', 'format'),
+        (chain(HistoryBuffer, 'min'), '__globals__'),  # through an allowed method
     ],
 )
 def test_getattr_reaches_the_statistics_alone(tmp_path, owner, name):
     """`HistoryBuffer.__init__.__globals__` would lead to any function; the fork's allow-list permits it."""
     path = tmp_path / 'chain.pth'
-    torch.save(dict(x=Chain(owner, name)), path)
-    with pytest.raises(CheckpointError, match='holds getattr'):
-        read_checkpoint(str(path))
-
-
-def test_getattr_through_an_allowed_method(tmp_path):
-    path = tmp_path / 'chain.pth'
-    torch.save(dict(x=Chain(Chain(HistoryBuffer, 'min'), '__globals__')), path)
+    torch.save(dict(x=chain(owner, name)), path)
     with pytest.raises(CheckpointError, match='holds getattr'):
         read_checkpoint(str(path))
 
@@ -146,11 +123,8 @@ def test_numbers_saved_by_the_other_numpy_load(tmp_path):
 @BOTH
 def test_truncated_file(tmp_path, load, share, legacy):
     whole = tmp_path / 'whole.pth'
-    torch.save(
-        dict(state_dict=dict(w=torch.randn(64, 64)), meta=dict(epoch=1)),
-        whole,
-        _use_new_zipfile_serialization=not legacy,
-    )
+    content = dict(state_dict=dict(w=torch.randn(64, 64)), meta=dict(epoch=1))
+    torch.save(content, whole, _use_new_zipfile_serialization=not legacy)
     data = whole.read_bytes()
     path = tmp_path / 'cut.pth'
     path.write_bytes(data[: int(share * len(data))])
@@ -195,25 +169,15 @@ def test_missing_file_and_folder(tmp_path, load):
             load(str(path))
 
 
-def test_unreadable_file(tmp_path, monkeypatch):
-    path = tmp_path / 'secret.pth'
-    path.write_bytes(b'')
-
-    def refuse(*args, **kwargs):
-        raise PermissionError(13, 'Permission denied')
-
-    monkeypatch.setattr(torch, 'load', refuse)
-    with pytest.raises(CheckpointError, match=r'secret\.pth cannot be read \(Permission denied\)'):
-        read_checkpoint(str(path))
-
-
-def test_errors_of_the_device_keep_their_traceback(tmp_path, monkeypatch):
-    path = tmp_path / 'big.pth'
-    path.write_bytes(b'')
-
-    def exhaust(*args, **kwargs):
-        raise torch.OutOfMemoryError('CUDA out of memory')
-
-    monkeypatch.setattr(torch, 'load', exhaust)
-    with pytest.raises(torch.OutOfMemoryError):
-        read_checkpoint(str(path))
+@pytest.mark.parametrize(
+    ('error', 'raised', 'message'),
+    [
+        (PermissionError(13, 'Permission denied'), CheckpointError, r'a\.pth cannot be read \(Permission denied\)'),
+        (torch.OutOfMemoryError('CUDA out of memory'), torch.OutOfMemoryError, 'CUDA out of memory'),
+    ],
+    ids=['an unreadable file', 'an error of the device keeps its traceback'],
+)
+def test_errors_while_a_file_is_read(tmp_path, error, raised, message):
+    (tmp_path / 'a.pth').touch()
+    with mock.patch.object(torch, 'load', side_effect=error), pytest.raises(raised, match=message):
+        read_checkpoint(str(tmp_path / 'a.pth'))

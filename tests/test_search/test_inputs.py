@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -172,9 +173,7 @@ def test_what_is_listed_can_be_decoded(tmp_path, suffix):
 
 def test_one_or_many(tmp_path):
     image = Image.fromarray(PIXELS)
-    assert (
-        is_one('a.png') and is_one(tmp_path / 'a.png') and is_one(PIXELS) and is_one(PIXELS[..., 0]) and is_one(image)
-    )
+    assert all(is_one(one) for one in ('a.png', tmp_path / 'a.png', PIXELS, PIXELS[..., 0], image))
     assert not is_one(str(tmp_path)) and not is_one([image]) and not is_one(PIXELS[None])
     assert len(as_images(np.stack([PIXELS] * 4))) == 4 and as_images((image, 'a.png'))[1] == 'a.png'
 
@@ -281,15 +280,11 @@ def test_deep_arrays_are_never_black(pipeline):
     assert abs(pipeline.read(PIXELS[..., ::-1].astype(np.uint16) * 12).mean() - PIXELS.mean()) < 5
 
 
-def test_a_full_disk_is_no_fault_of_an_image(tmp_path, monkeypatch):
+def test_a_full_disk_is_no_fault_of_an_image(tmp_path):
     Image.new('RGB', (4, 4)).save(tmp_path / 'a.png')
     pipeline = ImagePipeline(steps=[dict(type='LoadDecodedImage', folder=str(tmp_path / 'kept')), PACK])
-
-    def full(*_):
-        raise OSError(28, 'No space left on device')
-
-    monkeypatch.setattr(np, 'save', full)
-    with pytest.raises(ConfigError, match='LoadDecodedImage: .*No space left on device'):
+    full = mock.patch.object(np, 'save', side_effect=OSError(28, 'No space left on device'))
+    with full, pytest.raises(ConfigError, match='LoadDecodedImage: .*No space left on device'):
         pipeline(str(tmp_path / 'a.png'))
 
 

@@ -87,9 +87,8 @@ def test_queries_that_do_not_fit_are_left_out(monkeypatch):
         figure = draw(list('abc'), [matches_of([7])] * 3)
         assert figure.bbox.height == (one, two, three)[drawn - 1]
         assert [t.get_text() for t in figure.texts if t.get_text() in list('abc')] == list('abc')[:drawn]
-    assert [text.split(';')[0] for text in said] == [
-        f'the picture shows the first {drawn} of 3 queries' for drawn in (2, 1)
-    ]
+    want = [f'the picture shows the first {drawn} of 3 queries' for drawn in (2, 1)]
+    assert [text.split(';')[0] for text in said] == want
     monkeypatch.undo()
     figure = draw(['a'] * 200, [matches_of([7])] * 200)
     assert MAX_HEIGHT - three < figure.bbox.height <= MAX_HEIGHT

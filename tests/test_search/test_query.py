@@ -54,11 +54,7 @@ def test_texts_by_hand():
 def test_images_alike_do_not_depend_on_length():
     gallery = index_of([[10, 0], [0.1, 0.1], [0, 0]])
     (found,) = rank_alike(index_of([[2, 2]]), gallery, 3)
-    assert [(m.answer, m.score) for m in found] == [
-        ('b', pytest.approx(1)),
-        ('a', pytest.approx(0.5**0.5)),
-        ('c', 0.0),
-    ]
+    assert [(m.answer, m.score) for m in found] == [('b', pytest.approx(1)), ('a', pytest.approx(0.5**0.5)), ('c', 0.0)]
 
 
 def test_blocks_change_no_bit(monkeypatch):

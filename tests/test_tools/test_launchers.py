@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 import sys
 
 import pytest
-import torch
 
-from tests.helpers.short_runs import finish, losses_of, run_here, start, weights_of, write_config
+from tests.helpers.short_runs import (
+    BASH_ON_A_CPU,
+    finish,
+    free_port,
+    numbers_of,
+    run_here,
+    start,
+    weights_of,
+    write_config,
+)
+from tests.test_tools.test_shell import write_program
 
-pytestmark = [
-    pytest.mark.stack,
-    pytest.mark.skipif(shutil.which('bash') is None, reason='needs bash'),
-    pytest.mark.skipif(torch.cuda.is_available(), reason='there every process would ask for a GPU of its own'),
-]
+pytestmark = [pytest.mark.stack, BASH_ON_A_CPU]
 
 SRUN = """#!/usr/bin/env bash
 # Starts the tasks of one node as Slurm does: the same command in each, told apart by SLURM_PROCID.
@@ -39,33 +42,21 @@ SCONTROL = """#!/usr/bin/env bash
 """
 
 
-def free_port() -> str:
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return str(listener.getsockname()[1])
-
-
 @pytest.fixture(scope='module')
 def config(tmp_path_factory):
     """A config of one epoch of two iterations on two processes, without validation."""
-    options = {
-        'train_dataloader.batch_size': 2,
-        'train_cfg.val_interval': 9,
-        'default_hooks.checkpoint.save_best': None,
-    }
+    options = {'train_dataloader.batch_size': 2, 'train_cfg.val_interval': 9}
+    options['default_hooks.checkpoint.save_best'] = None
     return write_config(tmp_path_factory.mktemp('config'), sizes=dict(train=8, val=2, test=2), **options)
 
 
 def assert_trained(run, processes, iterations):
     """Every process computes the loss of the global batch, which is one number."""
-    losses = [losses_of(run, rank) for rank in range(processes)]
+    losses = [numbers_of(run, rank) for rank in range(processes)]
     assert sorted(losses[0]) == list(range(iterations))
     for other in losses[1:]:
         assert other.keys() == losses[0].keys()
-        for i, step in other.items():
-            assert {k: float.fromhex(v) for k, v in step.items()} == pytest.approx(
-                {k: float.fromhex(v) for k, v in losses[0][i].items()}, rel=1e-6
-            )
+        assert all(step == pytest.approx(losses[0][i], rel=1e-6) for i, step in other.items())
     assert not any(key.startswith('module.') for key in weights_of(run / 'epoch_1.pth'))
 
 
@@ -91,10 +82,7 @@ def test_two_machines(config, tmp_path):
 
 def test_slurm(config, tmp_path):
     for name, script in (('srun', SRUN), ('scontrol', SCONTROL)):
-        stub = tmp_path / 'bin' / name
-        stub.parent.mkdir(exist_ok=True)
-        stub.write_text(script)
-        stub.chmod(0o755)
+        write_program(tmp_path / 'bin' / name, script)
     command = ['bash', 'tools/slurm_train.sh', 'gpu', 'job', config, tmp_path / 'run']
     path = f'{tmp_path / "bin"}{os.pathsep}{os.environ["PATH"]}'
     done = finish(start(*command, GPUS='2', PATH=path, MASTER_PORT=free_port()))
@@ -123,7 +111,5 @@ def test_slurm_without_srun_is_one_sentence(config, tmp_path, monkeypatch):
     monkeypatch.setenv('SLURM_PROCID', '0')
     monkeypatch.delenv('SLURM_NTASKS', raising=False)
     done = run_here('train', config, '--work-dir', tmp_path, '--launcher', 'slurm')
-    assert done.code == 2
-    assert done.err.splitlines()[-1] == (
-        'error: --launcher slurm: SLURM_NTASKS is not set; start with srun, see tools/slurm_train.sh'
-    )
+    sentence = 'error: --launcher slurm: SLURM_NTASKS is not set; start with srun, see tools/slurm_train.sh'
+    assert done.code == 2 and done.err.splitlines()[-1] == sentence

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import runpy
-import sys
 from pathlib import Path
 
 import pytest
@@ -40,7 +38,7 @@ def write_configs(root: Path, configs: list[str], *, pretrained: bool = False) -
 
 
 @pytest.fixture
-def tool(tmp_path, monkeypatch, capsys):
+def tool(tmp_path, monkeypatch, command):
     """Run the tool in this process, and the tools that it starts too; the answer is (exit code, out, err, started)."""
     monkeypatch.chdir(ROOT)
 
@@ -49,21 +47,14 @@ def tool(tmp_path, monkeypatch, capsys):
 
         def run_commands(jobs, *, gpus=1):
             for _, commands in jobs:
-                for command in commands:
-                    script, *rest = command.arguments
+                for script, *rest in (job.arguments for job in commands):
                     started.append((Path(script).stem, Path(rest[0]).stem))
                     outcome = run_here(Path(script).stem, *rest)
                     assert outcome.code == 0, outcome.err
 
         monkeypatch.setattr(seeds, 'run_commands', run_commands)
         monkeypatch.setattr(comparison, 'run_commands', run_commands)
-        monkeypatch.setattr(
-            sys, 'argv', ['reproduce_table.py', *map(str, arguments), '--work-dir', str(tmp_path / 'w')]
-        )
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(ROOT / 'tools' / 'reproduce_table.py'), run_name='__main__')
-        return end.value.code or 0, *capsys.readouterr(), started
+        return *command('reproduce_table', *arguments, '--work-dir', tmp_path / 'w'), started
 
     return start
 

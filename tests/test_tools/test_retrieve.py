@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import runpy
 import shutil
 import sys
 from pathlib import Path
@@ -25,7 +24,7 @@ def saved(tmp_path_factory):
 
 
 @pytest.fixture
-def retrieve(saved, tmp_path, monkeypatch, capsys):
+def retrieve(saved, tmp_path, monkeypatch, command):
     """A function that runs the tool in this process: exit code, lines of output, lines of errors.
 
     Six images lie in ``images``, two of them in a folder below.
@@ -37,17 +36,11 @@ def retrieve(saved, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'xdg'))
 
     def run(*arguments, **options):
-        settings = dict(
-            dict(images=tmp_path / 'images', config=saved.cfg.filename, checkpoint=saved.checkpoint, device='cpu'),
-            **dict(options, work_dir=tmp_path / 'run'),
-        )
+        settings = dict(config=saved.cfg.filename, checkpoint=saved.checkpoint, device='cpu', work_dir=tmp_path / 'run')
+        settings.update({'images': tmp_path / 'images', **options})
         pairs = [part for key, value in settings.items() for part in (f'--{key.replace("_", "-")}', value)]
-        monkeypatch.setattr(sys, 'argv', ['retrieve.py', *map(str, (*arguments, *pairs))])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(ROOT / 'tools' / 'retrieve.py'), run_name='__main__')
-        said = capsys.readouterr()
-        return end.value.code or 0, said.out.splitlines(), said.err.splitlines()
+        code, out, err = command('retrieve', *arguments, *pairs)
+        return code, out.splitlines(), err.splitlines()
 
     return run
 

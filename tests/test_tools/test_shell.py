@@ -31,14 +31,18 @@ def bash(*command: str, cwd: Path = ROOT, **env: str) -> subprocess.CompletedPro
     return subprocess.run(['bash', *command], cwd=cwd, env=clean, capture_output=True, text=True, check=False)
 
 
+def write_program(path: Path, text: str) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
 @pytest.fixture
 def recorder(tmp_path):
     """Stand-ins for `python` and `srun` on PATH that write their arguments to a file; returns a function that runs."""
     for name in ('python', 'srun'):
-        stub = tmp_path / 'bin' / name
-        stub.parent.mkdir(exist_ok=True)
-        stub.write_text(RECORD)
-        stub.chmod(0o755)
+        write_program(tmp_path / 'bin' / name, RECORD)
 
     def run(*command: str, **env: str) -> list[str]:
         out = tmp_path / 'recorded'
@@ -60,82 +64,30 @@ def test_syntax(script):
 
 def test_dist_train(recorder):
     arguments = recorder('tools/dist_train.sh', 'configs/a b.py', '4', '--amp', '--cfg-options', 'x=a b')
-    assert arguments == [
-        '-m',
-        'torch.distributed.run',
-        '--nnodes=1',
-        '--node_rank=0',
-        '--master_addr=127.0.0.1',
-        '--master_port=29500',
-        '--nproc_per_node=4',
-        'tools/train.py',
-        'configs/a b.py',
-        '--launcher',
-        'pytorch',
-        '--amp',
-        '--cfg-options',
-        'x=a b',
-    ]
+    started = '-m torch.distributed.run --nnodes=1 --node_rank=0 --master_addr=127.0.0.1 --master_port=29500'
+    tool = ['tools/train.py', 'configs/a b.py', '--launcher', 'pytorch', '--amp', '--cfg-options', 'x=a b']
+    assert arguments == [*started.split(), '--nproc_per_node=4', *tool]
 
 
 def test_dist_train_on_several_machines(recorder):
     machines = dict(NNODES='2', NODE_RANK='1', MASTER_ADDR='10.0.0.1', PORT='1234')
     arguments = recorder('tools/dist_train.sh', 'c.py', '8', **machines)
-    assert arguments[2:7] == [
-        '--nnodes=2',
-        '--node_rank=1',
-        '--master_addr=10.0.0.1',
-        '--master_port=1234',
-        '--nproc_per_node=8',
-    ]
+    want = '--nnodes=2 --node_rank=1 --master_addr=10.0.0.1 --master_port=1234 --nproc_per_node=8'
+    assert arguments[2:7] == want.split()
 
 
 def test_dist_test(recorder):
     arguments = recorder('tools/dist_test.sh', 'c.py', 'w.pth', '2', '--out', 'r.pkl')
-    assert arguments[6:] == [
-        '--nproc_per_node=2',
-        'tools/test.py',
-        'c.py',
-        'w.pth',
-        '--launcher',
-        'pytorch',
-        '--out',
-        'r.pkl',
-    ]
+    want = '--nproc_per_node=2 tools/test.py c.py w.pth --launcher pytorch --out r.pkl'
+    assert arguments[6:] == want.split()
 
 
 def test_slurm(recorder):
-    arguments = recorder(
-        'tools/slurm_train.sh',
-        'gpu',
-        'job',
-        'c.py',
-        'work dir',
-        '--resume',
-        GPUS='16',
-        CPUS_PER_TASK='6',
-        SRUN_ARGS='--time=1:00 --quotatype=auto',
-        PYTHON='python',
-    )
-    assert arguments == [
-        '-p',
-        'gpu',
-        '--job-name=job',
-        '--gres=gpu:8',
-        '--ntasks=16',
-        '--ntasks-per-node=8',
-        '--cpus-per-task=6',
-        '--kill-on-bad-exit=1',
-        '--time=1:00',
-        '--quotatype=auto',
-        'python',
-        '-u',
-        'tools/train.py',
-        'c.py',
-        '--work-dir=work dir',
-        '--launcher=slurm',
-        '--resume',
-    ]
+    settings = dict(GPUS='16', CPUS_PER_TASK='6', SRUN_ARGS='--time=1:00 --quotatype=auto', PYTHON='python')
+    arguments = recorder('tools/slurm_train.sh', 'gpu', 'job', 'c.py', 'work dir', '--resume', **settings)
+    asked = '-p gpu --job-name=job --gres=gpu:8 --ntasks=16 --ntasks-per-node=8 --cpus-per-task=6'
+    started = '--kill-on-bad-exit=1 --time=1:00 --quotatype=auto python -u tools/train.py c.py'
+    assert arguments == [*asked.split(), *started.split(), '--work-dir=work dir', '--launcher=slurm', '--resume']
 
 
 def test_slurm_on_a_part_of_a_machine(recorder):
@@ -195,10 +147,7 @@ def copy(tmp_path):
     shutil.copytree(ROOT / 'tools', root / 'tools', ignore=shutil.ignore_patterns('*.py', '__pycache__'))
     for name in ('setup.cfg', 'setup.py', 'pyproject.toml'):
         shutil.copy(ROOT / name, root / name)
-    python = tmp_path / 'bin' / 'python3'
-    python.parent.mkdir()
-    python.write_text(FAKE_PYTHON.replace('REAL', sys.executable))
-    python.chmod(0o755)
+    python = write_program(tmp_path / 'bin' / 'python3', FAKE_PYTHON.replace('REAL', sys.executable))
     log = tmp_path / 'log'
 
     def run(*command: str, **env: str) -> subprocess.CompletedProcess:
@@ -296,9 +245,7 @@ def test_two_stacks_in_one_shell(copy):
 )
 def test_unsuitable_python_is_one_sentence(copy, tmp_path, script, words):
     _, run, log = copy
-    python = tmp_path / 'bin' / 'other'
-    python.write_text(f'#!/usr/bin/env bash\n{script}\n')
-    python.chmod(0o755)
+    python = write_program(tmp_path / 'bin' / 'other', f'#!/usr/bin/env bash\n{script}\n')
     done = run('tools/run_tests.sh', PYTHON=str(python))
     assert done.returncode != 0 and words in done.stderr and len(done.stderr.splitlines()) == 1
     assert log() == []

@@ -32,9 +32,8 @@ def test_whole_numbers(value):
 
 
 def test_whole_numbers_between():
-    assert (
-        sentence(check_int, 9, most=8, hint='take 8') == 'Part: key must be a whole number from 1 to 8, got 9; take 8'
-    )
+    want = 'Part: key must be a whole number from 1 to 8, got 9; take 8'
+    assert sentence(check_int, 9, most=8, hint='take 8') == want
 
 
 @pytest.mark.parametrize('value', [0, 1, -0.5, math.nan, math.inf, True, '0.5', None])
@@ -45,9 +44,8 @@ def test_numbers_between(value):
 
 def test_numbers_without_limits_and_up_to_them():
     assert sentence(check_number, math.inf) == 'Part: key must be a finite number, got inf'
-    assert (
-        sentence(check_number, 2, least=0, most=1) == 'Part: key must be a number of at least 0 and of at most 1, got 2'
-    )
+    want = 'Part: key must be a number of at least 0 and of at most 1, got 2'
+    assert sentence(check_number, 2, least=0, most=1) == want
 
 
 @pytest.mark.parametrize('value', [1, 0, 'yes', None])

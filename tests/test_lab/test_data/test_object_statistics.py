@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 
 import pytest
 
 from osdpm_plugin.datasets.lexicon import Lexicon
 from osdpm_plugin.lab.data.object_statistics import format_statistics, object_statistics
-from tests.helpers.short_runs import exit_code_of
+from tests.helpers.tools import run_tool_here
 
 
 @pytest.fixture
@@ -53,9 +52,8 @@ def test_statistics_of_nothing(small):
     assert 'images with an object: 0 of 0' in format_statistics(statistics)
 
 
-@pytest.fixture
-def count():
-    return partial(exit_code_of, 'object_stats')
+def count(*arguments):
+    return run_tool_here('object_stats.py', *arguments)
 
 
 @pytest.fixture
@@ -70,9 +68,9 @@ def ann_file(tmp_path):
     return path
 
 
-def test_tool_prints_and_writes(count, ann_file, tmp_path, capsys):
+def test_tool_prints_and_writes(ann_file, tmp_path, capsys):
     out = tmp_path / 'out.json'
-    assert count([str(ann_file), '--json', str(out)]) == 0
+    assert count(ann_file, '--json', out) == 0
     printed = capsys.readouterr().out
     assert 'images with an object: 2 of 3' in printed
     assert 'bridge' not in printed
@@ -83,39 +81,35 @@ def test_tool_prints_and_writes(count, ann_file, tmp_path, capsys):
 
     lexicon = tmp_path / 'mine.json'
     lexicon.write_text('{"categories": {"gizmo": [], "bridge": []}}')
-    assert count([str(ann_file), '--split', 'test', '--lexicon', str(lexicon), '--top', '1']) == 0
+    assert count(ann_file, '--split', 'test', '--lexicon', lexicon, '--top', 1) == 0
     assert 'images with an object: 1 of 1 (100.00 %)' in capsys.readouterr().out
 
 
-def test_tool_counts_own_tables_and_precomp(count, tmp_path, capsys):
+def test_tool_counts_own_tables_and_precomp(tmp_path, capsys):
     table = tmp_path / 'own.csv'
     table.write_text('filename,caption\na.jpg,a bridge\nb.jpg,nothing\n')
-    assert count([str(table), '--split', '']) == 0
+    assert count(table, '--split', '') == 0
     assert 'images with an object: 1 of 2' in capsys.readouterr().out
-    assert count([str(table)]) == 2
+    assert count(table) == 2
     assert "no image in the split 'train'; choose --split from ''" in capsys.readouterr().err
     (tmp_path / 'train_caps.txt').write_text('a bridge\n' * 5)
     (tmp_path / 'train_filename.txt').write_text('a.jpg\n' * 5)
-    assert count([str(tmp_path)]) == 0
+    assert count(tmp_path) == 0
     assert 'images with an object: 1 of 1' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ('make', 'message'),
     [
-        (lambda tmp, ann: [str(tmp / 'none.json')], 'does not exist'),
-        (lambda tmp, ann: [str(ann), '--split', 'val'], "choose --split from 'test', 'train'"),
-        (lambda tmp, ann: [str(ann), '--lexicon', str(tmp / 'none.json')], 'lexicon file'),
-        (lambda tmp, ann: [str(ann), '--json', str(ann / 'out.json')], 'cannot be written'),
+        (lambda tmp, ann: [tmp / 'none.json'], 'does not exist'),
+        (lambda tmp, ann: [ann, '--split', 'val'], "choose --split from 'test', 'train'"),
+        (lambda tmp, ann: [ann, '--lexicon', tmp / 'none.json'], 'lexicon file'),
+        (lambda tmp, ann: [ann, '--json', ann / 'out.json'], 'cannot be written'),
+        (lambda tmp, ann: [ann, '--top', 0], '--top must be a whole number of at least 1, got 0'),
     ],
 )
-def test_tool_bad_input(count, ann_file, tmp_path, capsys, make, message):
-    assert count(make(tmp_path, ann_file)) == 2
+def test_tool_bad_input(ann_file, tmp_path, capsys, make, message):
+    assert count(*make(tmp_path, ann_file)) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count('\n') == 1
-
-
-def test_tool_bad_top(count, ann_file, capsys):
-    assert count([str(ann_file), '--top', '0']) == 2
-    assert '--top must be a whole number of at least 1, got 0' in capsys.readouterr().err

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
-import sys
 
 import pytest
 import yaml
@@ -89,18 +87,11 @@ def test_results_in_a_wrong_place(tmp_path):
         build_metafile(tmp_path / 'other')
 
 
-def test_tool(tmp_path, monkeypatch, capsys):
+def test_tool(tmp_path, command):
     keep(tmp_path / 'results', 'osdpm_scenes', (0, 1))
     target = tmp_path / 'metafile.yml'
-
-    def tool(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['make_tables.py', *map(str, arguments)])
-        with pytest.raises(SystemExit) as done:
-            runpy.run_path(str(ROOT / 'tools' / 'make_tables.py'), run_name='__main__')
-        return done.value.code, capsys.readouterr()
-
-    code, said = tool(tmp_path / 'results', '--metafile', target)
-    assert not code and said.out == f'{target}: 1 models\n'
+    code, out, _ = command('make_tables', tmp_path / 'results', '--metafile', target)
+    assert code == 0 and out == f'{target}: 1 models\n'
     assert yaml.safe_load(target.read_text()) == build_metafile(tmp_path / 'results')
-    code, said = tool(tmp_path / 'results/osdpm_scenes/seed_0.json', '--metafile', target)
-    assert code == 2 and said.err.startswith('error: --metafile')
+    code, _, err = command('make_tables', tmp_path / 'results/osdpm_scenes/seed_0.json', '--metafile', target)
+    assert code == 2 and err.startswith('error: --metafile')

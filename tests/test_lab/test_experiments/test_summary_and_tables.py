@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import runpy
-import sys
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ import pytest
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.lab.experiments.summary import compare, summarise_seeds
 from osdpm_plugin.lab.experiments.tables import build_table, put_into, render
-from tests.helpers.paths import ROOT
 from tests.helpers.results import by_hand, write
 
 RERANK = dict(rerank=dict(method='dual_softmax'))
@@ -73,9 +70,8 @@ def test_what_cannot_be_averaged_or_compared(tmp_path, runs):
         (dict(seed=9, options=dict(RERANK, ties='optimistic')), 'differ in rule for ties'),
         (dict(seed=9, options={}), 'differ in set of numbers'),
     ):
-        other = write(
-            tmp_path / 'x', **{**dict(name='model_a', sha256='a' * 64, options=RERANK), **changes, 'noise': 0}
-        )
+        changes = {**dict(name='model_a', sha256='a' * 64, options=RERANK), **changes}
+        other = write(tmp_path / 'x', noise=0, **changes)
         with pytest.raises(DataError, match=message):
             summarise_seeds([*one, other])
     with pytest.raises(DataError, match='differ in seeds'):
@@ -154,20 +150,14 @@ def test_into_readme(tmp_path):
         put_into(tmp_path / 'none.md', 'a', 'x')
 
 
-def test_tool(tmp_path, runs, monkeypatch, capsys):
+def test_tool(tmp_path, runs, command):
     readme = tmp_path / 'README.md'
     readme.write_text('# A\n<!-- table:scenes -->\n<!-- /table:scenes -->\n')
 
-    def tool(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['make_tables.py', *map(str, arguments)])
-        with pytest.raises(SystemExit) as done:
-            runpy.run_path(str(ROOT / 'tools' / 'make_tables.py'), run_name='__main__')
-        return done.value.code, capsys.readouterr()
-
-    code, _ = tool(*runs[0], '--into', readme, '--marker', 'scenes')
-    assert not code and render(build_table(runs[0])) in readme.read_text()
-    code, said = tool(*runs[0], '--format', 'csv')
-    assert not code and said.out.startswith('config,i2t R@1 mean')
+    code, _, _ = command('make_tables', *runs[0], '--into', readme, '--marker', 'scenes')
+    assert code == 0 and render(build_table(runs[0])) in readme.read_text()
+    code, out, _ = command('make_tables', *runs[0], '--format', 'csv')
+    assert code == 0 and out.startswith('config,i2t R@1 mean')
     for arguments in (['--into', readme], ['--into', readme, '--marker', 'scenes', '--format', 'csv']):
-        code, said = tool(*runs[0], *arguments)
-        assert code == 2 and said.err.startswith('error: --into') and said.err.count('\n') == 1
+        code, _, err = command('make_tables', *runs[0], *arguments)
+        assert code == 2 and err.startswith('error: --into') and err.count('\n') == 1

@@ -1,33 +1,24 @@
 """AMFMN's neck and similarity against loops, and its size against the published one."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.config import Config
 
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.models.comparison.amfmn.multiscale_self_attention import MultiScaleSelfAttention
 from osdpm_plugin.models.comparison.amfmn.visual_guided import VisualGuidedSimilarity
 from osdpm_plugin.models.necks import LinearTextNeck
-from osdpm_plugin.registry import MODELS
 from osdpm_plugin.structures import ImageFeatures, NeckOutput, as_text_features
-from tests.helpers.paths import ROOT
+from tests.helpers.comparison_models import comparison_model, count
 
 FUSIONS = ('soft', 'fusion', 'sim')
 RESNET_CLASSIFIER = 512 * 1000 + 1000  # which the released code builds and never uses
 SKIP_THOUGHTS = 3 * 2400 * (620 + 2400 + 1)
 RSICD_WORDS = 1345  # of at least five occurrences, as the released code keeps them; from GaLR's count to 0.005 M
 ORIGINAL_TEXT = SKIP_THOUGHTS + 620 * RSICD_WORDS + 2400 * 512 + 512
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters())
-
-
-def comparison_model(name):
-    return MODELS.build(Config.fromfile(ROOT / f'configs/_base_/models/comparison/{name}.py').model)
 
 
 def without_text(model):
@@ -177,9 +168,8 @@ def naive_guided(similarity, v, t):
 @pytest.mark.parametrize('fusion', FUSIONS)
 def test_scores_equal_the_loops_over_pairs(fusion):
     similarity, (image, text) = a_similarity(fusion), sides()
-    want = torch.stack(
-        [torch.stack([F.cosine_similarity(v, naive_guided(similarity, v, t), dim=0) for t in text]) for v in image]
-    )
+    guided = torch.stack([torch.stack([naive_guided(similarity, v, t) for t in text]) for v in image])
+    want = F.cosine_similarity(image[:, None], guided, dim=2)
     torch.testing.assert_close(score(similarity, image, text), want)
     torch.testing.assert_close(score(similarity, image[:1], text[2:3]), want[:1, 2:3])
     assert want.abs().max() < 1 and not VisualGuidedSimilarity.indexable
@@ -192,9 +182,8 @@ def test_soft_by_hand():
     similarity = a_similarity('soft', width=2)
     similarity.image_gate.weight.data.zero_()
     similarity.image_gate.bias.data = torch.tensor([0.0, math.log(3)]).double()
-    got = score(
-        similarity, torch.tensor([[3.0, 4.0]]).double(), torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 2.0]]).double()
-    )
+    texts = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 2.0]]).double()
+    got = score(similarity, torch.tensor([[3.0, 4.0]]).double(), texts)
     assert got[0].tolist() == pytest.approx([0.6, 0.8, 10.5 / (7.5 * 2**0.5)])
 
 
@@ -204,19 +193,15 @@ def test_what_depends_on_the_lengths_of_the_vectors(fusion):
     similarity, (image, text) = a_similarity(fusion), sides()
     before = score(similarity, image, text)
     of_image, of_text = score(similarity, 3 * image, text), score(similarity, image, 3 * text)
-    assert (torch.allclose(of_image, before), torch.allclose(of_text, before)) == {
-        'soft': (False, True),
-        'fusion': (True, True),
-        'sim': (False, False),
-    }[fusion]
+    want = {'soft': (False, True), 'fusion': (True, True), 'sim': (False, False)}[fusion]
+    assert (torch.allclose(of_image, before), torch.allclose(of_text, before)) == want
 
 
 @pytest.mark.parametrize('fusion', FUSIONS)
 def test_similarity_gradients(fusion):
     similarity, (image, text) = a_similarity(fusion), sides()
-    assert torch.autograd.gradcheck(
-        lambda v, t: score(similarity, v, t), (image.requires_grad_(), text.requires_grad_())
-    )
+    inputs = image.requires_grad_(), text.requires_grad_()
+    assert torch.autograd.gradcheck(partial(score, similarity), inputs)
     score(similarity, image, text).square().sum().backward()
     assert all(p.grad.abs().sum() > 0 for p in similarity.parameters())
 

@@ -8,25 +8,11 @@ import torch
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.models.comparison.camp import CrossModalMessagePassing
 from osdpm_plugin.models.losses.matching_bce import MatchingBCELoss
-from osdpm_plugin.structures import NeckOutput, TextFeatures, as_text_features
+from osdpm_plugin.structures import NeckOutput, as_text_features
+from tests.helpers.comparison_models import regions_and_words
 
 WIDTH = 6
 GRAINS = pytest.mark.parametrize('grain', ['global', 'local'])
-
-
-def a_batch(lengths=(3, 1, 5), images=2, regions=4, padded_to=None, seed=0):
-    """Random regions, words and their pooled vectors; padding holds large numbers."""
-    generator = torch.Generator().manual_seed(seed)
-    longest = padded_to or max(lengths)
-    words = torch.zeros(len(lengths), longest, WIDTH, dtype=torch.float64)
-    for row, length in enumerate(lengths):
-        words[row, :length] = torch.randn(length, WIDTH, generator=generator, dtype=torch.float64)
-        words[row, length:] = 100.0 * (row + 1)
-    mask = torch.arange(longest) < torch.tensor(lengths)[:, None]
-    pooled = torch.randn(len(lengths), WIDTH, generator=generator, dtype=torch.float64)
-    regions = torch.randn(images, regions, WIDTH, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
-    image = NeckOutput.of(regions.mean(dim=1), regions=regions)
-    return image, TextFeatures(words=words, mask=mask, pooled=pooled)
 
 
 def a_similarity(grain='local', seed=0, **options):
@@ -53,27 +39,21 @@ def naive_message(fusion, own, message):
 def naive_pair(similarity, regions, words):
     """Regions (R, D) and words (T, D) -> probability, with every message and concatenation formed."""
     logits = similarity.image_key(regions) @ similarity.text_key(words).T / math.sqrt(WIDTH)
-    image = [
-        naive_message(similarity.image_fusion, region, row.softmax(dim=0) @ words)
-        for region, row in zip(regions, logits)
-    ]
-    text = [
-        naive_message(similarity.text_fusion, word, column.softmax(dim=0) @ regions)
-        for word, column in zip(words, logits.T)
-    ]
-    both = torch.cat(
-        [
-            naive_summary(similarity.image_summary, torch.stack(image)),
-            naive_summary(similarity.text_summary, torch.stack(text)),
-        ]
-    )
+    sides = []
+    for own, others, rows, fusion, summary in (
+        (regions, words, logits, similarity.image_fusion, similarity.image_summary),
+        (words, regions, logits.T, similarity.text_fusion, similarity.text_summary),
+    ):
+        told = [naive_message(fusion, one, row.softmax(dim=0) @ others) for one, row in zip(own, rows)]
+        sides.append(naive_summary(summary, torch.stack(told)))
+    both = torch.cat(sides)
     return torch.sigmoid(similarity.output(similarity.hidden[0](both).relu()))
 
 
 @pytest.mark.parametrize('training', [True, False])
 @pytest.mark.parametrize('regions', [1, 4])
 def test_local_scores_equal_the_pairwise_oracle(regions, training):
-    images, texts = a_batch(regions=regions)
+    images, texts = regions_and_words(regions=regions)
     similarity = a_similarity().train(training)
     want = [[naive_pair(similarity, r, w[m]).item() for w, m in zip(texts.words, texts.mask)] for r in images.regions]
     torch.testing.assert_close(similarity(images, texts), torch.tensor(want, dtype=torch.float64))
@@ -81,7 +61,7 @@ def test_local_scores_equal_the_pairwise_oracle(regions, training):
 
 @pytest.mark.parametrize('training', [True, False])
 def test_global_scores_equal_the_pairwise_oracle(training):
-    images, texts = a_batch()
+    images, texts = regions_and_words()
     similarity = a_similarity('global').train(training)
     want = [[naive_pair(similarity, i[None], t[None]).item() for t in texts.pooled] for i in images.embedding]
     torch.testing.assert_close(similarity(images, texts), torch.tensor(want, dtype=torch.float64))
@@ -100,23 +80,22 @@ def test_one_dimension_by_hand():
         similarity.output.weight.fill_(5.0), similarity.output.bias.fill_(-0.5)
     images, texts = NeckOutput.of(torch.tensor([[2.0]])), as_text_features(torch.tensor([[3.0]]))
     assert similarity(images, texts).item() == pytest.approx(1 / (1 + math.exp(-4.5)), rel=1e-5)
-    fused = similarity.image_fusion(
-        images.embedding[:, None], texts.words, torch.ones(1, 1, 1, 1), torch.tensor([[[6.0]]])
-    )
+    gate = torch.ones(1, 1, 1, 1), torch.tensor([[[6.0]]])
+    fused = similarity.image_fusion(images.embedding[:, None], texts.words, *gate)
     assert fused.item() == pytest.approx(5 / (1 + math.exp(-6)) + 3, rel=1e-6)
 
 
 @pytest.mark.parametrize('training', [True, False])
 def test_padding_changes_nothing(training):
-    images, texts = a_batch()
+    images, texts = regions_and_words()
     similarity = a_similarity().train(training)
-    _, wider = a_batch(padded_to=9)
+    _, wider = regions_and_words(padded_to=9)
     wider.words[~wider.mask] = float('nan')
     torch.testing.assert_close(similarity(images, wider), similarity(images, texts))
 
 
 def test_a_caption_without_words_has_a_finite_score_and_gradient():
-    images, texts = a_batch()
+    images, texts = regions_and_words()
     texts.mask[1] = False
     similarity = a_similarity()
     scores = similarity(images, texts)
@@ -126,27 +105,26 @@ def test_a_caption_without_words_has_a_finite_score_and_gradient():
 
 @GRAINS
 def test_gradients_are_right(grain):
-    images, texts = a_batch(lengths=(2, 3), regions=2)
+    images, texts = regions_and_words(lengths=(2, 3), regions=2)
     similarity = a_similarity(grain)
 
     def scores(regions, embedding, words, pooled):
-        return similarity(
-            images._replace(regions=regions, embedding=embedding), texts._replace(words=words, pooled=pooled)
-        )
+        own = images._replace(regions=regions, embedding=embedding)
+        return similarity(own, texts._replace(words=words, pooled=pooled))
 
     inputs = [t.clone().requires_grad_() for t in (images.regions, images.embedding, texts.words, texts.pooled)]
     assert torch.autograd.gradcheck(scores, inputs)
 
 
 def test_every_parameter_gets_a_gradient():
-    images, texts = a_batch(lengths=(3, 2, 5))
+    images, texts = regions_and_words(lengths=(3, 2, 5))
     similarity = a_similarity()
     similarity(images, texts).pow(2).sum().backward()
     assert [n for n, p in similarity.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
 
 def test_attention_over_one_thing_has_nothing_to_learn():
-    images, texts = a_batch()
+    images, texts = regions_and_words()
     similarity = a_similarity('global')
     similarity(images, texts).pow(2).sum().backward()
     still = {n for n, p in similarity.named_parameters() if p.grad.abs().max() < 1e-12}
@@ -156,7 +134,7 @@ def test_attention_over_one_thing_has_nothing_to_learn():
 
 @GRAINS
 def test_dropout_acts_in_training_alone(grain):
-    images, texts = a_batch()
+    images, texts = regions_and_words()
     similarity = a_similarity(grain, dropout=0.5)
     assert not torch.equal(similarity(images, texts), similarity(images, texts))
     similarity.eval()
@@ -164,7 +142,7 @@ def test_dropout_acts_in_training_alone(grain):
 
 
 def test_probabilities_keep_full_precision_under_autocast():
-    images, texts = a_batch()
+    images, texts = regions_and_words()
     similarity = a_similarity().float()
     images = images._replace(regions=images.regions.float(), embedding=images.embedding.float())
     texts = texts._replace(words=texts.words.float(), pooled=texts.pooled.float())
@@ -176,7 +154,7 @@ def test_probabilities_keep_full_precision_under_autocast():
 
 
 def test_inputs_that_do_not_fit():
-    images, texts = a_batch()
+    images, texts = regions_and_words()
     assert not CrossModalMessagePassing.indexable
     with pytest.raises(ConfigError, match='grain must be'):
         CrossModalMessagePassing(channels=4, grain='both')
@@ -261,6 +239,5 @@ def test_bce_of_half_precision_scores_is_finite(hardest):
     scores = torch.tensor([[1.0, 1.0], [0.0, 0.0]], dtype=torch.bfloat16)
     positives, nothing = torch.eye(2, dtype=torch.bool), torch.zeros(2, 2, dtype=torch.bool)
     got = MatchingBCELoss(hardest=hardest)(scores, positives, nothing)
-    assert got.dtype == torch.float32 and got.item() == pytest.approx(
-        naive_bce(scores.tolist(), positives.tolist(), nothing.tolist(), hardest), rel=1e-2
-    )
+    want = naive_bce(scores.tolist(), positives.tolist(), nothing.tolist(), hardest)
+    assert got.dtype == torch.float32 and got.item() == pytest.approx(want, rel=1e-2)

@@ -13,7 +13,8 @@ from osdpm_plugin.models.comparison.galr.global_local_neck import GlobalLocalNec
 from osdpm_plugin.models.comparison.galr.local_graph import RegionGraph, denoise, enhanced_adjacency
 from osdpm_plugin.models.comparison.galr.salient_windows import pairwise_iou, salient_windows, window_boxes
 from osdpm_plugin.structures import ImageFeatures, Regions
-from tests.test_models.test_comparison.test_amfmn import ORIGINAL_TEXT, comparison_model, count, without_text
+from tests.helpers.comparison_models import comparison_model, count
+from tests.test_models.test_comparison.test_amfmn import ORIGINAL_TEXT, without_text
 
 
 def some_regions(counts=(3, 1), length=3, num_labels=4, seed=0, features=None):
@@ -35,9 +36,8 @@ def some_regions(counts=(3, 1), length=3, num_labels=4, seed=0, features=None):
 def test_window_boxes_by_hand():
     boxes = window_boxes((2, 3), (1, 2), torch.device('cpu'))
     assert len(boxes) == 6 + 2
-    assert boxes[1].tolist() == pytest.approx([1 / 3, 0, 2 / 3, 0.5]) and boxes[7].tolist() == pytest.approx(
-        [1 / 3, 0, 1, 1]
-    )
+    assert boxes[1].tolist() == pytest.approx([1 / 3, 0, 2 / 3, 0.5])
+    assert boxes[7].tolist() == pytest.approx([1 / 3, 0, 1, 1])
 
 
 def test_iou_by_hand():
@@ -201,9 +201,8 @@ def test_graph_gradients(features):
     graph(regions)[:, 0].sum().backward()
     assert all(p.grad.abs().sum() > 0 for p in graph.parameters())
     if features is not None:
-        assert torch.autograd.gradcheck(
-            lambda f: graph(regions._replace(features=f)), (regions.features.requires_grad_(),)
-        )
+        own = regions.features.requires_grad_()
+        assert torch.autograd.gradcheck(lambda f: graph(regions._replace(features=f)), (own,))
 
 
 def test_graph_names_what_is_missing():
@@ -317,10 +316,8 @@ def test_neck_gradients_and_company(source):
     neck = a_neck(region_source=source)
     features = features_of(some_regions(counts=(3, 3)))
     out = neck.eval()(features)
-    alone = ImageFeatures(
-        maps=tuple(m[:1] for m in features.maps),
-        regions=Regions(*(None if t is None else t[:1] for t in features.regions)),
-    )
+    first = Regions(*(None if t is None else t[:1] for t in features.regions))
+    alone = ImageFeatures(maps=tuple(m[:1] for m in features.maps), regions=first)
     torch.testing.assert_close(neck(alone).embedding, out.embedding[:1])
     neck.train()(features).embedding[:, 0].sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in neck.parameters())

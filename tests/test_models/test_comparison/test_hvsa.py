@@ -17,7 +17,7 @@ from osdpm_plugin.models.heads import matching_head
 from osdpm_plugin.models.losses import TripletLoss
 from osdpm_plugin.structures import NeckOutput, as_text_features
 from tests.helpers import tiny_models as tiny
-from tests.test_models.test_comparison.test_amfmn import comparison_model, count
+from tests.helpers.comparison_models import comparison_model, count
 from tests.test_models.test_triplet_loss import CAPTIONS, IDS, labels
 
 
@@ -38,11 +38,8 @@ def test_attention_equals_the_loops():
     with torch.no_grad():
         got = attention(x)
         for b in range(2):
-            cells = [
-                attention.input.weight[:, :, 0, 0] @ x[b, :, i, j] + attention.input.bias
-                for i in range(3)
-                for j in range(2)
-            ]
+            columns = [x[b, :, i, j] for i in range(3) for j in range(2)]
+            cells = [attention.input.weight[:, :, 0, 0] @ column + attention.input.bias for column in columns]
             logits = torch.stack([torch.stack([slot @ cell for cell in cells]) for slot in attention.memory])
             shares = torch.stack([row.softmax(dim=0) for row in logits])  # (K, hw)
             torch.testing.assert_close(got.attention[b].flatten(1), shares)
@@ -67,9 +64,8 @@ def test_keys_and_values_are_one_parameter():
         above = attention(x).map.sum()
         attention.memory -= 2 * step * direction
         below = attention(x).map.sum()
-    assert ((above - below) / (2 * step)).item() == pytest.approx(
-        (attention.memory.grad * direction).sum().item(), rel=1e-5
-    )
+    slope = (attention.memory.grad * direction).sum().item()
+    assert ((above - below) / (2 * step)).item() == pytest.approx(slope, rel=1e-5)
 
 
 def test_attention_gradcheck():
@@ -225,9 +221,8 @@ def test_head_is_its_parts():
 
 
 def test_head_takes_other_losses_and_names_what_is_wrong():
-    head = HVSAHead(
-        alignment=dict(type='TripletLoss'), uniformity=dict(type='UniformityLoss', gamma=1.0), uniformity_weight=1.0
-    )
+    parts = dict(alignment=dict(type='TripletLoss'), uniformity=dict(type='UniformityLoss', gamma=1.0))
+    head = HVSAHead(uniformity_weight=1.0, **parts)
     *inputs, scores = head_inputs()
     assert set(head.loss(*inputs, scores=scores)) == {'loss_triplet', 'loss_uniformity'}
     with pytest.raises(ConfigError, match='uniformity_weight must be a number above 0, got 0.0; None learns it'):

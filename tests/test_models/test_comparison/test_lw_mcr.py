@@ -28,10 +28,7 @@ from osdpm_plugin.registry import MODELS
 from osdpm_plugin.structures import ImageFeatures, as_image_features
 from tests.helpers import tiny_models as tiny
 from tests.helpers import word_features as words
-from tests.helpers.paths import ROOT
-from tests.test_models.test_comparison.test_amfmn import count
-
-RSICD_WORDS = 2576
+from tests.helpers.comparison_models import RSICD_WORDS, comparison_cfg, count
 
 
 def test_filter_by_hand():
@@ -66,9 +63,7 @@ def test_a_fire_block_looks_at_four_scales():
     reached = gradient.abs().sum(dim=(0, 1)) > 0
     want = torch.zeros(9, 9, dtype=torch.bool)
     for dilation in (1, 2, 3):
-        for i in (-dilation, 0, dilation):
-            for j in (-dilation, 0, dilation):
-                want[4 + i, 4 + j] = True
+        want[4 - dilation : 5 + dilation : dilation, 4 - dilation : 5 + dilation : dilation] = True
     assert torch.equal(reached, want)
 
 
@@ -177,8 +172,7 @@ def test_text_arguments_out_of_range(options):
 
 @pytest.mark.parametrize('name', ['lw_mcr_b', 'lw_mcr_d'])
 def test_size_is_the_published_one(name):
-    cfg = Config.fromfile(ROOT / f'configs/_base_/models/comparison/{name}.py').model
-    cfg.text_tower.vocab_size = RSICD_WORDS + 2  # padding, unknown words
+    cfg = comparison_cfg(name, RSICD_WORDS)
     if name == 'lw_mcr_d':
         cfg.teacher = dict(config='a.py', checkpoint='a.pth')
     model = MODELS.build(cfg)
@@ -301,10 +295,8 @@ def a_student(teacher_files, **changes):
 def test_the_teacher_sees_what_it_would_see_by_itself(teacher_files):
     """Through the student's statistics and back, whatever they are."""
     teacher = words.build(seed=5).eval()
-    student = a_student(
-        teacher_files,
-        data_preprocessor=dict(type='RetrievalDataPreprocessor', mean=(9, 8, 7), std=(3, 2, 1), channel_order='bgr'),
-    )
+    own = dict(type='RetrievalDataPreprocessor', mean=(9, 8, 7), std=(3, 2, 1), channel_order='bgr')
+    student = a_student(teacher_files, data_preprocessor=own)
     data = words.batch(range(3), captions_each=2)
     samples = data['data_samples']
     with torch.no_grad():
@@ -363,12 +355,8 @@ def test_losses_are_those_of_the_head_and_of_the_teacher(teacher_files):
         features = ImageFeatures(student.image_tower(data['inputs']))
         images, tokens = student.embed_images(features), np.concatenate([s.tokens for s in data['data_samples']])
         texts = student.embed_texts(torch.from_numpy(tokens))
-        own = Encoding(
-            levels=tuple(m.mean(dim=(2, 3)) for m in features.maps),
-            image=images.embedding,
-            text=texts.pooled,
-            scores=images.embedding @ texts.pooled.mT,
-        )
+        levels = tuple(m.mean(dim=(2, 3)) for m in features.maps)
+        own = Encoding(levels, images.embedding, texts.pooled, images.embedding @ texts.pooled.mT)
         teacher = Teacher(**teacher_files, device=torch.device('cpu'))
         want = HiddenSupervisionLoss()(own, teacher(student._raw(data['inputs']), data['data_samples']))
     torch.testing.assert_close({key: out[key] for key in want}, want)

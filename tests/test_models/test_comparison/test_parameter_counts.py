@@ -5,25 +5,10 @@ leave the word embedding out: their parts add up to the last digit without it. C
 """
 
 import pytest
-from mmengine.config import Config
 
-import osdpm_plugin  # noqa: F401  (registers)
-from osdpm_plugin.registry import MODELS
-from tests.helpers.paths import CONFIGS
+from tests.helpers.comparison_models import RSICD_WORDS, comparison_model, count
 
-MODEL_CONFIGS = CONFIGS / '_base_' / 'models' / 'comparison'
-RSICD_WORDS = 2576
 RESNET18 = 11_176_512  # convolutions and batch norms, without the classifier
-
-
-def build(name):
-    cfg = Config.fromfile(MODEL_CONFIGS / f'{name}.py').model
-    cfg.text_tower.vocab_size = RSICD_WORDS + 2  # padding, unknown words
-    return MODELS.build(cfg)
-
-
-def count(module):
-    return sum(p.numel() for p in module.parameters())
 
 
 def gru(inputs, hidden, directions):
@@ -37,7 +22,7 @@ def linear(inputs, outputs):
 
 @pytest.mark.parametrize('name', ['scan_t2i', 'scan_i2t'])
 def test_scan(name):
-    model = build(name)
+    model = comparison_model(name, RSICD_WORDS)
     without_words = count(model) - count(model.text_tower.embedding)
     assert without_words == RESNET18 + gru(300, 512, 2) == 13_677_120
     assert without_words == pytest.approx(13.68e6, rel=0.001)
@@ -45,7 +30,7 @@ def test_scan(name):
 
 @pytest.mark.parametrize('name', ['camp_triplet', 'camp_bce'])
 def test_camp(name):
-    model = build(name)
+    model = comparison_model(name, RSICD_WORDS)
     towers = RESNET18 + linear(512, 1024) + gru(300, 1024, 1)
     keys, fusions = 2 * 1024**2, 2 * linear(2048, 1024)
     summaries, scoring = 2 * (linear(1024, 1024) + linear(1024, 4)), linear(2048, 1024) + linear(1024, 1)
@@ -56,7 +41,7 @@ def test_camp(name):
 
 def test_mtfn():
     """Published minus the skip-thoughts text side plus ours; skip-thoughts' GRU has one bias per gate."""
-    model = build('mtfn')
+    model = comparison_model('mtfn', RSICD_WORDS)
     skip_thoughts = 3 * (620 * 2400 + 2400 * 2400 + 2400) + linear(2400, 1024)
     text = gru(300, 512, 2) + linear(512, 1024)
     fusion = 2 * 20 * linear(1024, 1024) + linear(1024, 1)

@@ -10,25 +10,13 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.models.comparison.scan import StackedCrossAttention, attended_cosines, pool_cosines
 from osdpm_plugin.models.necks import RegionNeck
 from osdpm_plugin.structures import NeckOutput, TextFeatures
+from tests.helpers.comparison_models import regions_and_words
 
 BOTH = pytest.mark.parametrize('direction', ['t2i', 'i2t'])
 OPTIONS = {
     't2i': dict(direction='t2i', inverse_temperature=9.0, lse_scale=6.0),
     'i2t': dict(direction='i2t', inverse_temperature=4.0, lse_scale=5.0),
 }
-
-
-def a_batch(lengths=(3, 1, 5), images=2, regions=4, width=6, padded_to=None, seed=0):
-    """Regions and words of random directions, the padding random as well."""
-    generator = torch.Generator().manual_seed(seed)
-    longest = padded_to or max(lengths)
-    words = torch.zeros(len(lengths), longest, width, dtype=torch.float64)
-    for row, length in enumerate(lengths):
-        words[row, :length] = torch.randn(length, width, generator=generator, dtype=torch.float64)
-        words[row, length:] = 100.0 * (row + 1)
-    mask = torch.arange(longest) < torch.tensor(lengths)[:, None]
-    maps = torch.randn(images, regions, width, generator=torch.Generator().manual_seed(seed + 1), dtype=torch.float64)
-    return an_image(maps), TextFeatures(words=words, mask=mask, pooled=words[:, 0])
 
 
 def an_image(regions):
@@ -45,10 +33,8 @@ def naive_pair(queries, contexts, temperature, pooling, scale):
     leaky = [[s if s > 0 else 0.1 * s for s in row] for row in cosines]
     scores = []
     for q, query in enumerate(queries):
-        logits = [
-            temperature * row / math.hypot(*(leaky[p][c] for p in range(len(queries))))
-            for c, row in enumerate(leaky[q])
-        ]
+        norms = [math.hypot(*column) for column in zip(*leaky)]
+        logits = [temperature * value / norm for value, norm in zip(leaky[q], norms)]
         total = sum(math.exp(x) for x in logits)
         units = [[x / math.hypot(*c) for x in c] for c in contexts]
         mixture = [sum(math.exp(x) / total * u[d] for x, u in zip(logits, units)) for d in range(len(query))]
@@ -73,7 +59,7 @@ def naive_scores(images, texts, direction, inverse_temperature, pooling, lse_sca
 @pytest.mark.parametrize('pooling', ['lse', 'mean'])
 @pytest.mark.parametrize('seed', range(3))
 def test_scores_equal_the_naive_loops(direction, pooling, seed):
-    images, texts = a_batch(seed=10 * seed)
+    images, texts = regions_and_words(seed=10 * seed)
     similarity = StackedCrossAttention(**OPTIONS[direction], pooling=pooling)
     want = naive_scores(images, texts, pooling=pooling, **OPTIONS[direction])
     torch.testing.assert_close(similarity(images, texts), want, rtol=1e-10, atol=1e-12)
@@ -100,7 +86,7 @@ def test_two_regions_and_one_word_by_hand():
 
 @BOTH
 def test_one_region_or_one_word_leaves_plain_cosines(direction):
-    images, texts = a_batch(lengths=(1, 1), regions=1)
+    images, texts = regions_and_words(lengths=(1, 1), regions=1)
     want = F.normalize(images.regions[:, 0], dim=1) @ F.normalize(texts.words[:, 0], dim=1).mT
     torch.testing.assert_close(StackedCrossAttention(**OPTIONS[direction])(images, texts), want)
 
@@ -108,24 +94,19 @@ def test_one_region_or_one_word_leaves_plain_cosines(direction):
 @BOTH
 @pytest.mark.parametrize('training', [True, False])
 def test_padding_changes_nothing(direction, training):
-    images, texts = a_batch()
+    images, texts = regions_and_words()
     similarity = StackedCrossAttention(**OPTIONS[direction]).train(training)
-    _, wider = a_batch(padded_to=9)
+    _, wider = regions_and_words(padded_to=9)
     wider.words[~wider.mask] = float('nan')
     torch.testing.assert_close(similarity(images, wider), similarity(images, texts))
-    alone = torch.cat(
-        [
-            similarity(images, TextFeatures(words=w[:n][None], mask=m[:n][None], pooled=w[:1]))
-            for w, m, n in zip(texts.words, texts.mask, texts.mask.sum(dim=1))
-        ],
-        dim=1,
-    )
-    torch.testing.assert_close(similarity(images, texts), alone)
+    for row, length in enumerate(texts.mask.sum(dim=1)):
+        alone = TextFeatures(texts.words[[row], :length], texts.mask[[row], :length], texts.pooled[[row]])
+        torch.testing.assert_close(similarity(images, alone)[:, 0], similarity(images, texts)[:, row])
 
 
 @BOTH
 def test_a_caption_without_words_scores_the_same_for_every_image(direction):
-    images, texts = a_batch(images=3)
+    images, texts = regions_and_words(images=3)
     texts.mask[1] = False
     regions = images.regions.requires_grad_()
     scores = StackedCrossAttention(**OPTIONS[direction])(an_image(regions), texts)
@@ -137,7 +118,7 @@ def test_a_caption_without_words_scores_the_same_for_every_image(direction):
 @BOTH
 @pytest.mark.parametrize('pooling', ['lse', 'mean'])
 def test_gradients_are_right(direction, pooling):
-    images, texts = a_batch(lengths=(2, 3), regions=3, width=4)
+    images, texts = regions_and_words(lengths=(2, 3), regions=3, width=4)
     similarity = StackedCrossAttention(**OPTIONS[direction], pooling=pooling)
 
     def scores(regions, words):
@@ -151,7 +132,7 @@ def test_gradients_are_right(direction, pooling):
 
 @BOTH
 def test_mixed_precision_does_not_blur_the_scores(direction):
-    images, texts = a_batch()
+    images, texts = regions_and_words()
     similarity = StackedCrossAttention(**OPTIONS[direction])
     images = images._replace(regions=images.regions.float())
     texts = texts._replace(words=texts.words.float())
@@ -179,22 +160,16 @@ def test_pooling_by_hand():
 
 
 @pytest.mark.parametrize(
-    'options',
-    [
-        dict(direction='both'),
-        dict(direction='t2i', pooling='max'),
-        dict(direction='t2i', inverse_temperature=0.0),
-        dict(direction='t2i', lse_scale=-1.0),
-        dict(direction='t2i', slope=2.0),
-    ],
+    ('key', 'value'),
+    [('direction', 'both'), ('pooling', 'max'), ('inverse_temperature', 0.0), ('lse_scale', -1.0), ('slope', 2.0)],
 )
-def test_arguments_out_of_range(options):
-    with pytest.raises(ConfigError, match=list(options)[-1]):
-        StackedCrossAttention(**options)
+def test_arguments_out_of_range(key, value):
+    with pytest.raises(ConfigError, match=key):
+        StackedCrossAttention(**{'direction': 't2i', key: value})
 
 
 def test_inputs_that_do_not_fit():
-    images, texts = a_batch()
+    images, texts = regions_and_words()
     similarity = StackedCrossAttention(direction='t2i')
     assert not similarity.indexable
     with pytest.raises(ConfigError, match='gives no regions'):

@@ -1,7 +1,6 @@
 """tools/audit_dataset.py from end to end."""
 
 import json
-import runpy
 from pathlib import Path
 
 import pytest
@@ -9,16 +8,13 @@ import pytest
 from osdpm_plugin.datasets import RSITMD, CaptionRetrievalDataset
 from osdpm_plugin.errors import DataError
 from osdpm_plugin.lab.data.auditing import read_sets
-from osdpm_plugin.launch import run_tool
 from tests.helpers.generated_data import write_dataset, write_precomp
-from tests.helpers.paths import TOOLS
 from tests.helpers.planted_duplicates import jpeg, picture, write_planted, write_set
-
-TOOL = runpy.run_path(str(TOOLS / 'audit_dataset.py'))
+from tests.helpers.tools import run_tool_here
 
 
 def run(*args):
-    TOOL['main']([str(arg) for arg in args])
+    assert run_tool_here('audit_dataset.py', *args) == 0
 
 
 def report_of(tmp_path, *args):
@@ -27,9 +23,7 @@ def report_of(tmp_path, *args):
 
 
 def one_sentence(capsys, *args):
-    with pytest.raises(SystemExit) as error:
-        run_tool(lambda: run(*args))
-    assert error.value.code == 2
+    assert run_tool_here('audit_dataset.py', *args) == 2
     message = capsys.readouterr().err.strip().splitlines()[-1]
     assert message.startswith('error: ')
     return message
@@ -67,15 +61,12 @@ def test_planted_set_by_hand(planted, tmp_path, capsys):
     assert overlap['val', 'train']['verbatim']['occurrences'] == 0
     assert overlap['val', 'train']['normalised'] == dict(occurrences=1, percent=100, images=1)
     assert overlap['train', 'test']['normalised']['occurrences'] == 2
-    images = {(r['images_of'].split('/')[1], r['found_in'].split('/')[1]): r for r in report['images']['overlap']}
-    for pair, exact, near in (
-        (('train', 'train'), 0, 0),
-        (('train', 'test'), 1, 2),
-        (('train', 'val'), 0, 1),
-        (('test', 'val'), 0, 1),
-        (('test', 'test'), 0, 0),
-    ):
-        assert (images[pair]['exact'], images[pair]['near']) == (exact, near)
+    images = {
+        (r['images_of'].split('/')[1], r['found_in'].split('/')[1]): (r['exact'], r['near'])
+        for r in report['images']['overlap']
+    }
+    assert images['train', 'test'] == (1, 2) and images['train', 'val'] == images['test', 'val'] == (0, 1)
+    assert images['train', 'train'] == images['test', 'test'] == (0, 0)
     clusters = [sorted(member['file'] for member in cluster) for cluster in report['images']['clusters']]
     assert clusters == [['planes.png', 'planes_bright.png', 'planes_jpeg.png'], ['park.png', 'park_copy.png']]
     text = capsys.readouterr().out
@@ -124,10 +115,7 @@ def test_joint_training_is_leak_free(planted, tmp_path):
     run(*specs, '--exclude-out', tmp_path / 'ex.json', '--captions')
     lists = {label: tmp_path / f'ex_{label}.json' for label in ('CaptionRetrievalDataset', 'RSITMD')}
     names = {label: json.loads(path.read_text())['exclude'] for label, path in lists.items()}
-    assert names == {
-        'CaptionRetrievalDataset': ['park.png', 'planes.png', 'river.png'],
-        'RSITMD': ['a.png', 'c.png'],
-    }
+    assert names == {'CaptionRetrievalDataset': ['park.png', 'planes.png', 'river.png'], 'RSITMD': ['a.png', 'c.png']}
     lists['CaptionRetrievalDataset'].write_text(json.dumps(['park.png', 'planes.png', 'river.png']))
     after = report_of(tmp_path, *specs, *(f'--exclude-list={label}={path}' for label, path in lists.items()))
     assert leaks(after) == 0
@@ -192,10 +180,9 @@ def test_bad_input_is_one_sentence(planted, tmp_path, capsys):
     assert 'does not exist' in one_sentence(capsys, tmp_path / 'absent')
     assert 'does not exist' in one_sentence(capsys, f'RSICD:{tmp_path / "planted"}')
     assert 'SET=VALUE' in one_sentence(capsys, planted, planted, '--image-dir', 'images')
-    assert "no set has the split 'fit'" in one_sentence(
-        capsys, planted, '--exclude-out', tmp_path / 'ex.json', '--exclude-from', 'fit'
-    )
-    assert 'nothing to go by' in one_sentence(capsys, planted, '--exclude-out', tmp_path / 'ex.json', '--skip-images')
+    out = (planted, '--exclude-out', tmp_path / 'ex.json')
+    assert "no set has the split 'fit'" in one_sentence(capsys, *out, '--exclude-from', 'fit')
+    assert 'nothing to go by' in one_sentence(capsys, *out, '--skip-images')
     for path in (tmp_path / 'planted' / 'images').iterdir():
         path.write_bytes(b'broken')
     assert 'not one of 6 images can be read' in one_sentence(capsys, planted)

@@ -25,15 +25,8 @@ def bits_between(a, b):
 
 def test_copies_are_near_and_others_far(tmp_path):
     image = picture(0)
-    found = hashed(
-        tmp_path,
-        image,
-        image,
-        jpeg(image),
-        ImageEnhance.Brightness(image).enhance(1.1),
-        image.resize((64, 64)),
-        picture(1),
-    )
+    copies = (image, jpeg(image), ImageEnhance.Brightness(image).enhance(1.1), image.resize((64, 64)))
+    found = hashed(tmp_path, image, *copies, picture(1))
     distances = [bits_between(found.perceptual[0], other) for other in found.perceptual[1:]]
     assert distances[0] == 0
     assert max(distances[:4]) <= near_duplicates.DEFAULT_MAX_DISTANCE

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import pytest
 
 from osdpm_plugin.lab.data.preparing import verify
+from tests.helpers.generated_data import edit_annotation
 from tests.helpers.published_sets import small, snapshot, write
 
 
@@ -16,24 +16,17 @@ def source(tmp_path):
     return write(tmp_path / 'UCM_captions')
 
 
-def edit(root, change):
-    """Change the annotation file of a set."""
-    content = json.loads((root / 'dataset.json').read_text())
-    change(content['images'])
-    (root / 'dataset.json').write_text(json.dumps(content))
-
-
 def test_counts(source):
     assert verify(small(), source).wrong == []
-    edit(source, lambda images: images.pop())
+    edit_annotation(source / 'dataset.json', list.pop)
     report = verify(small(), source)
     assert report.wrong == [
         'the annotation file names 23 images, UCM-Captions has 24',
         "split 'test' has 5 images, UCM-Captions has 6",
     ]
     assert report.extra == ['scene_23.tif']
-    edit(source, lambda images: images[0]['sentences'].pop())
-    edit(source, lambda images: images[1].update(split='other'))
+    edit_annotation(source / 'dataset.json', lambda images: images[0]['sentences'].pop())
+    edit_annotation(source / 'dataset.json', lambda images: images[1].update(split='other'))
     wrong = verify(small(), source).wrong
     assert wrong[0] == '1 images do not have 5 captions: scene_0.tif'
     assert wrong[2:] == [
@@ -47,11 +40,12 @@ def test_counts(source):
 def test_blank_captions(tmp_path, key):
     root = write(tmp_path / 'set', key)
     published = small(key)
-    path = root / published.facts.ann_file
-    content = json.loads(path.read_text())
-    for image, caption in ((2, 0), (2, 4), (7, 1)):
-        content['images'][image]['sentences'][caption]['raw'] = ' . '
-    path.write_text(json.dumps(content))
+
+    def blank(images):
+        for image, caption in ((2, 0), (2, 4), (7, 1)):
+            images[image]['sentences'][caption]['raw'] = ' . '
+
+    edit_annotation(root / published.facts.ann_file, blank)
     report = verify(published, root)
     assert (len(report.blank), report.captions) == (3, 117)
     sentence = '3 captions are blank, of scene_2.'
