@@ -89,7 +89,7 @@ def test_checkpoint_is_self_contained_and_other_words_are_refused(tmp_path):
 
 def test_frequent_words_alone_by_hand():
     """`the` is a stop word, `park` occurs three times, in any case; `don't` is `don` and `t`."""
-    dataset = Captions(['The park.', 'the park'], ["PARK, don't", 'river river'], ['a river bank'])
+    dataset = Captions([['The park.', 'the park'], ["PARK, don't", 'river river'], ['a river bank']])
     assert training_words(dataset, min_count=3) == {'park', 'river'}
     assert training_words(dataset, min_count=2) == {'the', 'park', 'river'}
     assert training_words(dataset, min_count=2, drop_stop_words=True) == {'park', 'river'}

@@ -7,7 +7,6 @@ import shutil
 import tarfile
 import zipfile
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
@@ -175,7 +174,9 @@ def test_stopped_while_a_folder_is_filled(tmp_path, source, monkeypatch):
     root = tmp_path / 'data'
     (root / 'imgs').mkdir(parents=True)
 
-    refuse = mock.Mock(side_effect=OSError(errno.EXDEV, 'Invalid cross-device link'))
+    def refuse(path, target):
+        raise OSError(errno.EXDEV, 'Invalid cross-device link')
+
     monkeypatch.setattr('pathlib.Path.rename', refuse)
     stop_at(monkeypatch, shutil, 'copyfileobj', 10, FULL)
     with pytest.raises(DataError, match='the disk of .* is full'):
@@ -236,5 +237,7 @@ def test_unusable_annotation_file(tmp_path, source):
     with pytest.raises(DataError, match='is not JSON'):
         prepare(small(), tmp_path / 'data', [source])
     (source / 'dataset.json').unlink()
-    with pytest.raises(DataError, match=r'no annotation file of UCM-Captions \(dataset.json\) is in .*; get the data'):
+    with pytest.raises(
+        DataError, match=r'no annotation file of UCM-Captions \(dataset.json\) is in .*; get the data set'
+    ):
         prepare(small(), tmp_path / 'data', [source])
