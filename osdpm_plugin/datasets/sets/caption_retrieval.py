@@ -21,6 +21,7 @@ from ..annotations.json_files import BlankCaptions, ImageRecord, read_karpathy_j
 from ..annotations.split_conventions import CONVENTIONS, SplitConvention, apply_convention, lacks_val
 from ..annotations.split_manifest import apply_manifest
 from ..images.region_files import check_one_image_each
+from ..lexicon import Lexicon
 from ..transforms import LoadRegions
 from ..transforms.mmcv_loader import loader_of
 from .facts import Facts
@@ -135,6 +136,13 @@ class CaptionRetrievalDataset(BaseDataset):
             np.random.seed(state[0])
             random.seed(int(state[1]))
         return super().prepare_data(idx)
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """The object categories that the captions of an image name, by their places in the shipped lexicon.
+
+        For mmengine's `ClassBalancedDataset`, which repeats images of objects that few images show.
+        """
+        return np.flatnonzero(Lexicon.default().count(self.get_data_info(idx)['captions'])).tolist()
 
     def read_records(self) -> list[ImageRecord]:
         """All images of the annotation file; a subclass with another layout overrides this.
