@@ -69,8 +69,8 @@ def test_no_way_in_runs_it(config, evil, tmp_path, way):
     if way == 'resume':
         arguments += ['--resume', path]
     elif way == 'newest':
-        (run / 'last_checkpoint').write_text(str(path))
-        arguments += ['--resume']
+        (tmp_path / 'last_checkpoint').write_text(str(path))
+        arguments = ['train', mine, '--work-dir', tmp_path, '--resume']
     elif way == 'load_from':
         options = dict(load_from=str(path))
     elif way == 'test':
