@@ -11,7 +11,7 @@ The ground, values and words without behaviour::
 
     version       the version
     errors        what a user did wrong, in one sentence
-    compat        which OpenMMLab stack is installed
+    compat        which OpenMMLab stack is installed, and what it says on import
     registry      the registries that components are named in
     structures    typed values that travel between the rooms, and the letters of their shapes
     utils         files whole or absent, hashes, processes
@@ -33,9 +33,10 @@ The lab, which only commands call::
     lab           data sets prepared and audited, seeds and tables, the HTML report, benchmarks
 """
 
-from .compat import check_stack
+from .compat import check_stack, quieten
 
 check_stack()
+quieten()
 
 from . import datasets, engine, evaluation, features, models  # noqa: E402
 from .version import __version__  # noqa: E402

@@ -1,4 +1,4 @@
-"""Which OpenMMLab stack is installed, read from package metadata: nothing of the stack is imported.
+"""Which OpenMMLab stack is installed, read from package metadata, and what it says of parts that nobody asked for.
 
 Two distributions provide each of the modules ``mmengine``, ``mmcv`` and ``mmpretrain``: OpenMMLab's own, and the
 maintained fork whose name starts with ``onedl-``. They write to the same folder: two for one module leave a mixture.
@@ -6,12 +6,15 @@ maintained fork whose name starts with ``onedl-``. They write to the same folder
 
 from __future__ import annotations
 
+import functools
+import logging
 import sys
+import warnings
 from importlib import metadata
 from importlib.util import find_spec
-from typing import Optional
+from typing import Any, Optional
 
-__all__ = ['SUPPORTED', 'check_stack', 'installed_stack']
+__all__ = ['SUPPORTED', 'check_stack', 'installed_stack', 'quieten']
 
 # module -> (supported range, distributions that provide it); the ranges are those that mmpretrain 1.2 / 1.3 accepts
 SUPPORTED: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -19,6 +22,7 @@ SUPPORTED: dict[str, tuple[str, tuple[str, ...]]] = {
     'mmcv': ('>=2.0,<2.4', ('mmcv', 'mmcv-lite', 'mmcv-full', 'onedl-mmcv')),
     'mmpretrain': ('>=1.2,<1.4', ('mmpretrain', 'onedl-mmpretrain')),
 }
+MISSED = 'Fail to import ``MultiScaleDeformableAttention``'
 
 
 def installed_stack() -> dict[str, dict[str, str]]:
@@ -62,6 +66,30 @@ def check_stack() -> None:
                 f'{name} {version} is listed as installed but the files of its module {module} are gone; '
                 f'run: pip install --force-reinstall --no-deps {name}=={version}'
             )
+
+
+def quieten(quiet: bool = True) -> None:
+    """Leave out, or let through again, what the stack says on import of parts that it lacks and nothing here needs.
+
+    That is mmcv's warning of `MultiScaleDeformableAttention`, which mmcv-lite has not, and what the forks print at
+    level DEBUG before there is a log, such as ``Could not import OneDL``. Filters of the user come first.
+    """
+    from mmengine import logging as stack
+
+    plain = getattr(stack.print_log, '__wrapped__', stack.print_log)
+    stack.print_log = _with_levels(plain) if quiet else plain
+    warnings.filterwarnings('ignore' if quiet else 'default', message=MISSED, append=quiet)
+
+
+def _with_levels(print_log: Any) -> Any:
+    """mmengine's ``print_log``, which prints a message of any level where no log is named, without those of DEBUG."""
+
+    @functools.wraps(print_log)
+    def print_what_counts(msg: Any, logger: Any = None, level: int = logging.INFO) -> None:
+        if logger is not None or level > logging.DEBUG:
+            print_log(msg, logger, level)
+
+    return print_what_counts
 
 
 def _version(distribution: str) -> Optional[str]:

@@ -18,6 +18,7 @@ from osdpm_plugin.launch import (
     load_config,
     run_tool,
 )
+from osdpm_plugin.pretrained.checkpoint import checkpoint_file
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,6 +41,8 @@ def main() -> None:
     """Run the tool."""
     args = parse_args()
     cfg = load_config(args)
+    if '://' not in args.checkpoint:
+        args.checkpoint = checkpoint_file(args.checkpoint)
     cfg.load_from, cfg.resume = args.checkpoint, False
     recall = recall_metric(cfg)
     if recall is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from osdpm_plugin.engine import latest_checkpoint
 from osdpm_plugin.errors import ConfigError
@@ -14,7 +15,10 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a retrieval model.')
     add_common_arguments(parser)
     parser.add_argument(
-        '--resume', nargs='?', const='auto', help='continue from the given checkpoint, or the newest one in work_dir'
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='continue from the given checkpoint, the newest one of the given folder, or the newest one in work_dir',
     )
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision, see AutocastOptimWrapper')
     parser.add_argument(
@@ -31,6 +35,8 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args)
     resume = args.resume or ('auto' if cfg.get('resume') and not cfg.get('load_from') else None)
+    if resume is not None and os.path.isdir(resume):  # of a run: its newest
+        resume = latest_checkpoint(resume) or resume
     if resume is not None:
         out_dir = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('out_dir')
         checkpoint = latest_checkpoint(cfg.work_dir, out_dir) if resume == 'auto' else resume

@@ -16,6 +16,7 @@ from .latest_checkpoint import latest_checkpoint
 from .layer_decay import LayerDecayConstructor
 from .object_frequency_hook import ObjectFrequencyHook
 from .pairwise_scoring_hook import PairwiseScoringHook
+from .resumed_schedule_hook import ResumedScheduleHook
 from .tower_levels import tower_levels
 from .unreadable_image_hook import UnreadableImageHook
 from .visualization_hook import RetrievalVisualizationHook
@@ -32,6 +33,7 @@ __all__ = [
     'LayerDecayConstructor',
     'ObjectFrequencyHook',
     'PairwiseScoringHook',
+    'ResumedScheduleHook',
     'RetrievalVisualizationHook',
     'SafeCheckpointHook',
     'UnreadableImageHook',

@@ -24,6 +24,7 @@ from mmengine.runner import checkpoint as mmengine_checkpoint
 
 from ..errors import CheckpointError
 from ..pretrained.checkpoint import MapLocation, read_checkpoint
+from ..pretrained.fit import wrapped_weights
 
 __all__ = ['load_from_local', 'register_safe_loading']
 
@@ -36,12 +37,17 @@ def load_from_local(filename: str, map_location: MapLocation = 'cpu') -> Any:
 
     Returns:
         dict: as saved. That of a Runner has ``state_dict``, ``meta``, ``message_hub``, ``optimizer``,
-        ``param_schedulers``.
+        ``param_schedulers``. Weights that are saved under another usual name, such as ``model``, have ``state_dict``
+        too, without which mmengine would load nothing of them and say so in a warning alone.
 
     Raises:
         CheckpointError: the file is missing, unreadable, damaged, no checkpoint, or holds an object not allowed.
     """
-    return read_checkpoint(osp.expanduser(filename), map_location)
+    content = read_checkpoint(osp.expanduser(filename), map_location)
+    weights = wrapped_weights(content)
+    if weights is not content and 'state_dict' not in content:  # the one name that mmengine looks for
+        return dict(content, state_dict=weights)
+    return content
 
 
 def load_url(url: str, model_dir: Optional[str] = None, map_location: MapLocation = None, progress: bool = True) -> Any:

@@ -167,6 +167,16 @@ class ImageTextRecall(BaseMetric):
             raise outcome[0]
         return {f'{self.prefix}/{name}': value for name, value in outcome[0].items()}
 
+    def names(self) -> list[str]:
+        """The names of the numbers that `evaluate` returns."""
+        one = ranks_from_scores(np.ones((1, 1)), [0], [0])
+        own = list(summarise(one, self.topk)[self.ties])
+        others = [f'Rsum_{ties}' for ties in TIE_POLICIES if ties != self.ties]
+        prefixes = ['content_'] if self.content_positives else []
+        if self.rerank is not None:
+            prefixes.append(f'transductive_{self.rerank[0]}_')
+        return [f'{self.prefix}/{name}' for name in (*own, *others, *(p + name for p in prefixes for name in own))]
+
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Numbers of the records of a complete data set, without prefix.
 

@@ -4,6 +4,8 @@ Read in this order:
 
 - ``command_line``: the options that users of OpenMMLab know, and how a command ends;
 - ``configs``: these options -> the config that a Runner takes, and its folder;
+- ``schedules``: another number of epochs -> the schedule that ends with it;
+- ``check_values``: numbers of a config that would be refused late, or without their key;
 - ``check_data``: a config -> its annotation files, read before towers are built;
 - ``selection``: which checkpoint is the best one, and that it is not chosen on test;
 - ``runner``: a config -> a Runner of a training, or of a test; ``launchers`` knows several processes;

@@ -15,10 +15,13 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from ..compat import quieten
 from ..errors import ConfigError, OSDPMError
 from ..features.use_cache import use_feature_cache
+from .check_values import check_values, leave_out_options_of_workers
 from .data_options import spread_data_options
-from .launchers import LAUNCHERS
+from .launchers import LAUNCHERS, check_launcher
+from .schedules import follow_length
 
 # Top-level keys of a config that are read although they are not arguments of the Runner.
 RUNNER_KEYS = (
@@ -47,11 +50,18 @@ def load_config(args: argparse.Namespace) -> Config:
         raise ConfigError(f'config file {args.config} does not exist; check the path')
     local_rank = os.environ.get(LAUNCHERS['mpi'].marker) if args.launcher == 'mpi' else None
     os.environ.setdefault('LOCAL_RANK', local_rank or str(args.local_rank))
+    check_launcher(args.launcher)
     launcher = LAUNCHERS.get(args.launcher)
     if launcher is not None and launcher.marker not in os.environ:
         raise ConfigError(f'--launcher {args.launcher}: {launcher.marker} is not set; start with {launcher.start}')
     cfg = read_config_file(args.config)
+    follow_length(cfg, args.cfg_options)
     _override(cfg, spread_data_options(cfg, args.cfg_options))
+    leave_out_options_of_workers(cfg)
+    if getattr(args, 'log_level', None):
+        cfg.log_level = args.log_level
+    check_values(cfg)
+    quieten(cfg.get('log_level') != 'DEBUG')
     if cfg.get('feature_cache'):
         cfg = use_feature_cache(cfg, cfg.feature_cache)
     cfg.launcher = args.launcher
@@ -83,7 +93,8 @@ def _override(cfg: Config, options: dict) -> None:
         name = variables[0].split('.')[0]
         print_log(
             f'--cfg-options {variables[0]}: {name!r} is a variable of the config file, which was already used when '
-            'the file was read; to change a component, name its own key, e.g. train_dataloader.dataset.data_root',
+            'the file was read; to change a component, name its own key, e.g. '
+            f'{"train_cfg.max_epochs" if name == "max_epochs" else "train_dataloader.dataset.data_root"}',
             logger='current',
             level=logging.WARNING,
         )
@@ -93,6 +104,14 @@ def _override(cfg: Config, options: dict) -> None:
         raise ConfigError(
             f'--cfg-options {unknown[0]}: the config has no key {unknown[0].split(".")[0]!r}; '
             f'it has {", ".join(sorted(cfg))}'
+        )
+    replaced = [hook.get('type') for hook in cfg.get('custom_hooks') or ()] if 'custom_hooks' in options else []
+    if replaced:
+        print_log(
+            f'--cfg-options custom_hooks replaces those of the config, {", ".join(map(str, replaced))}; to keep them '
+            'name them too',
+            logger='current',
+            level=logging.WARNING,
         )
     try:
         cfg.merge_from_dict(options)

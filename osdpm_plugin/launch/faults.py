@@ -11,6 +11,7 @@ import torch.distributed as dist
 from ..errors import ConfigError, OSDPMError
 
 WORKER = re.compile(r'DataLoader worker \(pid(?:\(s\))?[^)]*\) (is killed by signal: [\w ]+|exited unexpectedly)')
+PIP_INSTALL = re.compile(r"""["'`]pip install (?:-\w+ )*(?:future )?([\w\- ]+)["'`]""")
 # Gloo's and NCCL's wording for a peer that is gone or does not answer.
 PEER = re.compile(
     'Connection (closed by|reset by|refused)|Broken pipe|Timed out waiting|Timeout|timed out|'
@@ -43,6 +44,12 @@ def explain(error: Exception) -> Exception:
         return ConfigError(f'the config names no type for a component: {text}')
     if isinstance(error, KeyError) and ' registry' in text:
         return ConfigError(f'the config names an unknown component: {text}')
+    missing = PIP_INSTALL.search(text) if isinstance(error, ImportError) else None
+    if missing:
+        return ConfigError(
+            f'a component of the config needs a package that is not installed; run: pip install {missing[1]}, or leave '
+            'the component out (visualizer.vis_backends, if it is one of those)'
+        )
     return explain_fault(error) or error
 
 

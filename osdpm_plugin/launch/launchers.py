@@ -34,6 +34,26 @@ LAUNCHERS = dict(
     mpi=Launcher('OMPI_COMM_WORLD_LOCAL_RANK', 'OMPI_COMM_WORLD_SIZE', 'mpirun'),
 )
 PORT = '29500'  # mmengine's
+# Slurm sets the markers in a batch script too, which is one process; this one only in what srun starts.
+STEP_SIZE = dict(slurm='SLURM_STEP_NUM_TASKS')
+
+
+def check_launcher(launcher: str) -> None:
+    """Refuse several processes that do not know of each other: each would train alone, in one folder.
+
+    Args:
+        launcher: value of ``--launcher``.
+
+    Raises:
+        ConfigError: it is ``none`` in one of several processes.
+    """
+    for name, (marker, size, start) in LAUNCHERS.items() if launcher == 'none' else ():
+        count = os.environ.get(STEP_SIZE.get(name, size), '')
+        if marker in os.environ and count.isdigit() and int(count) > 1:
+            raise ConfigError(
+                f'this is one of {count} processes that were started together, and without --launcher each would run '
+                f'alone in the same folder; add --launcher {name} (or start with {start})'
+            )
 
 
 def distribute_on_cpu(cfg: Config) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Optional
 
 import torch
@@ -11,7 +13,7 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from ..engine import CheckpointCompatibilityHook
+from ..engine import CheckpointCompatibilityHook, ResumedScheduleHook
 from ..utils.dist import unwrapped
 from .faults import explain
 from .launchers import distribute_on_cpu
@@ -31,7 +33,10 @@ def build_runner(cfg: Config) -> Runner:
     elif not torch.cuda.is_available():
         distribute_on_cpu(cfg)
     try:
-        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        with _hooks_in_one_line(cfg):
+            runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        if cfg.get('resume'):  # the configs of earlier runs do not name it
+            runner.register_hook(ResumedScheduleHook())
         for warning in filter(None, warnings):  # after the runner has opened its log
             print_log(warning, logger='current', level=logging.WARNING)
         return runner
@@ -57,6 +62,21 @@ def build_tester(cfg: Config) -> Runner:
     elif not hooks:
         unwrapped(runner.model).init_weights()
     return runner
+
+
+@contextmanager
+def _hooks_in_one_line(cfg: Config) -> Iterator[None]:
+    """A Runner that is built here logs its hooks by their names, with what each does at which point at DEBUG only."""
+    kind = Runner if 'runner_type' not in cfg else RUNNERS.get(cfg.runner_type)
+    table = getattr(kind, 'get_hooks_info', None)
+    if table is None or cfg.get('log_level') == 'DEBUG':
+        yield
+        return
+    kind.get_hooks_info = lambda runner: ', '.join(type(hook).__name__ for hook in runner.hooks)
+    try:
+        yield
+    finally:
+        kind.get_hooks_info = table
 
 
 def _leave_out_sharding(cfg: Config) -> Optional[str]:

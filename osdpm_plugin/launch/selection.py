@@ -6,6 +6,7 @@ the config says ``select_on_test = True``; then every run prints a warning, and 
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from typing import Any, Optional
@@ -14,8 +15,9 @@ from mmengine.config import Config
 
 from ..datasets.config_views import leaves
 from ..errors import ConfigError
-from ..registry import DATASETS
+from ..registry import DATASETS, METRICS
 from ..utils.checks import check_bool
+from .faults import explain
 
 ON_TEST = 'select_on_test = True: the best checkpoint is chosen on the TEST split; its numbers are optimistic'
 
@@ -31,8 +33,10 @@ def check_selection(cfg: Config) -> Optional[str]:
 
     Raises:
         ConfigError: val and test are the same split, ``save_best`` is set, and the config has no
-            ``select_on_test = True``; or that key is not a bool.
+            ``select_on_test = True``; or that key is not a bool; or ``save_best`` names no metric of the validation, or
+            one whose ``rule`` would keep the worst.
     """
+    _check_metrics(cfg)
     allowed = check_bool('', 'select_on_test', cfg.get('select_on_test', False))
     shared = _shared(cfg)
     if save_best_of(cfg) is None or not shared:
@@ -46,11 +50,51 @@ def check_selection(cfg: Config) -> Optional[str]:
     return ON_TEST
 
 
+def _check_metrics(cfg: Config) -> None:
+    """Check what ``save_best`` names, where the metrics of all evaluators are known, before an epoch is trained."""
+    evaluators = cfg.get('val_evaluator') or []
+    evaluators = [evaluators] if isinstance(evaluators, Mapping) else list(evaluators)
+    if not evaluators or any(not isinstance(e, Mapping) or e.get('type') != 'ImageTextRecall' for e in evaluators):
+        return
+    try:
+        names = [name for evaluator in evaluators for name in METRICS.build(evaluator).names()]
+    except (TypeError, KeyError) as error:
+        raise explain(error) from error
+    for hook in _hooks(cfg):
+        best, rule = hook.get('save_best'), hook.get('rule')
+        for name, how in zip(*_in_step(best, rule)):
+            name = names[0] if name == 'auto' else name  # the first, as mmengine takes it
+            if name not in names:
+                close = difflib.get_close_matches(name, names, n=1)
+                raise ConfigError(
+                    f'save_best={name!r} is no metric of the validation, which gives {", ".join(names)}'
+                    f'{f"; did you mean {close[0]!r}?" if close else ""}'
+                )
+            right = 'less' if name.endswith('_medr') else 'greater'
+            if how != right:
+                raise ConfigError(
+                    f'save_best={name!r} with rule={how!r} would not keep the best checkpoint; set rule={right!r} '
+                    'beside it'
+                )
+
+
+def _in_step(best: Any, rule: Any) -> tuple[list, list]:
+    """``save_best`` and ``rule`` as lists of equal length, as mmengine pairs them."""
+    names = [best] if isinstance(best, str) else list(best or ())
+    rules = list(rule) if isinstance(rule, (list, tuple)) else [rule]
+    return names, rules * len(names) if len(rules) == 1 else rules
+
+
+def _hooks(cfg: Config) -> list[Mapping[str, Any]]:
+    """The configs of the hooks that may save checkpoints."""
+    hooks = [(cfg.get('default_hooks') or {}).get('checkpoint'), *(cfg.get('custom_hooks') or [])]
+    return [hook for hook in hooks if isinstance(hook, Mapping)]
+
+
 def save_best_of(cfg: Config) -> Optional[str]:
     """Metric by which the best checkpoint is kept, e.g. 'retrieval/mR'; 'auto' as it stands; None for none."""
-    hooks = [(cfg.get('default_hooks') or {}).get('checkpoint'), *(cfg.get('custom_hooks') or [])]
-    for hook in hooks:
-        best = hook.get('save_best') if isinstance(hook, Mapping) else None
+    for hook in _hooks(cfg):
+        best = hook.get('save_best')
         if best:
             return best if isinstance(best, str) else best[0]
     return None

@@ -2,7 +2,9 @@
 
 Formats, told apart by their content:
 - open_clip's state dict (.pt, .bin, .safetensors): also RemoteCLIP's and GeoRSCLIP's files;
-- a training checkpoint: ``{'state_dict': {'module.visual....': ...}, 'optimizer': ...}``;
+- a training checkpoint: ``{'state_dict': {'module.visual....': ...}, 'optimizer': ...}``, or with another usual name
+  for the weights (``model``, ``model_state_dict``, ``state_dict_ema``, see `fit`) or for the model
+  (``model.visual....``, ``clip_model.``, ``backbone.``);
 - OpenAI's TorchScript archive, or its state dict (both carry ``input_resolution``, ``context_length``, ``vocab_size``);
 - an mmengine checkpoint of a whole retriever: ``{'state_dict': {'image_tower.visual....': ...}, 'message_hub': ...}``;
 - one half alone, with or without its prefix.
@@ -25,6 +27,7 @@ from .fit import misfit, named_weights
 
 _OPENAI_KEYS = ('input_resolution', 'context_length', 'vocab_size')
 _TEXT_ROOTS = ('transformer.', 'token_embedding.', 'positional_embedding', 'ln_final.', 'text_projection', 'cls_emb')
+_PREFIX = re.compile(r'(?:(?:module|model|clip_model|clip|backbone|net)\.)+')  # of models around CLIP
 
 
 class ClipWeights(NamedTuple):
@@ -88,9 +91,29 @@ def load_strictly(module: nn.Module, half: dict[str, Tensor], *, path: str, what
     module.load_state_dict({key: value.to(own[key].dtype) for key, value in half.items()}, strict=True)
 
 
+def _below_prefix(keys: dict) -> dict:
+    """The entries of CLIP where a model around it has put its own name before theirs; else all as they are."""
+    if not _is_clip(keys):
+        for prefix in sorted({found[0] for found in map(_PREFIX.match, keys) if found}, key=len):
+            inner = {key[len(prefix) :]: value for key, value in keys.items() if key.startswith(prefix)}
+            if _is_clip(inner):
+                return inner
+    return keys
+
+
+def _is_clip(keys: dict) -> bool:
+    """Whether these are the names of CLIP, of one of its halves, or of a retriever with its towers."""
+    return (
+        any(key.startswith(('visual.', 'text.', 'image_tower.', 'text_tower.')) for key in keys)
+        or 'token_embedding.weight' in keys
+        or {'class_embedding', 'conv1.weight'} <= keys.keys()
+        or 'attnpool.c_proj.weight' in keys
+    )
+
+
 def _split(content: dict) -> dict[str, Tensor]:
     """Bring the keys of all formats to ``visual.*`` and ``text.*``."""
-    keys = {re.sub(r'^(module\.)+|_orig_mod\.', '', key): value for key, value in content.items()}
+    keys = _below_prefix({re.sub(r'^(module\.)+|_orig_mod\.', '', key): value for key, value in content.items()})
     towers = ('image_tower.', 'text_tower.')
     if any(key.startswith(towers) for key in keys):
         keys = {key.split('.', 1)[1]: value for key, value in keys.items() if key.startswith(towers)}

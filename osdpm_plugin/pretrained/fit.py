@@ -6,9 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import CheckpointError
+
+# Other names than mmengine's ``state_dict``, by preference: of BLIP and its like (PIR, HarMA), of torch, of averages.
+WRAPPERS = ('model', 'model_state_dict', 'net', 'state_dict_ema', 'model_ema')
 
 
 def misfit(model: nn.Module, weights: Mapping[str, Any], *, allow_missing: Sequence[str] = ()) -> str:
@@ -31,13 +34,28 @@ def misfit(model: nn.Module, weights: Mapping[str, Any], *, allow_missing: Seque
     )
 
 
+def wrapped_weights(checkpoint: Any) -> Any:
+    """What the content of a checkpoint file holds under the name that trainings give to weights, else the content.
+
+    That of moving averages counts where there is no other.
+    """
+    if not isinstance(checkpoint, Mapping):
+        return checkpoint
+    if 'state_dict' in checkpoint:
+        return checkpoint['state_dict']
+    for weights in map(checkpoint.get, WRAPPERS):
+        if isinstance(weights, Mapping) and any(isinstance(value, Tensor) for value in weights.values()):
+            return weights
+    return checkpoint
+
+
 def named_weights(checkpoint: Any, file: str = 'the checkpoint') -> dict[str, Any]:
     """The weights in the content of a checkpoint file, by the names of the model, without the ``module.`` of DDP.
 
     Raises:
         CheckpointError: ``file``, as messages call it, holds no weights by name.
     """
-    weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, Mapping) else None
+    weights = wrapped_weights(checkpoint)
     if not isinstance(weights, Mapping):
         raise CheckpointError(f'{file} holds no weights by name; name a file that a training has saved')
     return {re.sub(r'^module\.', '', str(key)): value for key, value in weights.items()}

@@ -25,6 +25,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
 from mmengine.registry import HOOKS
 
 from osdpm_plugin.engine import load_from_local
@@ -121,6 +122,7 @@ def run_here(name: str, *arguments: str, **options: Any) -> Outcome:
         arguments: of the command line.
         options: of ``--cfg-options``, ``__`` stands for a dot.
     """
+    MMLogger._instance_dict.clear()  # what is logged before a run has its log goes to the last one's otherwise
     options.setdefault('experiment_name', f'run_{os.getpid()}_{next(_numbers)}')
     pairs = [f'{key.replace("__", ".")}={value}' for key, value in options.items()]
     out, err = io.StringIO(), io.StringIO()

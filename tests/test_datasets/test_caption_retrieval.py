@@ -5,6 +5,7 @@ import json
 import pytest
 from PIL import Image
 
+from osdpm_plugin.datasets.lexicon import Lexicon
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.registry import DATASETS
 from tests.helpers.generated_data import LAYOUTS, captions_of, write_dataset
@@ -24,6 +25,17 @@ def test_items_of_each_layout(tmp_path, kind):
     assert item['image_id'] == 8 and item['caption_ids'] == [40, 41, 42, 43, 44]
     assert item['captions'] == captions_of(8)
     assert item['img_path'] == str(tmp_path / image_dir / f'scene_8{suffix}')
+
+
+def test_categories_are_the_objects_that_captions_name(tmp_path):
+    """What mmengine's ClassBalancedDataset asks for: places in the shipped lexicon, each once."""
+    write_dataset(tmp_path, 'RSICD')
+    data = build('RSICD', tmp_path, 'train')
+    lexicon = Lexicon.default()
+    for index in range(len(data)):
+        captions = data.get_data_info(index)['captions']
+        named = {name for caption in captions for name in lexicon.find(caption)}
+        assert [lexicon.categories[i] for i in data.get_cat_ids(index)] == sorted(named, key=lexicon.categories.index)
 
 
 def test_val_is_cut_from_train_by_file_name(tmp_path):

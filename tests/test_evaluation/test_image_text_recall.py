@@ -45,6 +45,19 @@ def test_numbers_and_names(ties):
     assert list(found)[:3] == ['retrieval/i2t_R@1', 'retrieval/i2t_R@5', 'retrieval/i2t_R@10']
 
 
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        dict(topk=(2, 7), ties='pessimistic', prefix='own'),
+        dict(content_positives=True, rerank=dict(method='dual_softmax', temperature=0.05)),
+    ],
+)
+def test_names_are_known_beforehand(options):
+    samples = [dict(sample, caption_keys=sample['caption_ids']) for sample in make_samples()]
+    assert ImageTextRecall(**options).names() == list(evaluate(samples, **options))
+
+
 def test_perfect_model():
     eye = torch.eye(4)
     samples = [dict(image_id=n, caption_ids=[n], image_embed=eye[n], text_embed=eye[n : n + 1]) for n in range(4)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import io
+import json
 import pickle
 import zipfile
 from unittest import mock
@@ -12,6 +14,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
+from safetensors.torch import save_file
 
 from osdpm_plugin.errors import CheckpointError
 from osdpm_plugin.pretrained.checkpoint import read_checkpoint
@@ -164,9 +167,95 @@ def test_torchscript_archive(tmp_path):
 
 @BOTH
 def test_missing_file_and_folder(tmp_path, load):
-    for path in (tmp_path / 'none.pth', tmp_path):
-        with pytest.raises(CheckpointError, match='does not exist; check the path'):
-            load(str(path))
+    with pytest.raises(CheckpointError, match='does not exist; check the path'):
+        load(str(tmp_path / 'none.pth'))
+    with pytest.raises(CheckpointError, match='is a folder; name a file; it holds none'):
+        load(str(tmp_path))
+    for name in ('epoch_2.pth', 'best_mR.pth', 'notes.txt'):
+        (tmp_path / name).touch()
+    with pytest.raises(CheckpointError, match='is a folder; name one of its checkpoints: best_mR.pth, epoch_2.pth$'):
+        load(str(tmp_path))
+
+
+def zipped(name):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, 'w') as archive:
+        archive.writestr(name, b'x')
+    return buffer.getvalue()
+
+
+INDEX = json.dumps(dict(metadata={}, weight_map=dict(a='model-1-of-2.bin', b='model-2-of-2.bin')), indent=2).encode()
+
+
+@pytest.mark.parametrize('suffix', ['pth', 'pt', 'bin', 'safetensors'])
+@pytest.mark.parametrize(
+    'data, message',
+    [
+        (b'\x89PNG\r\n\x1a\n' + bytes(range(256)) * 4, 'is a PNG image, not a checkpoint'),
+        (b'\xff\xd8\xff\xe0' + b'c' * 999, 'is a JPEG image, not a checkpoint'),
+        (b'II*\x00' + b'\x80' * 999, 'is a TIFF image'),
+        (b'\x89HDF\r\n\x1a\n' + b'\x80' * 999, 'is an HDF5 file'),
+        (b'\x1f\x8b' + b'c' * 999, 'is a gzip archive'),
+        (b'\x00' * 5000, 'is damaged: it begins with nothing but zeros .5000 bytes.; fetch or save it again'),
+        (b'c' * 5000, 'is damaged or was not made by torch.save .5000 bytes.'),
+        (b'cos\nsystem\n(S"ls"\ntR.', 'is damaged or was not made by torch.save'),
+        (b'(lp0\nI1\na.', 'is damaged or was not made by torch.save'),
+        (
+            INDEX,
+            r'is the index of weights in 2 files \(model-1-of-2.bin, ...\), not the weights; name a file that',
+        ),
+        (b'\xef\xbb\xbf{"model_type": "clip"}', 'is JSON, not a checkpoint'),
+        (zipped('model.pth'), 'is a ZIP archive of other files .model.pth., not a checkpoint; unpack it'),
+    ],
+    ids=['png', 'jpeg', 'tiff', 'hdf5', 'gzip', 'zeros', 'letters', 'code', 'list', 'index', 'json', 'zip'],
+)
+@BOTH
+def test_other_kinds_of_files_are_not_accused(tmp_path, load, data, message, suffix):
+    path = tmp_path / f'weights.{suffix}'
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load(str(path))
+    assert 'run code' not in str(caught.value) and '\n' not in str(caught.value)
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize('name', ['weights.pt', 'weights.bin', 'weights.ckpt', 'weights'])
+@BOTH
+def test_safetensors_of_another_name(tmp_path, load, name):
+    weights = {'visual.proj': torch.arange(6.0).reshape(2, 3), 'visual.conv1.weight': torch.zeros(2, 3, 4, 4)}
+    save_file(weights, tmp_path / name)
+    content = load(str(tmp_path / name))
+    found = content.state if hasattr(content, 'state') else content
+    assert found.keys() == weights.keys() and all(torch.equal(found[key], weights[key]) for key in weights)
+
+
+@pytest.mark.parametrize('published', [False, True])
+def test_a_pickle_named_safetensors(tmp_path, published):
+    torch.save(dict(a=torch.ones(2)), tmp_path / 'weights.safetensors')
+    path = str(tmp_path / 'weights.safetensors')
+    assert read_checkpoint(path, published=published)['a'].tolist() == [1.0, 1.0]
+
+
+def test_a_cut_safetensors_file(tmp_path):
+    save_file({'a': torch.ones(64)}, tmp_path / 'whole')
+    for size in (0, 5, 20, 200):
+        (tmp_path / 'cut.bin').write_bytes((tmp_path / 'whole').read_bytes()[:size])
+        with pytest.raises(CheckpointError, match='is damaged'):
+            read_checkpoint(str(tmp_path / 'cut.bin'))
+
+
+@pytest.mark.parametrize('noted', ['epoch_2.pth', '/gone/run/epoch_2.pth', 'C:\\runs\\epoch_2.pth', 'epoch_2.pth\n'])
+def test_last_checkpoint_is_followed_in_its_folder(tmp_path, noted):
+    torch.save(dict(a=2), tmp_path / 'epoch_2.pth')
+    (tmp_path / 'last_checkpoint').write_text(noted)
+    assert CheckpointLoader.load_checkpoint(str(tmp_path / 'last_checkpoint')) == dict(a=2)
+
+
+@pytest.mark.parametrize('noted', ['', 'epoch_3.pth', '..', '\x00'])
+def test_last_checkpoint_that_leads_nowhere(tmp_path, noted):
+    (tmp_path / 'last_checkpoint').write_text(noted)
+    with pytest.raises(CheckpointError, match='last_checkpoint names .*, which is not in its folder'):
+        read_checkpoint(str(tmp_path / 'last_checkpoint'))
 
 
 @pytest.mark.parametrize(

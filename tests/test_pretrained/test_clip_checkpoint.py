@@ -86,6 +86,35 @@ def test_image_half_alone(tmp_path, prefix):
         text_tower(pretrained=path)
 
 
+@pytest.mark.stack
+@pytest.mark.parametrize('name', ['model', 'model_state_dict', 'state_dict_ema', 'state_dict', None])
+@pytest.mark.parametrize('prefix', ['', 'model.', 'clip_model.', 'backbone.', 'module.model.', 'model.module.clip.'])
+def test_weights_inside_others(tmp_path, name, prefix):
+    """As PIR, HarMA and trainings of their kind save them: under another name, in a model with parts of its own."""
+    model, path = tiny_clip(VIT), str(tmp_path / 'wrapped.pt')
+    state = {prefix + key: value for key, value in model.state_dict().items()}
+    state['adapter.weight'] = torch.zeros(3)
+    torch.save(state if name is None else {name: state, 'optimizer': dict(state={}), 'epoch': 9}, path)
+    assert_equal_to(model, VIT, path)
+
+
+@pytest.mark.parametrize('prefix', ['backbone.', 'model.backbone.'])
+def test_an_image_half_inside_another_model(tmp_path, prefix):
+    model, path = tiny_clip(VIT), str(tmp_path / 'half.pt')
+    torch.save({'model': {prefix + key: value for key, value in model.visual.state_dict().items()}}, path)
+    with torch.no_grad():
+        assert torch.equal(image_tower(pretrained=path)(images(VIT)).pooled, model.encode_image(images(VIT)))
+
+
+def test_another_backbone_is_no_clip(tmp_path):
+    path = str(tmp_path / 'resnet.pt')
+    torch.save(
+        dict(model={'backbone.conv1.weight': torch.zeros(1), 'backbone.layer1.0.conv1.weight': torch.zeros(1)}), path
+    )
+    with pytest.raises(CheckpointError, match='holds no CLIP weights .*its keys are backbone.conv1.weight'):
+        image_tower(pretrained=path)
+
+
 def test_text_half_alone(tmp_path):
     model, path = tiny_clip(VIT), str(tmp_path / 'half.pt')
     torch.save({k: v for k, v in model.state_dict().items() if not k.startswith('visual.')}, path)

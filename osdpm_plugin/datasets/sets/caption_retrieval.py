@@ -22,6 +22,7 @@ from ..annotations.records import BlankCaptions, ImageRecord, usual_split_names
 from ..annotations.split_conventions import CONVENTIONS, SplitConvention, apply_convention, lacks_val
 from ..annotations.split_lists import SplitFiles, apply_manifest
 from ..images.region_files import check_one_image_each
+from ..lexicon import Lexicon
 from ..text.cut_captions import warn_of_cut
 from ..transforms import LoadRegions, TokenizeCaptions
 from ..transforms.mmcv_loader import loader_of
@@ -143,6 +144,13 @@ class CaptionRetrievalDataset(BaseDataset):
     def images(self) -> Path:
         """The folder of images."""
         return Path(self.data_prefix['img_path'])
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """The object categories that the captions of an image name, by their places in the shipped lexicon.
+
+        For mmengine's `ClassBalancedDataset`, which repeats images of objects that few images show.
+        """
+        return np.flatnonzero(Lexicon.default().count(self.get_data_info(idx)['captions'])).tolist()
 
     def read_records(self) -> list[ImageRecord]:
         """All images of the annotation file; a subclass with another layout overrides this.
