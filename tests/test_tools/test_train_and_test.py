@@ -205,7 +205,7 @@ DATA_FAULTS = {
     'cut jpeg': (truncate(TRAIN), ['1 of 12 images cannot be decoded', TRAIN, 'ends early']),
     'cut jpeg of val': (truncate(VAL), ['1 of 6 images cannot be decoded', VAL]),
     'no json': (lambda f: (f / ANNOTATION).write_text('{"images": [}'), ['dataset_rsicd.json is not JSON']),
-    'a key lacks': (annotation(lambda images: images[3].pop('split')), ["images[3] lacks the key 'split'"]),
+    'a key lacks': (annotation(lambda images: images[3].pop('split')), ['images[0] names a split, images[3] does not']),
     'no captions': (annotation(lambda images: images[12].update(sentences=[])), [f"'{VAL}' has no caption"]),
     'blank caption': (annotation(lambda images: images[1]['sentences'][0].update(raw=' . ')), ['1 of the 5', 'blank']),
     'a name twice': (annotation(lambda images: images[4].update(filename='scene_3.jpg')), ["'scene_3.jpg' twice"]),

@@ -111,7 +111,7 @@ def small():
         cfg.model[name].update(model=CLIP)
     cfg.model.neck.update(in_channels=(64,), embed_dims=EMBED_DIM)
     cfg.model.text_neck.embed_dims = EMBED_DIM
-    cfg.test_dataloader.dataset.pipeline[1].scale = (32, 32)
+    cfg.test_dataloader.dataset.pipeline[1].scale = cfg.test_dataloader.dataset.pipeline[2].crop_size = 32
     return cfg
 
 

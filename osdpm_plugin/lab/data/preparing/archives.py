@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from ....datasets.annotations.file_names import check_filename
 from ....errors import DataError
+from ....utils.hashing import CHUNK
 from .files import one_sentence
 
 MAX_BYTES = 20 << 30  # unpacked; the published sets are far below both limits
@@ -121,7 +122,24 @@ def _checked_files(path: Path, archive: Union[zipfile.ZipFile, tarfile.TarFile])
             )
         if is_file:
             files.append(member)
+    if isinstance(archive, tarfile.TarFile):
+        _read_to_end(archive)
     return files
+
+
+def _read_to_end(archive: tarfile.TarFile) -> None:
+    """The end shows damage: tarfile takes a damaged header for the end, and checksums come after it."""
+    stream = archive.fileobj
+    assert stream is not None
+    stream.seek(archive.offset)
+    block = stream.read(tarfile.BLOCKSIZE)
+    if block.strip(b'\0') or 0 < len(block) < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError('a header is damaged')
+    left = MAX_BYTES
+    while left > 0 and (rest := stream.read(CHUNK)):
+        left -= len(rest)
+    if left <= 0:
+        raise tarfile.ReadError(f'more than {MAX_BYTES} bytes follow its end')
 
 
 def _entries(archive: Union[zipfile.ZipFile, tarfile.TarFile]) -> Iterator[tuple[Any, str, int, bool, bool]]:
