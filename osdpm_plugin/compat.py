@@ -1,4 +1,4 @@
-"""Which OpenMMLab stack is installed, read from package metadata, and what it says of parts that nobody asked for.
+"""Which OpenMMLab stack is installed, read from package metadata, and its warnings at import.
 
 Two distributions provide each of the modules ``mmengine``, ``mmcv`` and ``mmpretrain``: OpenMMLab's own, and the
 maintained fork whose name starts with ``onedl-``. They write to the same folder: two for one module leave a mixture.

@@ -35,11 +35,10 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args)
     resume = args.resume or ('auto' if cfg.get('resume') and not cfg.get('load_from') else None)
-    if resume is not None and os.path.isdir(resume):  # of a run: its newest
-        resume = latest_checkpoint(resume) or resume
     if resume is not None:
         out_dir = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('out_dir')
-        checkpoint = latest_checkpoint(cfg.work_dir, out_dir) if resume == 'auto' else resume
+        run = cfg.work_dir if resume == 'auto' else resume
+        checkpoint = latest_checkpoint(run, out_dir) if os.path.isdir(run) else resume
         cfg.resume = checkpoint is not None
         cfg.load_from = checkpoint or cfg.get('load_from')
     if args.amp:

@@ -1,4 +1,4 @@
-"""`read_checkpoint` behind every loader of mmengine, on both OpenMMLab stacks.
+"""A path or an address given to mmengine -> the checkpoint, by `read_checkpoint`, on both OpenMMLab stacks.
 
 What the frameworks do on their own, with torch >= 2.6:
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Optional
@@ -17,6 +16,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ..errors import CheckpointError
 from ..registry import HOOKS
+from ..utils.files import noted_name
 from .atomic_backend import AtomicLocalBackend
 from .latest_checkpoint import numbered_checkpoints
 
@@ -67,6 +67,9 @@ class SafeCheckpointHook(CheckpointHook):
             backend = get_file_backend(str(self.out_dir or runner.work_dir))
             if type(backend) is LocalBackend:
                 self.backend_args = dict(backend='atomic_local')
+        kept = runner.message_hub.runtime_info.get('keep_ckpt_ids')
+        if kept is not None:  # of a checkpoint that anybody may have made
+            runner.message_hub.update_info('keep_ckpt_ids', [step for step in kept if type(step) is int])
         super().before_train(runner)
         self._look_here(runner)
         earlier = [] if getattr(runner, '_resume', False) else numbered_checkpoints(Path(str(self.out_dir)))
@@ -85,9 +88,10 @@ class SafeCheckpointHook(CheckpointHook):
         hub = runner.message_hub
         for key in [key for key in hub.runtime_info if key == 'best_ckpt' or key.startswith('best_ckpt_')]:
             noted = str(hub.get_info(key))
-            here = self.file_backend.join_path(self.out_dir, re.split(r'[/\\]', noted)[-1])
+            name = noted_name(noted)
+            here = self.file_backend.join_path(self.out_dir, name)
             metric = key[len('best_ckpt_') :]
-            if not (self.file_backend.isfile(here) or self.file_backend.isdir(here)):
+            if not name.startswith('best_') or not (self.file_backend.isfile(here) or self.file_backend.isdir(here)):
                 print_log(
                     f'the best checkpoint so far, {noted}, is not in {self.out_dir}; the best one is chosen anew',
                     logger='current',

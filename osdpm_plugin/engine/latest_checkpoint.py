@@ -11,6 +11,7 @@ from typing import Optional, Union
 from mmengine.logging import print_log
 
 from ..errors import CheckpointError
+from ..utils.files import noted_name
 
 NUMBERED = re.compile(r'(?!best_).*?\d+\.pth')
 
@@ -37,19 +38,22 @@ def latest_checkpoint(work_dir: Union[str, Path], out_dir: Union[str, Path, None
         CheckpointError: a run has left checkpoints, and none of them is whole.
     """
     work_dir = Path(work_dir)
-    folder = work_dir if out_dir is None else Path(out_dir) / work_dir.name
+    folder = work_dir if out_dir is None or Path(out_dir) == work_dir else Path(out_dir) / work_dir.name
     pointer = work_dir / 'last_checkpoint'
-    noted = pointer.read_text().strip().replace('\\', '/') if pointer.is_file() else ''
-    named = folder / Path(noted).name if noted else None
-    if named is not None and named.exists():
+    noted = noted_name(pointer.read_text(encoding='utf-8', errors='replace')) if pointer.is_file() else ''
+    named = folder / noted if noted else None
+    if named is not None and (named.is_dir() or zipfile.is_zipfile(named)):  # a folder is of sharded weights
         return str(named)
     found = numbered_checkpoints(folder)
     whole = [path for path in found if zipfile.is_zipfile(path)]
     if whole:
         newest = str(whole[-1])
-        why = 'there is no last_checkpoint' if named is None else f'{named.name}, which last_checkpoint names, is gone'
+        why = (
+            'there is no last_checkpoint' if named is None else f'{noted}, which last_checkpoint names, is gone or cut'
+        )
         print_log(f'{folder}: {why}; resuming from {newest}', logger='current', level=logging.WARNING)
         return newest
+    found += sorted(folder.glob('best_*.pth'))  # from which no training can be resumed
     if named is None and not found:
         return None
     raise CheckpointError(

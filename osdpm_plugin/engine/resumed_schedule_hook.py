@@ -35,19 +35,22 @@ class ResumedScheduleHook(Hook):
         now, saved = runner.param_schedulers, checkpoint.get('param_schedulers')
         if not getattr(runner, '_resume', False) or not isinstance(now, list) or not isinstance(saved, list):
             return
+        if any(getattr(one, 'need_val_args', False) for one in now) or not all('base_values' in old for old in saved):
+            return
         starts = [old['base_values'] for old in saved]
         if [len(one.base_values) for one in now] != [len(start) for start in starts]:
             return  # another number of schedulers or groups, which mmengine sees to
-        if any(one.base_values != start for one, start in zip(now, starts)):
+        pairs = ((one.param_name, *pair) for one, start in zip(now, starts) for pair in zip(one.base_values, start))
+        other = next((pair for pair in pairs if pair[1] != pair[2]), None)
+        if other is not None:
             print_log(
-                f'the learning rate that the config starts from, {now[0].base_values[0]:g}, is not that of the '
-                f'checkpoint, {starts[0][0]:g}, which is kept; to train on with another one, start from the weights '
-                'with load_from=FILE and without --resume',
+                f'{other[0]} begins at {other[1]:g} in the config and at {other[2]:g} in the checkpoint, which is '
+                'kept; to train on with another one, start from the weights with load_from=FILE and without --resume',
                 logger='current',
                 level=logging.WARNING,
             )
         changed = any(_shape(vars(one)) != _shape({**vars(one), **old}) for one, old in zip(now, saved))
-        if not changed or any(getattr(one, 'need_val_args', False) for one in now):
+        if not changed:
             return
         groups, optimizer = runner.optim_wrapper.param_groups, checkpoint['optimizer']
         for one, start in zip(now, starts):

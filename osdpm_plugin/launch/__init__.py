@@ -1,4 +1,4 @@
-"""Command line and config file -> Runner, or the `EmbeddedSplit` of a checkpoint. No other room knows argparse.
+"""Command line and config file -> Runner, model, or the `EmbeddedSplit` of a checkpoint.
 
 Read in this order:
 

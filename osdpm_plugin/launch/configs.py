@@ -94,7 +94,7 @@ def _override(cfg: Config, options: dict) -> None:
         print_log(
             f'--cfg-options {variables[0]}: {name!r} is a variable of the config file, which was already used when '
             'the file was read; to change a component, name its own key, e.g. '
-            f'{"train_cfg.max_epochs" if name == "max_epochs" else "train_dataloader.dataset.data_root"}',
+            f'{"train_cfg.max_epochs" if name == "max_epochs" else "model.neck.channels"}',
             logger='current',
             level=logging.WARNING,
         )

@@ -23,6 +23,7 @@ def spread_data_options(cfg: Config, options: dict[str, Any]) -> dict[str, Any]:
         ConfigError: a loader reads several data sets.
     """
     spread: dict[str, Any] = {}
+    used = set()
     for key in (key for key in DATA_KEYS if key in options):
         for name in LOADERS:
             path, node = f'{name}.dataset', (cfg.get(name) or {}).get('dataset')
@@ -34,6 +35,8 @@ def spread_data_options(cfg: Config, options: dict[str, Any]) -> dict[str, Any]:
                 )
             if node is not None:
                 spread[f'{path}.{key}'] = options[key]
+                used.add(key)
         if key in cfg:
             cfg[key] = options[key]
-    return {**spread, **{key: value for key, value in options.items() if key not in DATA_KEYS}}
+            used.add(key)
+    return {**spread, **{key: value for key, value in options.items() if key not in used}}

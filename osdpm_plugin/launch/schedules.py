@@ -26,12 +26,14 @@ def follow_length(cfg: Config, options: Mapping[str, Any]) -> None:
     for key, by_epoch in LENGTHS.items():
         old = train.get(key)
         new = options.get(f'train_cfg.{key}', new_train.get(key) if isinstance(new_train, Mapping) else None)
-        if not (type(old) is type(new) is int) or new == old:
+        if not (type(old) is type(new) is int) or new in (old, 0) or new < 0:
             continue
         schedulers = cfg.get('param_scheduler') or []
         moved = []
         for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
-            ends = _moved_ends(scheduler, old, new) if scheduler.get('by_epoch', True) is by_epoch else {}
+            if not isinstance(scheduler, dict) or scheduler.get('by_epoch', True) is not by_epoch:
+                continue
+            ends = _moved_ends(scheduler, old, new)
             scheduler.update(ends)
             moved += [f'{scheduler["type"]}.{name}={value}' for name, value in ends.items()]
         if moved:
@@ -43,8 +45,9 @@ def follow_length(cfg: Config, options: Mapping[str, Any]) -> None:
 def _moved_ends(scheduler: Mapping[str, Any], old: int, new: int) -> dict[str, int]:
     """The new values of those keys of a scheduler that mean the end ``old`` of the training."""
     begin = scheduler.get('begin', 0)
-    if scheduler.get('end', old) != old or begin >= new:
-        return {}
+    periods = [scheduler[key] for key in ('T_max', 'total_steps') if scheduler.get(key) is not None]
+    if scheduler.get('end', old) != old or begin >= new or any(n not in (old - begin, old) for n in periods):
+        return {}  # beyond a period of its own a cosine would rise again
     ends = {'end': new} if 'end' in scheduler else {}
     for key in ('T_max', 'total_steps'):
         if scheduler.get(key) in (old - begin, old):

@@ -144,7 +144,11 @@ def checkpoint_file(path: str) -> str:
     if osp.isdir(path):
         found = sorted(name for name in os.listdir(path) if name.endswith(('.pth', '.pt', '.ckpt', '.safetensors')))
         found.sort(key=lambda name: not name.startswith('best_'))
-        remedy = f'name one of its checkpoints: {", ".join(found[:5])}' if found else 'name a file; it holds none'
+        remedy = (
+            f'name one of its checkpoints: {", ".join(found[:5])}'
+            if found
+            else 'it holds no checkpoint, give the path of one'
+        )
         raise CheckpointError(f'checkpoint {path} is a folder; {remedy}')
     if not osp.isfile(path):
         raise CheckpointError(f'checkpoint {path} does not exist; check the path')

@@ -1,4 +1,4 @@
-"""What a user calls images, texts or a device -> checked; images in memory -> pixels as a loader gives them."""
+"""Images, texts and devices as users give them -> checked lists; images in memory -> pixels."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Iterator, Optional, Union
 
@@ -94,3 +95,14 @@ def walk_folders(
         seen.add(real)
         folders.sort()
         yield folder, folders, sorted(names)
+
+
+def noted_name(path: str) -> str:
+    """The name of the file that a path of another time or machine ends with; '' where it names none.
+
+    Example:
+        >>> noted_name('/gone/run/epoch_3.pth'), noted_name('run/..')
+        ('epoch_3.pth', '')
+    """
+    name = re.split(r'[/\\]', path.strip())[-1]
+    return '' if name in ('.', '..') or '\0' in name else name

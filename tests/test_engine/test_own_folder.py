@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from osdpm_plugin.engine import latest_checkpoint, load_from_local
 from osdpm_plugin.errors import CheckpointError
@@ -86,11 +87,38 @@ def test_without_a_pointer_the_newest_whole_checkpoint_counts(tmp_path):
     assert latest_checkpoint(tmp_path) == str(tmp_path / 'epoch_10.pth'), 'by number, not by letters'
 
 
-@pytest.mark.parametrize('pointer', ['/gone/epoch_9.pth', r'D:\runs\epoch_9.pth', ''])
+@pytest.mark.parametrize('pointer', ['/gone/epoch_9.pth', r'D:\runs\epoch_9.pth', '', '..', '/', '.', 'x/'])
 def test_a_pointer_to_what_is_not_here(tmp_path, pointer):
     run(tmp_path, 2)
     (tmp_path / 'last_checkpoint').write_text(pointer)
     assert latest_checkpoint(tmp_path) == str(tmp_path / 'epoch_2.pth')
+
+
+@pytest.mark.parametrize('noted', ['x/', '..', 'a/..', '.', 'epoch_1.pth', 'keep'])
+def test_a_hostile_note_of_the_best_removes_nothing(tmp_path, noted):
+    """A checkpoint names its best one; what it says may be anything."""
+    run(tmp_path / 'old', 1)
+    content_of = load_from_local(latest_checkpoint(tmp_path / 'old'))
+    content_of['message_hub']['runtime_info'].update(best_ckpt=noted, best_score=0.0, keep_ckpt_ids=['../old/epoch_1'])
+    torch.save(content_of, tmp_path / 'evil.pth')
+    (tmp_path / 'new' / 'keep').mkdir(parents=True)
+    (tmp_path / 'new' / 'keep' / 'mine').touch()
+    before = content(tmp_path / 'old')
+    run(tmp_path / 'new', 3, load_from=str(tmp_path / 'evil.pth'), resume=True, scores=itertools.count(100))
+    assert (tmp_path / 'new' / 'keep' / 'mine').is_file() and content(tmp_path / 'old') == before
+    assert [path.name for path in (tmp_path / 'new').glob('best_*')] == ['best_score_epoch_3.pth']
+
+
+def test_a_best_checkpoint_alone_is_no_place_to_start_anew(tmp_path):
+    (tmp_path / 'best_mR_epoch_3.pth').touch()
+    with pytest.raises(CheckpointError, match='it holds best_mR_epoch_3.pth'):
+        latest_checkpoint(tmp_path)
+
+
+def test_a_cut_checkpoint_that_the_pointer_names_is_passed_over(tmp_path):
+    run(tmp_path, 2)
+    (tmp_path / 'epoch_2.pth').write_bytes(b'')
+    assert latest_checkpoint(tmp_path) == str(tmp_path / 'epoch_1.pth')
 
 
 def test_no_fresh_start_where_checkpoints_lie(tmp_path):

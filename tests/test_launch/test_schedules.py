@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.optim import ReduceOnPlateauLR
 from mmengine.registry import HOOKS
 
+from osdpm_plugin.engine.resumed_schedule_hook import ResumedScheduleHook
 from osdpm_plugin.launch.schedules import follow_length
 from tests.helpers.short_runs import change_config, run_here, write_config
 
@@ -109,10 +114,17 @@ def test_a_new_rate_is_not_taken_silently(config, four, tmp_path):
         optim_wrapper__optimizer__lr=1.0,
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
-    assert 'the learning rate that the config starts from, 1, is not that of the checkpoint, 0.0005, which is kept' in (
-        outcome.out
-    )
+    assert 'lr begins at 1 in the config and at 0.0005 in the checkpoint, which is kept' in outcome.out
     assert max(rates_of(tmp_path).values()) < LR
+
+
+def test_a_schedule_by_a_metric_is_loaded_as_it_is():
+    scheduler = ReduceOnPlateauLR(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1), monitor='mR')
+    runner = SimpleNamespace(param_schedulers=[scheduler], _resume=True)
+    checkpoint = dict(param_schedulers=[scheduler.state_dict()], optimizer={}, meta={})
+    before = copy.deepcopy(checkpoint)
+    ResumedScheduleHook().after_load_checkpoint(runner, checkpoint)
+    assert checkpoint == before
 
 
 @pytest.mark.parametrize(
@@ -121,6 +133,7 @@ def test_a_new_rate_is_not_taken_silently(config, four, tmp_path):
         (dict(max_epochs=30), dict(type='C', begin=2, end=30, T_max=28), {'train_cfg.max_epochs': 50}, (50, 48)),
         (dict(max_epochs=30), dict(type='C', begin=2, end=30, T_max=28), {'train_cfg.max_epochs': 3}, (3, 1)),
         (dict(max_epochs=30), dict(type='C', begin=2, end=30, T_max=28), {'train_cfg.max_epochs': 2}, (30, 28)),
+        (dict(max_epochs=30), dict(type='C', begin=1, end=30, T_max=28), {'train_cfg.max_epochs': 60}, (30, 28)),
         (dict(max_epochs=30), dict(type='C', T_max=30), {'train_cfg.max_epochs': 50}, (None, 50)),
         (dict(max_epochs=30), dict(type='C', end=30), {'train_cfg': dict(max_epochs=50)}, (50, None)),
         (dict(max_epochs=30), dict(type='C', begin=2, end=20, T_max=18), {'train_cfg.max_epochs': 50}, (20, 18)),

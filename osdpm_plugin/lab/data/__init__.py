@@ -1,4 +1,4 @@
-"""Downloads and folders -> data sets in their official layout, checked and searched for what they repeat.
+"""Downloads and folders -> data sets in their official layout, verified and searched for duplicates.
 
 - ``preparing``: archives and folders -> a set where its reader looks, verified;
 - ``auditing``: sets -> captions and images that occur again within and across splits and sets;

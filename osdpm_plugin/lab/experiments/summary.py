@@ -127,7 +127,7 @@ def compare(
         'seeds': seeds[0],
         'tie_policy': one.tie_policy,
         'selection': one.selection,
-        'unit': 'percentage points, first less second',
+        'unit': 'percentage points, first minus second',
         'level': level,
         'resamples': resamples,
         'method': METHOD,
@@ -150,7 +150,7 @@ def summary_lines(summary: dict[str, Any]) -> str:
 def comparison_lines(comparison: dict[str, Any]) -> str:
     """The differences of a comparison, as text."""
     lines = [
-        f'{comparison["first"]["name"]} less {comparison["second"]["name"]}: percentage points, '
+        f'{comparison["first"]["name"]} minus {comparison["second"]["name"]}: percentage points, '
         f'{comparison["level"]:.0%} interval over {len(comparison["seeds"])} seeds '
         f'and {comparison["data"]["images"]} images'
     ]

@@ -1,4 +1,4 @@
-"""What training logged -> small charts: loss, learning rate, recall on val."""
+"""Logged scalars of a training -> small charts: loss, learning rate, recall on val."""
 
 from __future__ import annotations
 

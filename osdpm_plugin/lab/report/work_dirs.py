@@ -1,4 +1,4 @@
-"""Work dirs -> experiments: one config each, one run a seed, with whatever of a run is there.
+"""Work dirs -> experiments, one a config, with the files that each of their runs has left.
 
 Three kinds of folder are told apart by what lies in them::
 

@@ -1,4 +1,4 @@
-"""A learned vector for each word of the training captions, with the vocabulary that says which row is whose."""
+"""Word ids -> learned vectors, one a word of the training captions."""
 
 from __future__ import annotations
 

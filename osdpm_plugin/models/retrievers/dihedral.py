@@ -1,4 +1,4 @@
-"""The eight turns and reflections of an image: aerial images have no up."""
+"""(B, C, H, W) images -> one of their eight turns and reflections."""
 
 from __future__ import annotations
 

@@ -40,9 +40,9 @@ def pairwise_iou(boxes: Tensor) -> Tensor:
 def salient_windows(x: Tensor, *, num: int, edges: Sequence[int] = (1, 2, 3), max_overlap: float = 0.5) -> Regions:
     """The windows whose cells are the strongest, none of them overlapping a stronger one by much.
 
-    A cell's strength is the norm of its vector. A window's is the mean strength of its cells less that of all cells, in
-    standard deviations, times its edge: what is as strong over more cells stands out more. Its score is the sigmoid of
-    that. Windows are chosen greedily, which carries no gradient; their features do.
+    A cell's strength is the norm of its vector. A window's is the mean strength of its cells minus that of all cells,
+    in standard deviations, times its edge: what is as strong over more cells stands out more. Its score is the sigmoid
+    of that. Windows are chosen greedily, which carries no gradient; their features do.
 
     Args:
         x: map (B, C, h, w).

@@ -1,4 +1,4 @@
-"""Scores of pairs -> triplet loss in which a hinge weighs less the greater it is."""
+"""Scores of pairs -> triplet loss; the greater a hinge, the smaller its weight."""
 
 from __future__ import annotations
 

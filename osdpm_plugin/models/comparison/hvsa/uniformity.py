@@ -22,7 +22,7 @@ def uniformity(embed: Tensor, gamma: float) -> Tensor:
         gamma: > 0.
 
     Returns:
-        scalar between exp(-4 gamma) and 1; 0 (with gradient 0) for less than two rows.
+        scalar between exp(-4 gamma) and 1; 0 (with gradient 0) for fewer than two rows.
     """
     n = len(embed)
     unit = F.normalize(embed, dim=-1)

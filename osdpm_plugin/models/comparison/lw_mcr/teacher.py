@@ -1,4 +1,4 @@
-"""A trained retriever that looks on while another one is trained."""
+"""Images and captions -> the features of a trained retriever, for the training of another one."""
 
 from __future__ import annotations
 
