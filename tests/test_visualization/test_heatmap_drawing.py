@@ -22,7 +22,7 @@ from osdpm_plugin.visualization.heatmap import (
     relevance_panels,
 )
 from osdpm_plugin.visualization.heatmap_attention import attention_of
-from osdpm_plugin.visualization.heatmap_model import Perception, TextRelevance
+from osdpm_plugin.visualization.heatmap_model import Explanation, TextRelevance
 from osdpm_plugin.visualization.heatmap_overlay import (
     FALL,
     RISE,
@@ -172,10 +172,10 @@ def test_panels_state_weights_and_units():
 # the picture
 
 
-def perception(texts: int = 2) -> Perception:
+def explanation(texts: int = 2) -> Explanation:
     draw = np.random.default_rng(0)
     words = ('words ' * 40, '三艘白色的船', 'a')
-    return Perception(
+    return Explanation(
         attention=attention_of(dapn(), features_of()),
         relevance=draw.random((7, 7)),
         texts=tuple(TextRelevance(words[i % 3], 0.5, draw.normal(size=(7, 7))) for i in range(texts)),
@@ -187,7 +187,7 @@ def image_of(height: int, width: int) -> np.ndarray:
 
 
 def test_overlays_stand_beside_the_image(tmp_path):
-    image, seen = image_of(97, 200), perception()
+    image, seen = image_of(97, 200), explanation()
     pixels = pixels_of(draw_heatmaps([Subject('a.png', image, (('m', seen),))], title='t'))
     assert pixels.shape[1] == WIDTH
     shown = fit(image, TILE_SIZE)
@@ -203,7 +203,7 @@ def test_overlays_stand_beside_the_image(tmp_path):
 
 @pytest.mark.parametrize('shape', [(40, 40), (500, 5), (5, 500)])
 def test_everything_fits_the_page(shape):
-    many = perception(2 * COLUMNS)
+    many = explanation(2 * COLUMNS)
     plain = many._replace(attention=None)
     subject = Subject('long/path ' * 40, image_of(*shape), (('osdpm', many), ('plain', plain)))
     figure = draw_heatmaps([subject, subject], title='title ' * 50)

@@ -50,7 +50,7 @@ def main() -> None:
         models.append(HeatmapModel(other, load_model(other, checkpoint), name=Path(config).stem))
     subjects = []
     for path in args.images:
-        seen = tuple((m.name, m.perceive(path, args.text, grid=args.grid, window=args.window)) for m in models)
+        seen = tuple((m.name, m.explain(path, args.text, grid=args.grid, window=args.window)) for m in models)
         images = [m.read(path) for m in models]
         if len({image.shape for image in images}) > 1:
             raise DataError(f'{path}: one model sees the whole image, the other its centre; name a square image')

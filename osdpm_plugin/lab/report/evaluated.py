@@ -119,7 +119,7 @@ def _heatmaps(name: str, cfg: Config, checkpoint: str, split: EmbeddedSplit, ima
         for i in sorted(chosen.tolist()):
             path = split.image_paths[i]
             caption = split.captions[int(np.flatnonzero(split.caption_image_ids == split.image_ids[i])[0])]
-            subjects.append(Subject(Path(path).name, model.read(path), ((name, model.perceive(path, [caption])),)))
+            subjects.append(Subject(Path(path).name, model.read(path), ((name, model.explain(path, [caption])),)))
     except ConfigError as error:
         yield Missing(f'{name} has no heat maps: {error}.')
         return
