@@ -47,9 +47,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     captions = [record.captions for record in records if record.split == args.split]
     if not captions:
         splits = ', '.join(sorted({repr(record.split) for record in records}))
-        raise DataError(
-            f'annotation file {args.ann_file} has no image in the split {args.split!r}; choose --split from {splits}'
-        )
+        remedy = "it names no splits: give --split ''" if splits == "''" else f'choose --split from {splits}'
+        raise DataError(f'annotation file {args.ann_file} has no image in the split {args.split!r}; {remedy}')
     statistics = object_statistics(captions, lexicon)
     print(format_statistics(statistics, top=args.top))
     if args.json is not None:

@@ -48,9 +48,12 @@ def check_values(cfg: Config) -> None:
     start = ((cfg.get('env_cfg') or {}).get('mp_cfg') or {}).get('mp_start_method')
     if start is not None:
         check_one_of('env_cfg.mp_cfg', 'mp_start_method', start, STARTS)
-    level = cfg.get('log_level', 'INFO')
-    cfg.log_level = logging.getLevelName(level) if isinstance(level, int) else str(level).upper()
-    check_one_of('', 'log_level', cfg.log_level, LEVELS)
+    if 'log_level' in cfg:
+        level = cfg.log_level
+        name = logging.getLevelName(level) if isinstance(level, int) else str(level).upper()
+        if name not in LEVELS:
+            check_one_of('', 'log_level', level, LEVELS)
+        cfg.log_level = name
 
 
 def _loaders(cfg: Config) -> list[str]:

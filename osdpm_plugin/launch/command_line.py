@@ -18,7 +18,7 @@ from ..errors import OSDPMError
 from .faults import explain
 
 COMPONENT = re.compile(r'\bdict\(|\{\s*[\'"]')  # in a value of the command line
-LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR')
+LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 
 
 class Overrides(DictAction):

@@ -23,6 +23,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
 from ..errors import CheckpointError
+from ..utils.files import noted_name
 
 MapLocation = Union[str, torch.device, dict, Callable, None]
 
@@ -155,7 +156,7 @@ def checkpoint_file(path: str) -> str:
     if osp.basename(path) != 'last_checkpoint':
         return path
     with open(path, encoding='utf-8', errors='replace') as file:
-        named = re.split(r'[/\\]', file.read(4096).strip())[-1]
+        named = noted_name(file.read(4096))
     target = osp.join(osp.dirname(path), named)
     if not named or not osp.isfile(target):
         raise CheckpointError(f'{path} names {named or "nothing"}, which is not in its folder; name another checkpoint')

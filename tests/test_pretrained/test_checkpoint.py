@@ -169,7 +169,7 @@ def test_torchscript_archive(tmp_path):
 def test_missing_file_and_folder(tmp_path, load):
     with pytest.raises(CheckpointError, match='does not exist; check the path'):
         load(str(tmp_path / 'none.pth'))
-    with pytest.raises(CheckpointError, match='is a folder; name a file; it holds none'):
+    with pytest.raises(CheckpointError, match='is a folder; it holds no checkpoint, give the path of one'):
         load(str(tmp_path))
     for name in ('epoch_2.pth', 'best_mR.pth', 'notes.txt'):
         (tmp_path / name).touch()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from ...errors import ConfigError, DataError
+from ...utils.files import noted_name
 from ..experiments.record import RESULT_FILE
 from ..experiments.schema import RunResult, read_result
 from .scalars import Curves, read_curves
@@ -107,7 +108,7 @@ def best_checkpoint(run: Run) -> Path:
     names += [path.name for path in sorted(run.folder.glob('best_*.pth'), key=lambda path: -path.stat().st_mtime)]
     last = run.folder / 'last_checkpoint'
     if last.is_file():
-        names.append(Path(last.read_text(encoding='utf-8').strip()).name)  # the folder may have moved since
+        names.append(noted_name(last.read_text(encoding='utf-8', errors='replace')))  # the folder may have moved since
     found = next((run.folder / name for name in names if (run.folder / name).is_file()), None)
     if found is None:
         raise DataError(f'{run.folder} holds no checkpoint; train again, or name one with --checkpoint')

@@ -91,7 +91,7 @@ def test_tool_counts_own_tables_and_precomp(tmp_path, capsys):
     assert count(table, '--split', '') == 0
     assert 'images with an object: 1 of 2' in capsys.readouterr().out
     assert count(table) == 2
-    assert "no image in the split 'train'; choose --split from ''" in capsys.readouterr().err
+    assert "no image in the split 'train'; it names no splits: give --split ''" in capsys.readouterr().err
     (tmp_path / 'train_caps.txt').write_text('a bridge\n' * 5)
     (tmp_path / 'train_filename.txt').write_text('a.jpg\n' * 5)
     assert count(tmp_path) == 0
