@@ -38,7 +38,8 @@ def main() -> None:
     if resume is not None:
         out_dir = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('out_dir')
         run = cfg.work_dir if resume == 'auto' else resume
-        checkpoint = latest_checkpoint(run, out_dir) if os.path.isdir(run) else resume
+        newest = latest_checkpoint(run, out_dir) if os.path.isdir(run) else None
+        checkpoint = newest if resume == 'auto' else newest or resume
         cfg.resume = checkpoint is not None
         cfg.load_from = checkpoint or cfg.get('load_from')
     if args.amp:
