@@ -174,7 +174,7 @@ def test_without_a_best_checkpoint(stand):
         chosen_checkpoint(job)
     job.folder.mkdir(parents=True)
     (job.folder / 'last_checkpoint').write_text('w/epoch_3.pth\n')
-    (job.folder / 'epoch_3.pth').touch()
+    torch.save({}, job.folder / 'epoch_3.pth')
     assert chosen_checkpoint(job) == job.folder / 'epoch_3.pth', 'by its name in the folder of the run'
 
 
