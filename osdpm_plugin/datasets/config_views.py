@@ -1,4 +1,4 @@
-"""A config -> its test pipeline, and the data sets that are named inside wrappers."""
+"""A config -> its test pipeline, its hooks, and the data sets that are named inside wrappers."""
 
 from __future__ import annotations
 
@@ -51,3 +51,8 @@ def test_pipeline(cfg: Mapping[str, Any]) -> list[dict]:
 
 
 test_pipeline.__test__ = False  # type: ignore[attr-defined]  # for pytest
+
+
+def hook_of(cfg: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """The first of a config's custom hooks of a type, empty if it has none."""
+    return next((hook for hook in cfg.get('custom_hooks') or () if hook.get('type') == kind), {})

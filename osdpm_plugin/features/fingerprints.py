@@ -43,8 +43,8 @@ def data_hash(dataset: Any) -> str:
         item = dataset.get_data_info(index)
         path = Path(item['img_path'])
         facts = [path.name, path.stat().st_size, item['image_id'], item['captions'], item['caption_ids']]
-        if pixel_rule(path.name) > 1:
-            facts.append(pixel_rule(path.name))
+        if (rule := pixel_rule(path.name)) > 1:
+            facts.append(rule)
         digest.update(json.dumps(facts).encode())
     return digest.hexdigest()
 

@@ -10,6 +10,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
+from ..datasets.config_views import hook_of
 from ..pretrained.fit import check_fit, named_weights
 from ..registry import MODELS
 from .faults import explain
@@ -40,8 +41,7 @@ def load_model(
             model = MODELS.build(cfg.model)
     except (TypeError, KeyError) as error:
         raise explain(error) from error
-    hooks = [hook for hook in cfg.get('custom_hooks') or () if hook.get('type') == 'CheckpointCompatibilityHook']
-    allow_missing = hooks[0].get('allow_missing', ()) if hooks else ()
+    allow_missing = hook_of(cfg, 'CheckpointCompatibilityHook').get('allow_missing', ())
     weights = named_weights(saved)
     check_fit(model, weights, allow_missing=allow_missing)
     model.load_state_dict(weights, strict=not allow_missing)

@@ -45,11 +45,8 @@ def follow_length(cfg: Config, options: Mapping[str, Any]) -> None:
 def _moved_ends(scheduler: Mapping[str, Any], old: int, new: int) -> dict[str, int]:
     """The new values of those keys of a scheduler that mean the end ``old`` of the training."""
     begin = scheduler.get('begin', 0)
-    periods = [scheduler[key] for key in ('T_max', 'total_steps') if scheduler.get(key) is not None]
-    if scheduler.get('end', old) != old or begin >= new or any(n not in (old - begin, old) for n in periods):
+    periods = {key: scheduler[key] for key in ('T_max', 'total_steps') if scheduler.get(key) is not None}
+    if scheduler.get('end', old) != old or begin >= new or any(n not in (old - begin, old) for n in periods.values()):
         return {}  # beyond a period of its own a cosine would rise again
-    ends = {'end': new} if 'end' in scheduler else {}
-    for key in ('T_max', 'total_steps'):
-        if scheduler.get(key) in (old - begin, old):
-            ends[key] = new - begin if scheduler[key] == old - begin else new
-    return ends
+    moved = {'end': old, **periods} if 'end' in scheduler else periods
+    return {key: length + new - old for key, length in moved.items()}

@@ -215,7 +215,7 @@ def _is_torchscript(path: str) -> bool:
 def _reason(name: str, error: Exception) -> str:
     """Why a file was not read, and what to do."""
     text = ' '.join(str(error).split())
-    if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: a seek to where a cut file ends no more
+    if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: a seek beyond the end of a cut file
         return f'cannot be read ({error.strerror or error}); check its permissions and the disk'
     refused = REFUSED.search(text) if isinstance(error, UnpicklingError) else None
     if refused is not None:

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import autocast
 from torch import Tensor
 
-from ..datasets.config_views import test_pipeline
+from ..datasets.config_views import hook_of, test_pipeline
 from ..datasets.text.cut_captions import warn_of_cut
 from ..errors import ConfigError
 from ..evaluation.pairwise_scores import TILE, PairScorer, check_tile
@@ -63,8 +63,7 @@ class Encoder:
         self.model = model
         self.indexable: bool = model.similarity.indexable
         self.half = bool((cfg.get('test_cfg') or {}).get('fp16', False))
-        hooks = [hook for hook in cfg.get('custom_hooks') or () if hook.get('type') == 'PairwiseScoringHook']
-        self.tile = check_tile(hooks[0].get('tile', TILE) if hooks else TILE)
+        self.tile = check_tile(hook_of(cfg, 'PairwiseScoringHook').get('tile', TILE))
         self.settings = cfg.model.to_dict()
         self._key, self._stamp = '', ()  # the stamp is of the weights that the key is of
 

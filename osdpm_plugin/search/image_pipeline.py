@@ -86,15 +86,15 @@ class ImagePipeline:
                 raise DataError(f'image {Path(file)} cannot be read ({reason})') from error
             digest.update(f'file {len(content)} '.encode())
             digest.update(content)
-        if pixel_rule(str(image)) > 1:
-            digest.update(f'rule {pixel_rule(str(image))}'.encode())
+        if (rule := pixel_rule(str(image))) > 1:
+            digest.update(f'rule {rule}'.encode())
         return digest.digest()
 
     def __call__(self, image: ImageInput) -> dict:
         """Load and transform.
 
         Raises:
-            ConfigError: the loader itself cannot go on, as where the disk is full.
+            ConfigError: the loader itself cannot continue, for example on a full disk.
             DataError: the image cannot be read, or has no regions where the pipeline loads them.
         """
         if self._regions and not isinstance(image, (str, os.PathLike)):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from osdpm_plugin.datasets.images.band_stretch import to_uint8
 from osdpm_plugin.datasets.images.deep_files import depth_of
-from osdpm_plugin.datasets.images.image_files import read_bands, read_raster
+from osdpm_plugin.datasets.images.image_files import read_raster
 from osdpm_plugin.datasets.sets.image_check import check_images
 from osdpm_plugin.datasets.transforms.mmcv_loader import why_refused
 from osdpm_plugin.errors import DataError
@@ -78,7 +78,7 @@ def test_full_depth(tmp_path, name):
             content = cv2.imencode('.avif', image[..., ::-1], options)[1].tobytes()
         except (cv2.error, AttributeError):
             pytest.skip('this OpenCV does not write AVIF')
-    found = read_bands(content)
+    found = read_raster(content).bands
     assert found.dtype == np.uint16
     np.testing.assert_array_equal(found, image)
     (tmp_path / file).write_bytes(content)
@@ -107,7 +107,7 @@ EIGHT = (GREY >> 4).astype(np.uint8)
 )
 def test_eight_bits_are_as_they_were(content):
     assert not depth_of(content).is_deep
-    found = read_bands(content)
+    found = read_raster(content).bands
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, EIGHT.repeat(found.shape[2], axis=2))
 
@@ -117,7 +117,7 @@ def test_a_smaller_white_is_white(largest):
     """Where 15 is the largest value, 15 is white: Pillow's reading is the judge."""
     image = np.arange(largest + 1, dtype=np.uint8).reshape(1, -1, 1)
     content = anymap(image, largest).replace(b'# a comment\n', b'')
-    found = read_bands(content)[..., 0]
+    found = read_raster(content).bands[..., 0]
     assert found.min() == 0 and found.max() == 255
     assert np.abs(found.astype(int) - np.asarray(Image.open(io.BytesIO(content)))).max() <= 1
     assert 'PGM or PPM of 8 bits' in why_refused(LoadImageFromFile(), content)
@@ -178,7 +178,7 @@ def patched(place, value):
 )
 def test_what_is_refused(tmp_path, content, reason):
     with pytest.raises(DataError, match=reason) as raised:
-        read_bands(content)
+        read_raster(content)
     assert '\n' not in str(raised.value)
 
 

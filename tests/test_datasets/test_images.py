@@ -10,7 +10,7 @@ from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
 from osdpm_plugin.datasets.images.band_stretch import choose_bands, to_uint8
-from osdpm_plugin.datasets.images.image_files import read_bands
+from osdpm_plugin.datasets.images.image_files import read_raster
 from osdpm_plugin.datasets.images.tiff_files import read_tiff, tiff_layout
 from osdpm_plugin.datasets.sets.image_check import check_images
 from osdpm_plugin.datasets.transforms.mmcv_loader import check_file, why_refused
@@ -119,7 +119,7 @@ def test_tiff_without_tifffile(tmp_path, monkeypatch, kind, bands, deflate):
     monkeypatch.setitem(sys.modules, 'tifffile', None)
     image = random(bands, kind, high=np.iinfo(kind).max)
     content = tiff_bytes(image, deflate=deflate)
-    np.testing.assert_array_equal(read_bands(content), image)
+    np.testing.assert_array_equal(read_raster(content).bands, image)
     (tmp_path / 'a.tif').write_bytes(content)
     rgb = image.repeat(3, axis=2) if bands == 1 else image[..., :3]
     expected = rgb if kind == np.uint8 else (rgb >> 8).astype(np.uint8)
@@ -133,7 +133,7 @@ def test_tiff_without_tifffile(tmp_path, monkeypatch, kind, bands, deflate):
 def test_sixteen_bit_png(tmp_path):
     image = random(3, np.uint16, high=65535)
     cv2.imwrite(str(tmp_path / 'a.png'), image[..., ::-1])
-    np.testing.assert_array_equal(read_bands((tmp_path / 'a.png').read_bytes()), image)
+    np.testing.assert_array_equal(read_raster((tmp_path / 'a.png').read_bytes()).bands, image)
     np.testing.assert_array_equal(load(tmp_path / 'a.png', stretch='minmax')['img'][..., 0].max(), 255)
     check_images([str(tmp_path / 'a.png')], 'decode')
 
@@ -151,8 +151,8 @@ def test_orientation_of_sixteen_bit_png(tmp_path, bands):
     plain = cv2.imencode('.png', image if bands == 1 else image[..., [2, 1, 0, 3][:bands]])[1].tobytes()
     eight = cv2.imencode('.png', np.zeros((4, 6, 3), np.uint8))[1].tobytes()
     header = 33  # bytes of signature and header chunk
-    turned = read_bands(plain[:header] + chunk + plain[header:])
-    if read_bands(eight[:header] + chunk + eight[header:]).shape == (4, 6, 3):
+    turned = read_raster(plain[:header] + chunk + plain[header:]).bands
+    if read_raster(eight[:header] + chunk + eight[header:]).bands.shape == (4, 6, 3):
         pytest.skip('versions of OpenCV differ in whether a PNG file may be turned')
     np.testing.assert_array_equal(turned, np.rot90(image[..., :3], -1))
 
@@ -165,7 +165,7 @@ def test_inks_become_colours(tmp_path):
     assert np.abs(load(tmp_path / 'a.tif')['img'][..., ::-1].astype(int) - expected).max() <= 1
     check_images([str(tmp_path / 'a.tif')], 'decode')
     with pytest.raises(DataError, match='TIFF of printing inks of 4 bands of 16 bits cannot be read; save it as RGB'):
-        read_bands(tiff_bytes(random(4, np.uint16), photometric=5))
+        read_raster(tiff_bytes(random(4, np.uint16), photometric=5))
 
 
 @pytest.mark.parametrize(
@@ -274,9 +274,9 @@ def test_a_jpeg_must_end(share, monkeypatch):
     content = jpeg_with_preview(random(3, size=(64, 64)))
     monkeypatch.setattr(cv2, 'imdecode', lambda content, flag: np.zeros((64, 64, 3), np.uint8))
     for whole in (content, content + b'\0', content + b'\0\xff\xda and a film'):
-        assert read_bands(whole).shape == (64, 64, 3)
+        assert read_raster(whole).bands.shape == (64, 64, 3)
     with pytest.raises(DataError, match='the JPEG ends early'):
-        read_bands(content[: int(share * len(content))])
+        read_raster(content[: int(share * len(content))])
 
 
 @pytest.mark.parametrize('loader', [None, 'LoadImageFromFile', 'LoadRemoteSensingImage'])

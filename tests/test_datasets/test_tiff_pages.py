@@ -9,7 +9,7 @@ from mmcv.transforms import LoadImageFromFile
 from PIL import Image, ImageOps
 
 from osdpm_plugin.datasets.images.band_stretch import to_uint8
-from osdpm_plugin.datasets.images.image_files import read_bands, read_raster
+from osdpm_plugin.datasets.images.image_files import read_raster
 from osdpm_plugin.datasets.images.tiff_files import tiff_layout
 from osdpm_plugin.datasets.transforms.mmcv_loader import why_refused
 from osdpm_plugin.errors import DataError
@@ -37,14 +37,14 @@ def oriented(image, number):
 @pytest.mark.parametrize('kind', KINDS)
 def test_orientation_at_every_depth(kind, bands, number):
     image = random(bands, kind)
-    found = read_bands(tiff_bytes(image, tags=[(274, number)]))
+    found = read_raster(tiff_bytes(image, tags=[(274, number)])).bands
     assert found.dtype == kind
     np.testing.assert_array_equal(found, oriented(image, number))
 
 
 @pytest.mark.parametrize('number', [0, 9, 65535])
 def test_an_orientation_that_does_not_exist_is_none(number):
-    np.testing.assert_array_equal(read_bands(tiff_bytes(random(3), tags=[(274, number)])), random(3))
+    np.testing.assert_array_equal(read_raster(tiff_bytes(random(3), tags=[(274, number)])).bands, random(3))
 
 
 @pytest.mark.parametrize('kind', [*KINDS, np.uint32])
@@ -69,7 +69,7 @@ def test_bilevel_white_is_zero():
         buffer = io.BytesIO()
         Image.fromarray(mask).save(buffer, 'TIFF', tiffinfo=tags)
         expected = np.asarray(Image.open(io.BytesIO(buffer.getvalue())).convert('L'))
-        np.testing.assert_array_equal(read_bands(buffer.getvalue())[..., 0], expected)
+        np.testing.assert_array_equal(read_raster(buffer.getvalue()).bands[..., 0], expected)
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -91,7 +91,7 @@ def test_thumbnails_before_the_image(kind, bands, tags):
     for pages in ([small, tiny, image], [small, image, tiny], [image, small, tiny]):
         pages = [dict(image=page, tags=[] if page is image else tags) for page in pages]
         content = tiff_of_pages(pages)
-        np.testing.assert_array_equal(read_bands(content), image)
+        np.testing.assert_array_equal(read_raster(content).bands, image)
         if bands == 3 and kind == np.uint8:
             first = pages[0]['image'] is image
             assert (why_refused(LoadImageFromFile(), content) is None) == first
@@ -100,7 +100,9 @@ def test_thumbnails_before_the_image(kind, bands, tags):
 def test_thumbnail_and_one_band_a_page():
     bands = [random(1, np.uint16, seed=i) for i in range(3)]
     small = dict(image=random(1, np.uint16, size=(10, 15)), tags=[(254, 1)])
-    np.testing.assert_array_equal(read_bands(tiff_of_pages([small, *(dict(image=b) for b in bands)])), np.dstack(bands))
+    np.testing.assert_array_equal(
+        read_raster(tiff_of_pages([small, *(dict(image=b) for b in bands)])).bands, np.dstack(bands)
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_pages_that_may_all_be_meant(pages):
     with pytest.raises(
         DataError, match='TIFF of 2 pages, which are neither bands .* gdal_translate GTIFF_DIR:1:in.tif'
     ):
-        read_bands(tiff_of_pages([dict(image=page) for page in pages]))
+        read_raster(tiff_of_pages([dict(image=page) for page in pages]))
 
 
 @pytest.mark.parametrize('kind', [np.complex64, np.complex128])
@@ -131,13 +133,13 @@ def test_complex_integers_are_refused():
     with pytest.raises(
         DataError, match='complex integers, which cannot be read; convert it: gdal_translate -ot CFloat32'
     ):
-        read_bands(content)
+        read_raster(content)
 
 
 @pytest.mark.parametrize('photometric', [8, 32803, 32845])
 def test_other_colours_are_refused(photometric):
     with pytest.raises(DataError, match=f'colours of kind {photometric}, which cannot be read; save it as RGB'):
-        read_bands(tiff_bytes(random(3), photometric=photometric))
+        read_raster(tiff_bytes(random(3), photometric=photometric))
 
 
 NAMES = {34925: 'LZMA', 50000: 'ZSTD', 50001: 'WebP', 34887: 'LERC', 34712: 'JPEG 2000', 1234: 'number 1234'}
@@ -151,7 +153,7 @@ def test_unknown_compression_names_itself_and_the_remedy(monkeypatch, number, ba
         f'compressed by {NAMES[number]}, cannot be read without .*; convert it: gdal_translate -co COMPRESS=DEFLATE in'
     )
     with pytest.raises(DataError, match=remedy) as raised:
-        read_bands(tiff_bytes(random(bands, np.uint16), tags=[(259, number)]))
+        read_raster(tiff_bytes(random(bands, np.uint16), tags=[(259, number)]))
     assert '\n' not in str(raised.value)
 
 
@@ -167,7 +169,7 @@ def test_compressions_that_pillow_has(mode, compression):
     except (OSError, KeyError):
         pytest.skip(f'this Pillow does not write {compression}')
     try:
-        found = read_bands(buffer.getvalue())
+        found = read_raster(buffer.getvalue()).bands
     except DataError as error:
         assert 'convert it: gdal_translate -co COMPRESS=DEFLATE' in str(error)
     else:
@@ -180,7 +182,7 @@ def test_compressions_that_pillow_has(mode, compression):
 def test_tiles_of_any_size(kind, bands, tile):
     image = random(bands, kind, size=(50, 40))
     for planar in (1, 2):
-        np.testing.assert_array_equal(read_bands(tiff_bytes(image, tile=tile, planar=planar)), image)
+        np.testing.assert_array_equal(read_raster(tiff_bytes(image, tile=tile, planar=planar)).bands, image)
 
 
 def test_a_layout_of_the_page_that_is_meant():
@@ -196,12 +198,12 @@ def test_hostile_tags():
     end = len(content) - 4
     content[end:] = content[4:8]
     with pytest.raises(DataError, match='form a ring'):
-        read_bands(bytes(content))
+        read_raster(bytes(content))
     content[end:] = b'\xff\xff\xff\x7f'
     with pytest.raises(DataError, match='its TIFF tags cannot be read'):
-        read_bands(bytes(content))
+        read_raster(bytes(content))
     vast = tiff_bytes(random(1), deflate=True).replace(
         b'\0\1\4\0\1\0\0\0\x1e\0\0\0', b'\0\1\4\0\1\0\0\0\xff\xff\xff\x7f'
     )
     with pytest.raises(DataError, match='TIFF of 2147483647 x 20 pixels in .* bytes is damaged'):
-        read_bands(vast)
+        read_raster(vast)

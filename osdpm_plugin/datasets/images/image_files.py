@@ -11,7 +11,7 @@ from PIL import Image
 
 from ...errors import DataError
 from .deep_files import Depth, depth_of
-from .raster import Raster, hidden_by, together, upright, without_data
+from .raster import Raster, decode, hidden_by, together, upright, without_data
 from .tiff_files import is_tiff, read_tiff
 
 
@@ -44,11 +44,6 @@ def read_raster(content: bytes, nodata: Optional[float] = None) -> Raster:
     return Raster(bands, together(hidden, without_data(bands, nodata)))
 
 
-def read_bands(content: bytes) -> np.ndarray:
-    """The bands of `read_raster`."""
-    return read_raster(content).bands
-
-
 def _read_deep(content: bytes, depth: Depth) -> tuple[np.ndarray, Optional[np.ndarray]]:
     """Bands, and where they hold no data."""
     if depth.name == 'PNG' and depth.alpha is None:
@@ -64,12 +59,7 @@ def _read_deep(content: bytes, depth: Depth) -> tuple[np.ndarray, Optional[np.nd
 
 
 def _decode(content: bytes, flag: int) -> np.ndarray:
-    try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
-    except cv2.error as error:
-        raise DataError(f'OpenCV cannot decode it ({error.err})') from error
-    if image is None:
-        raise DataError('it is no image that OpenCV knows')
+    image = decode(content, flag, unknown='it is no image that OpenCV knows')
     if image.ndim == 2:
         return image[..., None]
     return image[..., [2, 1, 0, 3]] if image.shape[2] == 4 else image[..., ::-1]  # blue first -> red first

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
+import cv2
 import numpy as np
+
+from ...errors import DataError
 
 PIXEL_RULE = 2
 """Number of the rules by which files become pixels; kept pixels and embeddings of an older rule are made anew."""
@@ -84,3 +87,23 @@ def negative(bands: np.ndarray) -> np.ndarray:
 def _holds(kind: np.dtype, value: int) -> bool:
     limits = np.iinfo(kind)
     return limits.min <= value <= limits.max
+
+
+def decode(content: bytes, flag: int, *, unknown: str) -> np.ndarray:
+    """The pixels that OpenCV reads, (H, W) or (H, W, C) blue first.
+
+    Args:
+        content: of an image file.
+        flag: of ``cv2.imdecode``.
+        unknown: what to say of content that OpenCV does not know.
+
+    Raises:
+        DataError: it cannot be decoded.
+    """
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
+    except cv2.error as error:
+        raise DataError(f'OpenCV cannot decode it ({error.err})') from error
+    if image is None:
+        raise DataError(unknown)
+    return image

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ...errors import DataError
 from . import tiff_tags as tag
-from .raster import Raster, hidden_by, negative, together, upright, without_data
+from .raster import Raster, decode, hidden_by, negative, together, upright, without_data
 from .tiff_tags import Directory, first_page, is_tiff, pages_of
 
 __all__ = ['TiffLayout', 'is_tiff', 'read_tiff', 'tiff_layout']
@@ -195,7 +195,9 @@ def _decode(content: bytes, layout: TiffLayout) -> np.ndarray:
         )
     if (layout.is_ordinary or layout.opencv_keeps_bands) and layout.opencv_unpacks:
         ordinary = layout.is_ordinary and layout.samples == 3 or layout.photometric == _PALETTE
-        image = _opencv(content, cv2.IMREAD_COLOR if ordinary else cv2.IMREAD_UNCHANGED)
+        image = decode(
+            content, cv2.IMREAD_COLOR if ordinary else cv2.IMREAD_UNCHANGED, unknown='OpenCV cannot decode it'
+        )
         if image.ndim == 2:
             return image[..., None]
         return image[..., ::-1] if image.shape[2] == 3 else image[..., [2, 1, 0, 3]]
@@ -206,16 +208,6 @@ def _decode(content: bytes, layout: TiffLayout) -> np.ndarray:
     if layout.compression not in _COMMON and layout.samples == 1 and layout.sample_format < _COMPLEX_INTEGERS:
         return _pillow(content, layout, None)[..., None]
     return _tifffile(content, layout)
-
-
-def _opencv(content: bytes, flag: int) -> np.ndarray:
-    try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
-    except cv2.error as error:
-        raise DataError(f'OpenCV cannot decode it ({error.err})') from error
-    if image is None:
-        raise DataError('OpenCV cannot decode it')
-    return image
 
 
 def _pillow(content: bytes, layout: TiffLayout, mode: Optional[str]) -> np.ndarray:

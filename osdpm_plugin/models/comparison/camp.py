@@ -13,6 +13,7 @@ from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import NeckOutput, TextFeatures
 from ...utils.checks import check_one_of
+from ..similarities.widths import check_widths
 from ..similarities.word_mask import longest_caption, padded_words
 
 
@@ -155,11 +156,7 @@ class CrossModalMessagePassing(BaseModule):
             ConfigError: a side has another width than ``channels``, or there are no regions to take.
         """
         regions, words, mask = self._sides(images, texts)
-        if regions.shape[-1] != self.channels or words.shape[-1] != self.channels:
-            raise ConfigError(
-                f'CrossModalMessagePassing: channels={self.channels}, but the image side has {regions.shape[-1]} '
-                f'values and the text side {words.shape[-1]}; set channels and embed_dims of both necks to one value'
-            )
+        check_widths('CrossModalMessagePassing', self.channels, regions, words)
         logits = torch.einsum('brd,mtd->bmrt', self.image_key(regions), self.text_key(words)) / self.channels**0.5
         dots = torch.einsum('brd,mtd->bmrt', regions, words)
         over_words = logits if mask is None else logits.masked_fill(~mask[:, None], float('-inf'))

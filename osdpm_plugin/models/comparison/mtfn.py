@@ -8,10 +8,10 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import NeckOutput, TextFeatures
 from ...utils.checks import check_int, check_number
+from ..similarities.widths import check_widths
 
 
 @MODELS.register_module()
@@ -69,11 +69,7 @@ class TensorFusion(BaseModule):
             ConfigError: a side has another width than ``channels``.
         """
         image, text = images.embedding, texts.pooled
-        if image.shape[1] != self.channels or text.shape[1] != self.channels:
-            raise ConfigError(
-                f'TensorFusion: channels={self.channels}, but the image side has {image.shape[1]} values and the text '
-                f'side {text.shape[1]}; set channels and embed_dims of both necks to one value'
-            )
+        check_widths('TensorFusion', self.channels, image, text)
         factors = self.image_factors(image).unflatten(1, (self.rank, -1))  # (B, R, F)
         if self.training and self.dropout.p > 0:
             return self._score_fusions(factors, self.text_factors(text).unflatten(1, (self.rank, -1)))

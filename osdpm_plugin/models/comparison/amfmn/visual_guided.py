@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ....errors import ConfigError
 from ....registry import MODELS
 from ....structures import NeckOutput, TextFeatures
 from ....utils.checks import check_one_of
+from ...similarities.widths import check_widths
 
 _SMALLEST_NORM = 1e-8
 
@@ -67,11 +67,7 @@ class VisualGuidedSimilarity(BaseModule):
             ConfigError: a side has another width than ``channels``.
         """
         image, text = images.embedding, texts.pooled
-        if image.shape[1] != self.channels or text.shape[1] != self.channels:
-            raise ConfigError(
-                f'VisualGuidedSimilarity: channels={self.channels}, but the image side has {image.shape[1]} values and '
-                f'the text side {text.shape[1]}; set channels and embed_dims of both necks to one value'
-            )
+        check_widths('VisualGuidedSimilarity', self.channels, image, text)
         precision = torch.promote_types(image.dtype, torch.float32)
         with torch.autocast(image.device.type, enabled=False):
             image, text = image.to(precision), text.to(precision)
