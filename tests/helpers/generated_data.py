@@ -119,33 +119,14 @@ def write_precomp(root: Path, *, train: int = 10, val: int = 0, test: int = 3, t
         (root / f'{split}_filename.txt').write_text(''.join(f'{name}\n' for name in names))
 
 
-def tiff_bytes(
-    image: np.ndarray,
-    *,
-    planar: int = 1,
-    photometric: Optional[int] = None,
-    deflate: bool = False,
-    extra: Optional[Sequence[int]] = None,
-    tile: Optional[int] = None,
-    nodata: Optional[str] = None,
-    tags: Sequence[tuple[int, int]] = (),
-) -> bytes:
+def tiff_bytes(image: np.ndarray, **options: Any) -> bytes:
     """(H, W, C) -> a TIFF file of any number of bands, written from the specification and without a library.
 
     Args:
-        image: the bands; unsigned, signed, real or complex.
-        planar: 1 band by band for each pixel, 2 one band after the other.
-        photometric: 1 grey, 2 red, green and blue; by the number of bands when None.
-        deflate: compress.
-        extra: meaning of the bands beyond; 2 is alpha.
-        tile: edge of square tiles; strips when None.
-        nodata: text of GDAL's tag.
-        tags: further tags of one short number, which replace others.
+        image: the bands.
+        options: see `_write_page`.
     """
-    return tiff_of_pages(
-        [dict(image=image, planar=planar, photometric=photometric, deflate=deflate, extra=extra, tile=tile,
-              nodata=nodata, tags=tags)]
-    )  # fmt: skip
+    return tiff_of_pages([dict(image=image, **options)])
 
 
 def tiff_of_pages(pages: Sequence[dict]) -> bytes:
@@ -170,7 +151,19 @@ def _write_page(
     nodata: Optional[str] = None,
     tags: Sequence[tuple[int, int]] = (),
 ) -> tuple[int, int]:
-    """Add pixels and directory; returns the places of the directory and of its link to the next one."""
+    """Add pixels and directory; returns the places of the directory and of its link to the next one.
+
+    Args:
+        content: the file so far.
+        image: the bands; unsigned, signed, real or complex.
+        planar: 1 band by band for each pixel, 2 one band after the other.
+        photometric: 1 grey, 2 red, green and blue; by the number of bands when None.
+        deflate: compress.
+        extra: meaning of the bands beyond; 2 is alpha.
+        tile: edge of square tiles; strips when None.
+        nodata: text of GDAL's tag.
+        tags: further tags of one short number, which replace others.
+    """
     height, width, bands = image.shape
     photometric = (2 if bands >= 3 else 1) if photometric is None else photometric
     layers = [image] if planar == 1 else [image[..., i : i + 1] for i in range(bands)]
