@@ -3,7 +3,7 @@
 python tools/get_weights.py weights
 python tools/fit_compression.py configs/osdpm_rsicd150_resnet50_minilm.py
 
-These images have no test split: val chooses the checkpoint and is what is reported.
+These images have no test split: a tenth of train chooses checkpoint and settings, and val is reported.
 """
 
 _base_ = [
@@ -15,7 +15,7 @@ _base_ = [
 
 model = dict(image_tower=dict(init_cfg=dict(type='Pretrained', checkpoint='weights/compressed_resnet50_rsicd150.pth')))
 optim_wrapper = dict(type='AutocastOptimWrapper')  # bfloat16
-source = dict(type='RSICD', data_root='data/RSICD')
-train_dataloader = val_dataloader = dict(dataset=source)
+source = dict(type='RSICD', data_root='data/RSICD', split_convention='selection')
+train_dataloader = dict(dataset=source)
+val_dataloader = dict(dataset=dict(split='selection', **source))
 test_dataloader = dict(dataset=dict(split='val', **source))
-select_on_test = True  # there is no test split: numbers are of val, on which the epoch is chosen

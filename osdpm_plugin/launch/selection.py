@@ -108,12 +108,14 @@ def describe_selection(cfg: Config, checkpoint: str, epoch: Optional[int]) -> st
         epoch: training epochs behind it, None if not known.
 
     Returns:
-        'best retrieval/mR on val', 'best retrieval/mR on TEST', 'last', or what else can be said.
+        'best retrieval/mR on val' or whatever the split is called, 'best retrieval/mR on TEST', 'last', or what else
+        can be said.
     """
     name = os.path.basename(checkpoint)
     metric = save_best_of(cfg)
     if name.startswith('best_'):
-        where = 'TEST' if _shared(cfg) else 'val'
+        named = sorted({split for _, split in _splits(cfg.get('val_dataloader')) if split})
+        where = 'TEST' if _shared(cfg) else ' and '.join(named) or 'val'
         fits = metric is not None and (metric == 'auto' or name.startswith(f'best_{metric.replace("/", "_")}_'))
         return f'best {metric} on {where}' if fits else f'best on {where} by a rule that the config does not name'
     if epoch is None:

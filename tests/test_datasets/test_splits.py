@@ -95,6 +95,21 @@ def test_the_validation_images_of_a_file_are_val(tmp_path, val):
     assert len(own_data(tmp_path, 'train', val, split='val', split_convention='hvsa')) == 2  # 16 - 14
 
 
+def test_a_tenth_of_train_chooses_where_val_is_reported(tmp_path):
+    def ask(split, **options):
+        data = own_data(tmp_path, 'train', 'val', count=40, split=split, split_convention='selection', **options)
+        return names(data)
+
+    chosen, rest = ask('selection'), ask('train')
+    assert len(chosen) == 4 and len(rest) == 36 and not chosen & rest
+    assert chosen | rest == {f'train_{i}.jpg' for i in range(40)}
+    assert chosen == lowest_hashes([f'train_{i}.jpg' for i in range(40)], 4, seed=0)  # whatever else the file holds
+    assert ask('val') == {f'val_{i}.jpg' for i in range(40)}
+    assert len(ask('selection', val_fraction=0.25)) == 10 and ask('selection', split_seed=1) != chosen
+    with pytest.raises(DataError, match=r'own\.csv keeps its val and its 0 train images cannot be cut'):
+        own_data(tmp_path / 'none', 'val', split='selection', split_convention='selection')
+
+
 def test_another_split_of_the_name_is_left_alone(tmp_path):
     assert names(own_data(tmp_path, 'train', 'val', 'dev', split='dev')) == {f'dev_{i}.jpg' for i in range(8)}
     assert len(own_data(tmp_path, 'train', 'holdout', split='train')) == 8

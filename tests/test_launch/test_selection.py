@@ -83,9 +83,11 @@ def test_bad_switch_and_no_validation():
 
 @pytest.mark.parametrize('path', SHIPPED)
 def test_shipped_configs_choose_on_val(path):
-    """But those of the part of RSICD that has no test split, which say so."""
-    on_test = check_selection(Config.fromfile(ROOT / path))
-    assert (on_test is not None) == ('rsicd150' in path)
+    """Those of the part of RSICD that has no test split choose on a tenth of train."""
+    cfg = Config.fromfile(ROOT / path)
+    assert check_selection(cfg) is None
+    splits = [cfg[f'{loader}_dataloader'].dataset.get('split') for loader in ('val', 'test')]
+    assert ('rsicd150' in path) == (splits == ['selection', 'val'])
 
 
 @pytest.mark.parametrize(
@@ -102,3 +104,4 @@ def test_words(name, epoch, words):
     assert describe_selection(config(dict(split='val')), name, epoch) == words
     if words == 'best retrieval/mR on val':
         assert describe_selection(config(select_on_test=True), name, epoch) == 'best retrieval/mR on TEST'
+        assert describe_selection(config(dict(split='selection')), name, epoch) == 'best retrieval/mR on selection'

@@ -8,6 +8,9 @@ Published work cuts train and validation images from one pool in different ways.
 - AMFMN and GaLR draw a new cut for each repeat, without a seed, so theirs are lost: ``galr`` is a seeded cut of ours by
   the same rule.
 
+``selection`` is for a set whose test split is not at hand: val is what is reported, and ``SELECTION``, cut from train,
+chooses checkpoint and settings.
+
 The seeded cuts of ours depend on file names and a seed, and are the same on every machine and for any order of the
 file. Every convention keeps the test split of the file.
 """
@@ -24,7 +27,10 @@ from mmengine.logging import print_log
 from ...errors import DataError
 from .records import ImageRecord
 
-SplitConvention = Literal['official', 'own', 'pir_sizes', 'galr', 'hvsa', 'pir']
+SplitConvention = Literal['official', 'own', 'selection', 'pir_sizes', 'galr', 'hvsa', 'pir']
+
+SELECTION = 'selection'
+"""Name of the convention, and of the split that it cuts from train."""
 
 TRAIN_TENTHS = {'pir_sizes': 8, 'galr': 8, 'hvsa': 9}
 """Tenths of the pool of train and val images that become train; rounded down, as in the released code."""
@@ -37,7 +43,7 @@ PUBLISHED_TRAIN = {'pir_sizes': {9828: 7862, 4291: 3435, 4287: 3431}}
 OLD_NAMES = {'pir': 'pir_sizes'}
 """Names that configs and manifests of the past have."""
 
-CONVENTIONS = ('official', 'own', *TRAIN_TENTHS, *OLD_NAMES)
+CONVENTIONS = ('official', 'own', SELECTION, *TRAIN_TENTHS, *OLD_NAMES)
 
 
 def lowest_hashes(filenames: Sequence[str], count: int, seed: int) -> set[str]:
@@ -84,8 +90,9 @@ def apply_convention(
             ``val_fraction`` of train becomes val. ``pir_sizes`` (80/20, in the sizes of PIR, HarMA and SWAN),
             ``galr`` (80/20) and ``hvsa`` (90/10) join train and val of the file and cut them again. Every convention
             cuts all images of a file that names no splits; it then has no test. ``own``, for own data, is ``official``
-            for a file that names splits; of one that does not, ``val_fraction`` become val and as many test. ``pir`` is
-            the old name of ``pir_sizes``.
+            for a file that names splits; of one that does not, ``val_fraction`` become val and as many test.
+            ``selection`` keeps val and test of the file; ``val_fraction`` of train becomes the split ``selection``.
+            ``pir`` is the old name of ``pir_sizes``.
         seed: seed of the cut.
         val_fraction: see ``convention``.
         source: the annotation file, for messages.
@@ -104,7 +111,12 @@ def apply_convention(
     named = any(r.split for r in records)
     if convention == 'own' and not named:
         return _cut_in_three(records, val_fraction, seed, source)
-    if convention in ('official', 'own'):
+    new = 'val'
+    if convention == SELECTION:
+        pool = [r.filename for r in records if r.split == 'train']
+        val, new = round(val_fraction * len(pool)), SELECTION
+        kind, what, how = 'train', 'keeps its val', f'val_fraction={val_fraction}'
+    elif convention in ('official', 'own'):
         if named and not lacks_val(records):
             return list(records)
         pool = [r.filename for r in records if r.split == 'train' or not named]
@@ -121,7 +133,7 @@ def apply_convention(
                 logger='current',
                 level=logging.WARNING,
             )
-    kind = kind if named else 'split-less'
+    kind = kind if named or convention == SELECTION else 'split-less'
     if not 0 < val < len(pool):
         raise DataError(
             f'annotation file {source} {what} and its {len(pool)} {kind} images cannot be cut by {how}; '
@@ -138,9 +150,9 @@ def apply_convention(
     else:
         held_out = lowest_hashes(pool, val, seed)
     print_log(
-        f'{source} {what}: {len(held_out)} of its {len(pool)} {kind} images become val by {how}', logger='current'
+        f'{source} {what}: {len(held_out)} of its {len(pool)} {kind} images become {new} by {how}', logger='current'
     )
-    return [r._replace(split='val' if r.filename in held_out else 'train') if r.filename in cut else r for r in records]
+    return [r._replace(split=new if r.filename in held_out else 'train') if r.filename in cut else r for r in records]
 
 
 def _cut_in_three(records: Sequence[ImageRecord], fraction: float, seed: int, source: str) -> list[ImageRecord]:

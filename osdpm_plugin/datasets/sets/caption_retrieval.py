@@ -51,14 +51,15 @@ class CaptionRetrievalDataset(BaseDataset):
         ann_file: annotation file relative to ``data_root``; None: the official name of the set.
         image_dir: folder of images relative to ``data_root``; None: the official name of the set.
         test_mode: an item that cannot be loaded is an error at once, as in mmengine.
-        split_convention: how train and val are cut: ``official``, ``own``, ``pir_sizes``, ``galr`` or ``hvsa``; see
-            `split_conventions`.
+        split_convention: how train and val are cut: ``official``, ``own``, ``selection``, ``pir_sizes``, ``galr`` or
+            ``hvsa``; see `split_conventions`.
         split_seed: seed of a cut.
         split_manifest: a file of ``tools/make_split.py``, or the name of a shipped one, that lists the files of each
             split; or the lists of others, as ``dict(train='train_filename_verify.txt', val='rsitmd_val.json')``; see
             `apply_manifest`.
         val_fraction: share of ``train`` that becomes ``val`` if the file names only train and test (RSITMD) and
-            train or val is asked for. The cut depends on file names and ``split_seed`` alone, and is logged.
+            train or val is asked for, or ``selection`` by that convention. The cut depends on file names and
+            ``split_seed`` alone, and is logged.
         exclude_list: JSON file with names of images to leave out of the split.
         blank_captions: ``raise`` an error for a caption without words, or ``drop`` it; None: the rule of the set.
         check: how images are checked at start-up: ``decode`` every one, ``exists``, or ``none``.

@@ -117,7 +117,8 @@ def _run_once(setting: Setting, name: str, arguments: list[str]) -> None:
 def _is_complete(cache: str, setting: Setting, method: str) -> bool:
     cfg = Config.fromfile(str(setting.config(method)))
     try:
-        for split in {'train', 'val', setting.split or cfg.test_dataloader.dataset.split}:
+        splits = [cfg[f'{loader}_dataloader'].dataset.split for loader in ('train', 'val', 'test')]
+        for split in {*splits[:2], setting.split or splits[2]}:
             FeatureStore(cache, split)
     except DataError:
         return False
@@ -147,7 +148,7 @@ def notes_of(setting: Setting) -> Iterator[str]:
         yield f'At test, the mean over several turns of each image{_whose(turned, setting)}.'
     for student in [method for method in setting.methods if method in TEACHERS]:
         yield f'{METHOD_NAMES[student]}: the teacher is {METHOD_NAMES[TEACHERS[student]]}, seed {setting.seeds[0]}.'
-    if setting.split == 'val' or any(c.get('select_on_test') and setting.split is None for c in cfgs.values()):
+    if any(c.val_dataloader.dataset.split == (setting.split or c.test_dataloader.dataset.split) for c in cfgs.values()):
         yield 'Val chooses the checkpoint and is reported too, so the numbers are optimistic.'
     if CONFIG_NAMES[setting.tower][setting.dataset] == 'rsicd150' and setting.split != 'test':
         yield 'Measured on a part of RSICD, at 150 px; published numbers are of all of it, at 224 px.'

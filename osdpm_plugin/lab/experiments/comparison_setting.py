@@ -151,7 +151,8 @@ def options_of(setting: Setting, method: str) -> list[str]:
         loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
         options += [f'{loader}.dataset.data_root={setting.data_root}' for loader in loaders]
     if setting.split is not None:
-        options += [f'test_dataloader.dataset.split={setting.split}', f'select_on_test={setting.split == "val"}']
+        on_test = Config.fromfile(str(setting.config(method))).val_dataloader.dataset.split == setting.split
+        options += [f'test_dataloader.dataset.split={setting.split}', f'select_on_test={on_test}']
     if setting.epochs is not None:
         options += schedule_options(Config.fromfile(str(setting.config(method))), setting.epochs)
     return [*options, *setting.options]

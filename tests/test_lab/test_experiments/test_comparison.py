@@ -27,6 +27,7 @@ from osdpm_plugin.lab.experiments.comparison_table import compare_with_published
 from osdpm_plugin.lab.experiments.processes import RunError
 from osdpm_plugin.lab.experiments.published_tables import PublishedRow, PublishedTable, read_published
 from osdpm_plugin.launch import add_common_arguments, load_config
+from osdpm_plugin.launch.selection import check_selection
 from tests.helpers.paths import ROOT
 from tests.helpers.results import DATA, by_hand, content, report_of, write
 
@@ -101,7 +102,7 @@ def test_one_tower_one_budget(name, epochs, split):
         for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'train_dataloader', 'custom_hooks'):
             assert cfg[key] == first[key], f'{method}: {key}'
         assert cfg.train_cfg.max_epochs == epochs and cfg.test_dataloader.dataset.split == split
-        assert cfg.get('select_on_test', False) == (split == 'val')
+        assert check_selection(cfg) is None
 
 
 def overridden(config, options):
@@ -263,7 +264,7 @@ def test_notes():
     rsicd = setting._replace(dataset='rsicd')
     assert 'in a step: 1 (all but OSDPM); 5 (OSDPM).' in ' '.join(notes_of(rsicd))
     setting = rsicd._replace(methods=('vsepp',))
-    assert 'optimistic' in ' '.join(notes_of(setting)) and '150 px' in ' '.join(notes_of(setting))
+    assert 'optimistic' not in ' '.join(notes_of(setting)) and '150 px' in ' '.join(notes_of(setting))
     text = ' '.join(notes_of(setting._replace(split='test')))
     assert 'optimistic' not in text and '150 px' not in text
     assert 'CLIP' in next(notes_of(SHIPPED)) and 'optimistic' in ' '.join(notes_of(SHIPPED._replace(split='val')))
@@ -278,6 +279,7 @@ model = dict(teacher=dict(config='', checkpoint=''))
 train_cfg = dict(max_epochs=4)
 train_dataloader = dict(batch_size=8, dataset=dict(split='train', pipeline=[dict(type='SampleCaptions')]))
 width = 1
+val_dataloader = dict(dataset=dict(split='val'))
 test_dataloader = dict(dataset=dict(split='test'))
 """
 HEAD = """
