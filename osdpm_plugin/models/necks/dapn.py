@@ -7,13 +7,14 @@ from typing import Optional, Sequence, Union
 
 import torch
 import torch.nn.functional as F
+from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import ImageFeatures, NeckOutput, as_image_features
-from ...utils.checks import check_int, check_one_of
+from ...utils.checks import check_int, check_number, check_one_of
 from .global_neck import GlobalNeck
 from .object_saliency import ObjectSaliencyAttention, SaliencyOutput
 from .spatial_channel_attention import SpatialChannelCooperativeAttention
@@ -49,7 +50,10 @@ class DAPN(BaseModule):
         cooperative: False leaves the spatial-channel attention out (ablation).
         gate_init: start of the gate, before tanh.
         hidden_channels: width of the global vector's perceptron.
-        dropout: of that perceptron and of the attended vector.
+        dropout: of that perceptron.
+        object_dropout: of what the queries found; None: as ``dropout``.
+        drop_path: share of training images whose attended vector is left out, the others being scaled up (stochastic
+            depth, Huang et al., ECCV 2016), so that the global vector learns to stand alone.
 
     Example:
         >>> neck = DAPN(in_channels=(8,), embed_dims=2, channels=16)
@@ -77,9 +81,15 @@ class DAPN(BaseModule):
         gate_init: float = 0.0,
         hidden_channels: int = 1024,
         dropout: float = 0.1,
+        object_dropout: Optional[float] = None,
+        drop_path: float = 0.0,
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        check_number('DAPN', 'drop_path', drop_path, least=0, below=1)
+        object_dropout = check_number(
+            'DAPN', 'object_dropout', dropout if object_dropout is None else object_dropout, least=0, below=1
+        )
         for key, values in dict(embed_dims=[embed_dims], channels=[channels], in_channels=in_channels).items():
             for value in values:
                 check_int('DAPN', key, value)
@@ -104,7 +114,8 @@ class DAPN(BaseModule):
             object_channels=object_channels,
         )
         found = self.object_saliency.out_channels
-        self.output = nn.Sequential(nn.LayerNorm(found), nn.Dropout(dropout), nn.Linear(found, embed_dims))
+        self.output = nn.Sequential(nn.LayerNorm(found), nn.Dropout(object_dropout), nn.Linear(found, embed_dims))
+        self.drop_path = DropPath(drop_path)
         self.gate = nn.Parameter(torch.full((embed_dims,), float(gate_init)))
 
     def merge_maps(self, maps: Sequence[Tensor]) -> Tensor:
@@ -130,7 +141,7 @@ class DAPN(BaseModule):
         features = as_image_features(features)
         global_vector = self.global_neck.project(features)
         attended = self.attend(features, global_vector)
-        embedding = global_vector + torch.tanh(self.gate) * self.output(attended.objects)
+        embedding = global_vector + self.drop_path(torch.tanh(self.gate) * self.output(attended.objects))
         return NeckOutput.of(
             F.normalize(embedding, dim=-1), saliency=attended.saliency, scale_weights=attended.scale_weights
         )
