@@ -113,6 +113,28 @@ def test_dapn_departs_when_its_gate_opens():
     assert out.saliency.shape == (3, 4, 4) and out.scale_weights.shape == (3, 2)
 
 
+def test_drop_path_leaves_the_attended_vector_out_in_training_alone():
+    torch.manual_seed(0)
+    features = clip_features(batch=400)
+    neck = DAPN(in_channels=(24,), embed_dims=16, channels=32, gate_init=0.5, dropout=0.0, drop_path=0.25)
+    branch = math.tanh(0.5) * neck.output(neck.attend(features, features.pooled).objects)
+    without, kept = (F.normalize(features.pooled + share * branch, dim=1) for share in (0, 1 / 0.75))
+    out = neck(features).embedding
+    dropped = (out - without).abs().amax(dim=1) < 1e-6
+    torch.testing.assert_close(out[~dropped], kept[~dropped])
+    assert 70 <= dropped.sum() <= 130  # 100 expected, standard deviation 8.7
+    torch.testing.assert_close(neck.eval()(features).embedding, F.normalize(features.pooled + branch, dim=1))
+    for key in ('drop_path', 'object_dropout'):
+        with pytest.raises(ConfigError, match=f'DAPN: {key} must be'):
+            DAPN(in_channels=(24,), embed_dims=16, **{key: 1.0})
+
+
+def test_object_dropout_is_its_own():
+    for options, want in ((dict(), 0.2), (dict(object_dropout=0.6), 0.6)):
+        neck = DAPN(in_channels=(24,), embed_dims=16, pooled_channels=8, dropout=0.2, **options)
+        assert neck.output[1].p == want and neck.global_neck.projection[3].p == 0.2
+
+
 def test_images_of_a_batch_do_not_mix():
     torch.manual_seed(0)
     features = clip_features(batch=4)
