@@ -78,7 +78,7 @@ def test_two_methods_two_seeds(tool, tmp_path):
     assert float(rows[0]['Rsum mean']) == pytest.approx(mean, abs=1e-4)
     assert rows[0]['Rsum published'] == '148.96' and rows[1]['t2i R@10 published'] == '43.53'
     table = (folder / 'table.md').read_text()
-    assert out.endswith(table) and '| VSE++ | published | 10.38 |' in table and 'every image once: 2.' in table
+    assert out.endswith(table) and '| VSE++ | published | 10.38 |' in table and 'Passes at most: 0.4.' in table
     assert '\\begin{tabular}{ll' in (folder / 'table.tex').read_text()
 
     before = {path: path.stat().st_mtime_ns for path in folder.rglob('*.pth')}
