@@ -110,12 +110,14 @@ def test_one_tower_and_the_released_settings(name, released, split):
         assert cfg.custom_hooks == first.custom_hooks
         assert cfg.custom_hooks[-1] == dict(type='PatienceHook', monitor='retrieval/mR', epochs=50)
         assert cfg.optim_wrapper == dict(published.optim_wrapper, type='AutocastOptimWrapper')
-        assert cfg.param_scheduler == published.param_scheduler and cfg.train_cfg == published.train_cfg
+        assert cfg.param_scheduler == published.param_scheduler
+        assert cfg.train_cfg.max_epochs == published.train_cfg.max_epochs
         assert (
             cfg.train_dataloader.batch_size == published.train_dataloader.batch_size == 100 + 156 * (method == 'hvsa')
         )
         assert captions_in_step(cfg) == 1 and passes(cfg, cfg.train_cfg.max_epochs) == (50 if method == 'hvsa' else 70)
-        assert passes(cfg, cfg.train_cfg.val_interval) == 1
+        slow = name == 'rsicd150' and method.startswith(('scan', 'camp'))  # their scores of all pairs
+        assert passes(cfg, cfg.train_cfg.val_interval) == 1 + slow
         assert cfg.test_dataloader.dataset.split == split and check_selection(cfg) is None
 
 
