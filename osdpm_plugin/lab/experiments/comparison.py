@@ -222,12 +222,18 @@ def make_table(setting: Setting, results: Mapping[str, Sequence[Path]]) -> Compa
 
 
 def _cap_note(setting: Setting, results: Mapping[str, Sequence[Path]]) -> Iterator[str]:
-    """Which trainings with patience ran to their greatest number of passes nevertheless."""
-    ran = {}
+    """Which trainings that could have ended by patience did not, and why."""
+    capped, cut = [], []
     for method in setting.methods:
+        cfg = _config(setting, method)
         runs = [read_result(path).training for path in results.get(method, ())]
-        capped = [run for run in runs if run is not None and not run.stopped]
-        if capped and _patience(_config(setting, method)):
-            ran[method] = f'{METHOD_NAMES[method]} ({len(capped)} of {len(runs)} seeds)'
-    if ran:
-        yield f'Ran to the greatest number of passes, mR still rising within the last ones: {", ".join(ran.values())}.'
+        ran = [run for run in runs if run is not None and not run.stopped]
+        if ran and _patience(cfg):
+            short = ran[0].epochs < cfg.train_cfg.max_epochs
+            text = f'{METHOD_NAMES[method]} ({len(ran)} of {len(runs)} seeds'
+            text += f', {ran[0].passes:g} of {passes(cfg, cfg.train_cfg.max_epochs):g} passes)' if short else ')'
+            (cut if short else capped).append(text)
+    if capped:
+        yield f'Ran to the greatest number of passes, mR still rising within the last ones: {", ".join(capped)}.'
+    if cut and setting.epochs is setting.passes is None:
+        yield f'CUT SHORT before mR had stopped rising: {", ".join(cut)}.'

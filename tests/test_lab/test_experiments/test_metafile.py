@@ -29,7 +29,7 @@ def check_numbers(metafile, folder):
     experiments = {path.parent for path in folder.rglob('*.json')}
     assert len(metafile['Models']) == len(experiments)
     for model in metafile['Models']:
-        (own,) = [where for where in experiments if where.name == model['Name']]
+        (own,) = [where for where in experiments if where.name == model['Name'].split('/')[-1]]
         runs = sorted((json.loads(path.read_text()) for path in own.glob('*.json')), key=lambda run: run['seed'])
         (result,), about = model['Results'], model['Metadata']
         assert list(result['Metrics']) == list(result['Standard Deviation']) == list(SHOWN)
@@ -39,7 +39,7 @@ def check_numbers(metafile, folder):
             assert result['Metrics'][key] == pytest.approx(mean, abs=0.0051)
             deviation = result['Standard Deviation'][key]  # of one seed there is none
             assert deviation is None if len(runs) == 1 else deviation == pytest.approx(std, abs=0.0051)
-        assert {run['config']['name'] for run in runs} == {model['Name']}
+        assert {run['config']['name'] for run in runs} == {model['Name'].split('/')[-1]}
         assert {run['selection'] for run in runs} == {result['Checkpoint']}
         assert result['Dataset'] == f'{runs[0]["data"]["name"]}, split {runs[0]["data"]["split"]}'
         assert about['Seeds'] == [run['seed'] for run in runs]
