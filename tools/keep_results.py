@@ -1,4 +1,4 @@
-"""Keep the result files of finished seeds beside the configs, and make the tables of the results page again:
+"""Keep the result files of finished seeds beside the configs, and make the tables of the pages there again:
 
 python tools/keep_results.py work_dirs/seeds work_dirs/table/ucm_resnet50
 """
@@ -25,9 +25,10 @@ def main() -> None:
     args = parser.parse_args()
     for kept in keep_results(args.work_dirs, args.configs, command=args.command):
         print(f'{kept.source} -> {kept.target}')
-    page, metafile = args.configs / 'README.md', args.configs / 'metafile.yml'
-    for name, filled in update_page(page).items():
-        print(f'{page}: table {name} {"is up to date" if filled else "has no result files yet"}')
+    for page in sorted(args.configs.rglob('README.md')):
+        for name, filled in update_page(page).items():
+            print(f'{page}: table {name} {"is up to date" if filled else "has no result files yet"}')
+    metafile = args.configs / 'metafile.yml'
     print(f'{metafile}: {write_metafile(metafile, args.configs / "results")} models')
 
 

@@ -223,7 +223,8 @@ def make_table(setting: Setting, results: Mapping[str, Sequence[Path]]) -> Compa
 
 def _cap_note(setting: Setting, results: Mapping[str, Sequence[Path]]) -> Iterator[str]:
     """Which trainings that could have ended by patience did not, and why."""
-    capped, cut = [], []
+    capped: list[str] = []
+    cut: list[str] = []
     for method in setting.methods:
         cfg = _config(setting, method)
         runs = [read_result(path).training for path in results.get(method, ())]

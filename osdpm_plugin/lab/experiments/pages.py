@@ -6,8 +6,8 @@ A place says where its numbers come from::
     <!-- table:peers published ucm resnet50 -->                               the table of `tools/reproduce_table.py`
     <!-- table:gains minus results/osdpm_ucm results/ablations/ucm_plain -->  paired differences, pairs parted by ;
 
-and ends with ``<!-- /table:ucm -->``. Folders are relative to the page and hold ``seed_<n>.json`` with their per-query files, see `keep`. What has no result
-files is left out, and a table without any is the line `NOTHING_YET`.
+and ends with ``<!-- /table:ucm -->``. Folders are relative to the page and hold ``seed_<n>.json`` with their per-query
+files, see `keep`. What has no result files is left out, and a table without any is the line `NOTHING_YET`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .statistics import Difference
 from .summary import compare
 from .tables import build_table, lay_out, put_into, render
 
-PLACE = re.compile(r'<!-- table:([\w.-]+) (from|published|minus) ([^>]+?) -->')
+PLACE = re.compile(r'<!-- table:([\w.-]+) (from|published|minus)\s+([^>]+?) -->')
 NOTHING_YET = '*Not measured yet.*'
 RESULTS = 'results'
 
@@ -103,8 +103,8 @@ def _differences(folder: Path, source: Sequence[str]) -> str:
     if not rows:
         return ''
     notes = [
-        'Percentage points with 95 % intervals, by a paired bootstrap over seeds and images: each resample draws seeds, '
-        'and images with their captions, for both configs alike. Of one seed, an interval is of the images alone.',
+        'Percentage points with 95 % intervals, by a paired bootstrap over seeds and images: each resample draws '
+        'seeds, and images with their captions, for both configs alike. Of one seed, it is of the images alone.',
         _origin(folder, used),
     ]
     return lay_out('markdown', ['difference', 'set and split', 'Rsum', 'mR', 'seeds'], rows, notes, texts=2)
@@ -113,6 +113,6 @@ def _differences(folder: Path, source: Sequence[str]) -> str:
 def _origin(folder: Path, paths: Iterable[Path]) -> str:
     """Where the result files lie, and the commits that they are of."""
     results = {path: read_result(path) for path in paths}
-    places = ', '.join(dict.fromkeys(f'`{path.parent.relative_to(folder).as_posix()}`' for path in results))
+    places = ', '.join(dict.fromkeys(f'`{Path(os.path.relpath(path.parent, folder)).as_posix()}`' for path in results))
     commits = sorted({'not known' if r.git is None else r.git.commit[:12] for r in results.values()})
     return f'Result files: {places}; commit {", ".join(commits)}.'

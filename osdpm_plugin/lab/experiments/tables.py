@@ -259,7 +259,7 @@ def put_into(path: Path, marker: str, text: str) -> bool:
         before = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f'--into {path} cannot be read: {error}') from error
-    found = re.findall(rf'{re.escape(first)}(?: [^>]*?)? -->', before)
+    found = re.findall(rf'{re.escape(first)}(?:\s[^>]*?)? -->', before)
     begin = found[0] if len(found) == 1 else ''
     if not begin or before.count(end) != 1 or before.index(begin) > before.index(end):
         raise ConfigError(f'{path} must have the lines {first} --> and {end} exactly once, in this order; add them')
