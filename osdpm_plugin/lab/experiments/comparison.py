@@ -166,7 +166,10 @@ def notes_of(setting: Setting) -> Iterator[str]:
         yield f'Trained in mixed precision{_whose(halved, setting)}.'
     turned = [method for method, cfg in cfgs.items() if cfg.get('model', {}).get('test_views', 1) > 1]
     if turned:
-        yield f'At test, the mean over several turns of each image{_whose(turned, setting)}.'
+        yield (
+            'In training one of several turns, at test the mean over several turns of each image'
+            f'{_whose(turned, setting)}.'
+        )
     for student in [method for method in setting.methods if method in TEACHERS]:
         yield f'{METHOD_NAMES[student]}: the teacher is {METHOD_NAMES[TEACHERS[student]]}, seed {setting.seeds[0]}.'
     if any(c.val_dataloader.dataset.split == (setting.split or c.test_dataloader.dataset.split) for c in cfgs.values()):
