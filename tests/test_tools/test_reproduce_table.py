@@ -117,6 +117,22 @@ def test_one_tower_for_all(tool, tmp_path):
     assert code == 0 and started == []
 
 
+@pytest.mark.stack
+def test_a_frozen_text_tower_is_cached_with_the_images(tool, tmp_path):
+    """And the result says what the training took."""
+    configs = write_configs(tmp_path, ['configs/comparison/resnet50/vsepp_minilm_ucm.py'], pretrained=True)
+    arguments = ['ucm', '--tower', 'resnet50', '--methods', 'vsepp_minilm', '--seeds', 0, '--configs', configs]
+    code, out, err, started = tool(*arguments, '--cache', tmp_path / 'cache')
+    assert code == 0, err
+    manifest = json.loads((tmp_path / 'cache/ucm_images_minilm/manifest.json').read_text())
+    assert manifest['towers'] == ['image_tower', 'text_tower'] and manifest['test_views'] == 1
+    result = read_result(tmp_path / 'w/ucm_resnet50/vsepp_minilm_ucm/seed_0/test_results.json')
+    training = result.training
+    assert (training.epochs, training.steps, training.passes, training.stopped) == (1, 2, 0.2, False)
+    row = next(line for line in out.splitlines() if line.startswith('| VSE++ with MiniLM |'))
+    assert row.endswith(f'| 0.2 | 2 | {training.minutes:.1f} | 1 |') and 'lead of OSDPM' not in out
+
+
 def test_user_errors(tool, tmp_path):
     for arguments, words in (
         (['rsitmd', '--tower', 'resnet50'], '--tower resnet50 has configs for rsicd and ucm, not for rsitmd'),

@@ -90,8 +90,8 @@ def _config_of(result: RunResult, state: dict[str, Any], configs: Path, source: 
     """Path of the config of a result, below the folder of configs, without its ending."""
     files = [path for path in configs.rglob(f'{result.config.name}.py') if '_base_' not in path.parts]
     names = [path.relative_to(configs).with_suffix('').as_posix() for path in files]
-    given = Path(state.get('config', '')).with_suffix('').as_posix()
-    named = names if len(names) == 1 else [name for name in names if f'/{given}'.endswith(f'/{name}')]
+    given = '/' + state.get('config', '').removesuffix('.py')
+    named = names if len(names) == 1 else [name for name in names if given.endswith(f'/{name}')]
     if not named:
         raise ConfigError(
             f'{source} is a result of {result.config.name}, of which {configs} has {len(names)} configs; '
