@@ -268,7 +268,9 @@ def test_what_training_took_and_who_leads(tmp_path):
     """Columns by hand; the lead is the paired interval of the seeds that both rows have."""
 
     def info(seed, stopped=True):
-        return dict(passes=10.0 + seed, epochs=50 + 5 * seed, steps=800, minutes=3.25 * (seed + 1), stopped=stopped)
+        return dict(
+            passes=10.0 + seed, epochs=60 if stopped else 150, steps=800, minutes=3.25 * (seed + 1), stopped=stopped
+        )
 
     paths = {
         'vsepp': [write(tmp_path / f'v{s}', seed=s, name='v', noise=9 + s, training=info(s)) for s in (0, 1)],
