@@ -4,9 +4,11 @@
 
 writes it between ``<!-- table:ucm -->`` and ``<!-- /table:ucm -->``; without ``--into`` it is printed.
 
+    python tools/make_tables.py --page configs/README.md
     python tools/make_tables.py configs/results --metafile configs/metafile.yml
 
-writes the results that are kept beside the configs in OpenMMLab's model-index form.
+make all tables of the results page again, and OpenMMLab's model index, from the results that are kept beside the
+configs (`tools/keep_results.py` puts them there).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pathlib import Path
 
 from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.lab.experiments.metafile import write_metafile
+from osdpm_plugin.lab.experiments.pages import update_page
 from osdpm_plugin.lab.experiments.tables import NUMBERS, add_place, build_table, check_place, deliver, render
 from osdpm_plugin.launch import run_tool
 
@@ -24,10 +27,11 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Make a table of result files, mean and deviation over seeds.')
     parser.add_argument(
-        'results', nargs='+', type=Path, metavar='RESULTS', help='test_results.json files; with --metafile, one folder'
+        'results', nargs='*', type=Path, metavar='RESULTS', help='test_results.json files; with --metafile, one folder'
     )
     parser.add_argument('--numbers', choices=NUMBERS, default='standard', help='which numbers (default: standard)')
     parser.add_argument('--metafile', type=Path, help='YAML file to write the results of a folder into, see configs')
+    parser.add_argument('--page', type=Path, help='Markdown file whose tables say where they come from')
     add_place(parser)
     return parser.parse_args()
 
@@ -36,6 +40,12 @@ def main() -> None:
     """Run the tool."""
     args = parse_args()
     check_place(args)
+    if args.page is not None:
+        if args.results or args.metafile or args.into:
+            raise ConfigError('--page takes its result files from the page; leave out RESULTS, --metafile and --into')
+        for name, filled in update_page(args.page).items():
+            print(f'{args.page}: table {name} {"is up to date" if filled else "has no result files yet"}')
+        return
     if args.metafile is None:
         deliver(args, render(build_table(args.results, args.numbers), args.format))
         return

@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from osdpm_plugin.lab.experiments.comparison import finished_results, make_table, run_comparison
-from osdpm_plugin.lab.experiments.comparison_setting import CONFIG_NAMES, DATASETS, METHOD_NAMES, Setting
+from osdpm_plugin.lab.experiments.comparison_setting import CONFIG_NAMES, DATASETS, METHOD_NAMES, PAIRS, Setting
 from osdpm_plugin.lab.experiments.comparison_table import render_comparison, write_comparison
 from osdpm_plugin.lab.experiments.tables import add_place, check_place, deliver
 from osdpm_plugin.launch import run_tool
@@ -29,13 +29,18 @@ def parse_args() -> argparse.Namespace:
         '--methods',
         nargs='+',
         choices=METHOD_NAMES,
-        default=[method for method in METHOD_NAMES if method != 'no_dapn'],
         metavar='METHOD',
-        help=f'of {", ".join(METHOD_NAMES)} (default: all but no_dapn, which was not published)',
+        help=f'of {", ".join(METHOD_NAMES)} (default: all but no_dapn, which was not published; '
+        f'{", ".join(PAIRS)} on --tower resnet50 alone)',
     )
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], help='default: 0 1 2')
     parser.add_argument('--tower', choices=CONFIG_NAMES, default='published', help='image tower (default: published)')
-    parser.add_argument('--epochs', type=int, help='of every method (default: what each config says)')
+    parser.add_argument(
+        '--epochs', type=int, help='of every method, its schedule compressed (default: the configs say)'
+    )
+    parser.add_argument(
+        '--passes', type=int, help='at most, over all images with all captions (default: what the configs say)'
+    )
     parser.add_argument('--data-root', help='folder of the set (default: what the configs say)')
     parser.add_argument('--split', choices=['test', 'val'], help='to report (default: what the configs say)')
     parser.add_argument('--work-dir', default='work_dirs/table', help='folder for everything')
@@ -57,14 +62,17 @@ def main() -> None:
     """Run the tool."""
     args = parse_args()
     check_place(args)
+    left_out = {'no_dapn', *(PAIRS if args.tower == 'published' else ())}
+    methods = args.methods or [method for method in METHOD_NAMES if method not in left_out]
     setting = Setting(
         dataset=args.dataset,
         tower=args.tower,
-        methods=tuple(dict.fromkeys(args.methods)),
+        methods=tuple(dict.fromkeys(methods)),
         seeds=tuple(args.seeds),
         work_dir=args.work_dir,
         configs=args.configs,
         epochs=args.epochs,
+        passes=args.passes,
         data_root=args.data_root,
         split=args.split,
         cache=None if args.no_cache else args.cache,

@@ -16,8 +16,10 @@ from .latest_checkpoint import latest_checkpoint
 from .layer_decay import LayerDecayConstructor
 from .object_frequency_hook import ObjectFrequencyHook
 from .pairwise_scoring_hook import PairwiseScoringHook
+from .patience_hook import PatienceHook
 from .resumed_schedule_hook import ResumedScheduleHook
 from .tower_levels import tower_levels
+from .training_record_hook import TrainingRecordHook
 from .unreadable_image_hook import UnreadableImageHook
 from .visualization_hook import RetrievalVisualizationHook
 from .vocabulary_hook import VocabularyHook
@@ -33,9 +35,11 @@ __all__ = [
     'LayerDecayConstructor',
     'ObjectFrequencyHook',
     'PairwiseScoringHook',
+    'PatienceHook',
     'ResumedScheduleHook',
     'RetrievalVisualizationHook',
     'SafeCheckpointHook',
+    'TrainingRecordHook',
     'UnreadableImageHook',
     'VocabularyHook',
     'latest_checkpoint',

@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from ..engine import CheckpointCompatibilityHook, ResumedScheduleHook
+from ..engine import CheckpointCompatibilityHook, ResumedScheduleHook, TrainingRecordHook
 from ..utils.dist import unwrapped
 from .faults import explain
 from .launchers import distribute_on_cpu
@@ -35,6 +35,7 @@ def build_runner(cfg: Config) -> Runner:
     try:
         with _hooks_in_one_line(cfg):
             runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        runner.register_hook(TrainingRecordHook())
         if cfg.get('resume'):  # the configs of earlier runs do not name it
             runner.register_hook(ResumedScheduleHook())
         for warning in filter(None, warnings):  # after the runner has opened its log

@@ -162,7 +162,9 @@ def _shrink_model(cfg: Config, folder: Path) -> None:
         return
     if is_comparison(cfg):
         _divide_widths(model, COMPARISON_SHRINKAGE)
-        if model.image_tower.type == 'mmpretrain.ResNet':
+        if model.image_tower.type == 'CompressedTower':
+            _shrink_compressed(model, folder / 'compressed.pth')
+        elif model.image_tower.type == 'mmpretrain.ResNet':
             model.image_tower.update(base_channels=64 // COMPARISON_SHRINKAGE, init_cfg=None)
         if 'teacher' in model:
             _write_teacher(model.teacher, folder / 'teacher')

@@ -78,7 +78,7 @@ def test_two_methods_two_seeds(tool, tmp_path):
     assert float(rows[0]['Rsum mean']) == pytest.approx(mean, abs=1e-4)
     assert rows[0]['Rsum published'] == '148.96' and rows[1]['t2i R@10 published'] == '43.53'
     table = (folder / 'table.md').read_text()
-    assert out.endswith(table) and '| VSE++ | published | 10.38 |' in table and 'every image once: 2.' in table
+    assert out.endswith(table) and '| VSE++ | published | 10.38 |' in table and 'Passes at most: 0.4.' in table
     assert '\\begin{tabular}{ll' in (folder / 'table.tex').read_text()
 
     before = {path: path.stat().st_mtime_ns for path in folder.rglob('*.pth')}
@@ -115,6 +115,22 @@ def test_one_tower_for_all(tool, tmp_path):
     assert 'frozen ImageNet ResNet-50' in out and 'not augmented.' in out and 'published |' not in out
     code, out, err, started = tool(*arguments)
     assert code == 0 and started == []
+
+
+@pytest.mark.stack
+def test_a_frozen_text_tower_is_cached_with_the_images(tool, tmp_path):
+    """And the result says what the training took."""
+    configs = write_configs(tmp_path, ['configs/comparison/resnet50/vsepp_minilm_ucm.py'], pretrained=True)
+    arguments = ['ucm', '--tower', 'resnet50', '--methods', 'vsepp_minilm', '--seeds', 0, '--configs', configs]
+    code, out, err, started = tool(*arguments, '--cache', tmp_path / 'cache')
+    assert code == 0, err
+    manifest = json.loads((tmp_path / 'cache/ucm_images_minilm/manifest.json').read_text())
+    assert manifest['towers'] == ['image_tower', 'text_tower'] and manifest['test_views'] == 1
+    result = read_result(tmp_path / 'w/ucm_resnet50/vsepp_minilm_ucm/seed_0/test_results.json')
+    training = result.training
+    assert (training.epochs, training.steps, training.passes, training.stopped) == (1, 2, 0.2, False)
+    row = next(line for line in out.splitlines() if line.startswith('| VSE++ with MiniLM |'))
+    assert row.endswith(f'| 0.2 | 2 | {training.minutes:.1f} | 1 |') and 'lead of OSDPM' not in out
 
 
 def test_user_errors(tool, tmp_path):

@@ -1,6 +1,9 @@
-"""UCM-Captions: 1680 images to train on, val chooses the checkpoint, test is reported."""
+"""UCM-Captions on the frozen ResNet-50: the released settings in bfloat16, until mR has not risen for ten passes."""
 
-_base_ = ['../datasets/comparison_resnet50.py', '../schedules/adam_30e.py', '../comparison_runtime.py']
+_base_ = [
+    '../datasets/comparison_resnet50_ucm.py',
+    '../schedules/adam_70e.py',
+    '../comparison_patience_runtime.py',
+]
 
-source = dict(type='UCMCaptions', data_root='data/UCM_captions')
-train_dataloader = val_dataloader = test_dataloader = dict(dataset=source)
+optim_wrapper = dict(type='AutocastOptimWrapper')

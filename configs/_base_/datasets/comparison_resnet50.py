@@ -20,5 +20,5 @@ test_pipeline = [
     *_base_.test_pipeline[-2:],
 ]
 
-train_dataloader = dict(batch_size=128, num_workers=2, dataset=dict(pipeline=train_pipeline))  # the paper's batch
+train_dataloader = dict(num_workers=2, dataset=dict(pipeline=train_pipeline))
 val_dataloader = test_dataloader = dict(num_workers=2, dataset=dict(pipeline=test_pipeline))

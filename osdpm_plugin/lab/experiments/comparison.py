@@ -13,23 +13,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
 from ...errors import DataError
 from ...features.store import FeatureStore
 from ...launch import overrides_of
-from .comparison_setting import CONFIG_NAMES, METHOD_NAMES, TEACHERS, Setting, options_of
-from .comparison_table import ComparisonTable, compare_with_published
+from .comparison_setting import CONFIG_NAMES, LEADERS, METHOD_NAMES, TEACHERS, Setting, most_epochs, options_of
+from .comparison_table import ComparisonTable, compare_with_published, lead_notes
 from .processes import Command, run_commands
 from .published_tables import read_published
+from .schema import read_result
 from .seeds import Job, chosen_checkpoint, finished, plan, run_jobs
+from .training_spent import captions_in_step, passes
 
 TOWER_NOTES = {
     'published': 'Towers: as each method was published, see its config; rows of OSDPM: frozen CLIP ViT-B/32.',
     'resnet50': 'Image tower of every row: one frozen ImageNet ResNet-50 in place of the published ones (LW-MCR keeps '
     'its text side and losses alone); rows of OSDPM: principal components of the same. Text towers: each its own, '
-    'trained from scratch on whole words; rows of OSDPM: frozen MiniLM, pretrained.',
+    'trained from scratch on whole words; rows of OSDPM and those with MiniLM: frozen MiniLM, pretrained; OSDPM with a '
+    'GRU: that of AMFMN, GaLR and HVSA, from scratch.',
 }
 
 
@@ -100,7 +104,7 @@ def prepare_features(methods: Iterable[str], setting: Setting, tools: Path) -> N
     for method in methods:
         config = setting.config(method)
         tower = Config.fromfile(str(config)).get('model', {}).get('image_tower', {})
-        options = options_of(setting._replace(epochs=None), method)
+        options = options_of(setting._replace(epochs=None, passes=None), method)
         common = ['--work-dir', str(setting.folder), *(['--cfg-options', *options] if options else [])]
         if tower.get('type') == 'CompressedTower' and not Path(tower.init_cfg.checkpoint).is_file():
             _run_once(setting, 'fit_compression', [str(tools / 'fit_compression.py'), str(config), *common])
@@ -132,9 +136,26 @@ def notes_of(setting: Setting) -> Iterator[str]:
     if cached:
         yield f'Features were cached once, so that training images were not augmented{_whose(cached, setting)}.'
     cfgs = {method: _config(setting, method) for method in setting.methods}
-    epochs = {method: setting.epochs or cfg.train_cfg.max_epochs for method, cfg in cfgs.items()}
-    yield f'Epochs, each of which shows every image once: {_grouped(epochs, setting)}.'
-    captions = {method: _captions_per_image(cfg) for method, cfg in cfgs.items()}
+    most = {
+        method: f'{passes(cfg, most_epochs(setting, method) or cfg.train_cfg.max_epochs):g}'
+        for method, cfg in cfgs.items()
+    }
+    yield (
+        'A pass shows every training image with all its captions: one epoch of five captions of an image in a step, or '
+        f'five epochs of one. Passes at most: {_grouped(most, setting)}.'
+    )
+    patient = [method for method, cfg in cfgs.items() if _patience(cfg)]
+    if patient:
+        length = {method: f'{passes(cfgs[method], _patience(cfgs[method])):g}' for method in patient}
+        yield (
+            'A training ends when mR on the split that chooses the checkpoint has not risen for so many passes: '
+            f'{_grouped(length, setting._replace(methods=tuple(patient)))}{_whose(patient, setting)}.'
+        )
+    cut = [method for method in setting.methods if most_epochs(setting, method) is not None]
+    if cut:
+        what = f'--epochs {setting.epochs}' if setting.passes is None else f'--passes {setting.passes}'
+        yield f'CUT SHORT by {what}, so not what these rows reach when trained to their end{_whose(cut, setting)}.'
+    captions = {method: captions_in_step(cfg) for method, cfg in cfgs.items()}
     yield f'Captions of an image in a step: {_grouped(captions, setting)}.'
     batches = {method: cfg.train_dataloader.batch_size for method, cfg in cfgs.items()}
     yield f'Images in a batch: {_grouped(batches, setting)}.'
@@ -145,7 +166,10 @@ def notes_of(setting: Setting) -> Iterator[str]:
         yield f'Trained in mixed precision{_whose(halved, setting)}.'
     turned = [method for method, cfg in cfgs.items() if cfg.get('model', {}).get('test_views', 1) > 1]
     if turned:
-        yield f'At test, the mean over several turns of each image{_whose(turned, setting)}.'
+        yield (
+            'In training one of several turns, at test the mean over several turns of each image'
+            f'{_whose(turned, setting)}.'
+        )
     for student in [method for method in setting.methods if method in TEACHERS]:
         yield f'{METHOD_NAMES[student]}: the teacher is {METHOD_NAMES[TEACHERS[student]]}, seed {setting.seeds[0]}.'
     if any(c.val_dataloader.dataset.split == (setting.split or c.test_dataloader.dataset.split) for c in cfgs.values()):
@@ -161,14 +185,14 @@ def _config(setting: Setting, method: str) -> Config:
     return cfg
 
 
-def _captions_per_image(cfg: Config) -> int:
-    steps = cfg.train_dataloader.dataset.pipeline
-    return next((step.get('num', 1) for step in steps if step.type == 'SampleCaptions'), 1)
+def _patience(cfg: Config) -> int:
+    """Epochs of `PatienceHook`; 0 without one."""
+    return next((hook.epochs for hook in cfg.get('custom_hooks') or [] if hook.type == 'PatienceHook'), 0)
 
 
-def _grouped(values: Mapping[str, int], setting: Setting) -> str:
+def _grouped(values: Mapping[str, Any], setting: Setting) -> str:
     """``6 (all but A); 15 (A)``: each value with the rows that have it."""
-    groups: dict[int, list[str]] = {}
+    groups: dict[Any, list[str]] = {}
     for method, value in values.items():
         groups.setdefault(value, []).append(method)
     return '; '.join(f'{value}{_whose(group, setting)}' for value, group in groups.items())
@@ -193,4 +217,27 @@ def make_table(setting: Setting, results: Mapping[str, Sequence[Path]]) -> Compa
         DataError: result files do not belong together.
     """
     names = {method: METHOD_NAMES[method] for method in setting.methods}
-    return compare_with_published(names, results, read_published(setting.dataset), list(notes_of(setting)))
+    leaders = {row: leader for row, leader in LEADERS.items() if row in names and leader in names}
+    notes = [*notes_of(setting), *_cap_note(setting, results)]
+    table = compare_with_published(names, results, read_published(setting.dataset), notes, leaders)
+    about = lead_notes(table, {names[row]: names[leader] for row, leader in leaders.items()})
+    return table._replace(notes=[*table.notes, *about])
+
+
+def _cap_note(setting: Setting, results: Mapping[str, Sequence[Path]]) -> Iterator[str]:
+    """Which trainings that could have ended by patience did not, and why."""
+    capped: list[str] = []
+    cut: list[str] = []
+    for method in setting.methods:
+        cfg = _config(setting, method)
+        runs = [read_result(path).training for path in results.get(method, ())]
+        ran = [run for run in runs if run is not None and not run.stopped]
+        if ran and _patience(cfg):
+            short = ran[0].epochs < cfg.train_cfg.max_epochs
+            text = f'{METHOD_NAMES[method]} ({len(ran)} of {len(runs)} seeds'
+            text += f', {ran[0].passes:g} of {passes(cfg, cfg.train_cfg.max_epochs):g} passes)' if short else ')'
+            (cut if short else capped).append(text)
+    if capped:
+        yield f'Ran to the greatest number of passes, mR still rising within the last ones: {", ".join(capped)}.'
+    if cut and setting.epochs is setting.passes is None:
+        yield f'CUT SHORT before mR had stopped rising: {", ".join(cut)}.'

@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from ...errors import ConfigError
 from ...utils.checks import check_int
+from .training_spent import CAPTIONS, captions_in_step
 
 DATASETS = ('rsicd', 'rsitmd', 'ucm')
 COMPARED = {
@@ -27,14 +28,31 @@ COMPARED = {
     'galr': 'GaLR',
     'hvsa': 'HVSA',
 }
+PAIRS = {  # of tower ``resnet50`` alone: the text side of one group of rows with the image side of the other
+    'osdpm_gru': 'OSDPM with a GRU',
+    'vsepp_minilm': 'VSE++ with MiniLM',
+    'hvsa_minilm': 'HVSA with MiniLM',
+}
 OURS = {
     'plain': 'OSDPM without DAPN and OSFCM',
     'no_dapn': 'OSDPM without DAPN',
     'no_osfcm': 'OSDPM without OSFCM',
     'osdpm': 'OSDPM',
 }
-METHOD_NAMES = {**COMPARED, **OURS}
+METHOD_NAMES = {**COMPARED, **PAIRS, **OURS}
 TEACHERS = {'lw_mcr_d': 'amfmn_soft'}  # student -> teacher
+# method -> what the name of its cache of features adds to that of the set; a frozen text tower is cached too
+CACHES = {
+    **{method: '_images' for method in COMPARED},
+    'osdpm_gru': '_components',
+    'vsepp_minilm': '_images_minilm',
+    'hvsa_minilm': '_images_minilm',
+}
+# row -> the row of OSDPM that reads captions by the same text tower; on the published towers no compared method has one
+LEADERS = {
+    **{method: 'osdpm_gru' for method in COMPARED},
+    **{method: 'osdpm' for method in ('vsepp_minilm', 'hvsa_minilm', 'plain', 'no_dapn', 'no_osfcm')},
+}
 # tower -> set -> the set's name in file names of configs
 CONFIG_NAMES = {
     'published': {'rsicd': 'rsicd', 'rsitmd': 'rsitmd', 'ucm': 'ucm'},
@@ -52,7 +70,8 @@ class Setting(NamedTuple):
         seeds: of each method.
         work_dir: folder for everything.
         configs: folder of the configs.
-        epochs: of every method; each config's own when None.
+        epochs: of every method, its schedule compressed to them; each config's own when None.
+        passes: at most, see `training_spent`; milestones of the learning rate stay where each config has them.
         data_root: folder of the set; the configs' own when None.
         split: to report, ``test`` or ``val``; the configs' own when None.
         cache: folder for cached features, for tower ``resnet50`` only; None runs the towers in every step.
@@ -66,6 +85,7 @@ class Setting(NamedTuple):
     work_dir: str
     configs: Path
     epochs: Optional[int] = None
+    passes: Optional[int] = None
     data_root: Optional[str] = None
     split: Optional[str] = None
     cache: Optional[str] = None
@@ -90,7 +110,7 @@ class Setting(NamedTuple):
             )
         folder = 'comparison/resnet50' if self.tower == 'resnet50' else 'comparison'
         ours = f'{name}_resnet50_minilm' if self.tower == 'resnet50' else name
-        if method in COMPARED:
+        if method in COMPARED or method in PAIRS:
             file = f'{folder}/{method}_{name}.py'
         else:
             file = f'osdpm_{ours}.py' if method == 'osdpm' else f'ablations/{ours}_{method}.py'
@@ -100,11 +120,11 @@ class Setting(NamedTuple):
         return Path(os.path.relpath(path))
 
     def cache_of(self, method: str) -> Optional[str]:
-        """Folder of the features that a method is trained on; only of images if its text tower is trained."""
+        """Folder of the features that a method is trained on, see `CACHES`."""
         if self.cache is None or self.tower != 'resnet50':
             return None
         name = CONFIG_NAMES[self.tower][self.dataset]
-        return str(Path(self.cache, f'{name}_images' if method in COMPARED else name))
+        return str(Path(self.cache, name + CACHES.get(method, '')))
 
 
 def schedule_options(cfg: Config, epochs: int) -> list[str]:
@@ -144,6 +164,21 @@ def schedule_options(cfg: Config, epochs: int) -> list[str]:
     return options
 
 
+def most_epochs(setting: Setting, method: str) -> Optional[int]:
+    """Epochs that the user's ``--epochs`` or ``--passes`` leave a method; None where its config's own stand.
+
+    Raises:
+        ConfigError: both are given, or ``--passes`` is not positive.
+    """
+    if setting.passes is None:
+        return setting.epochs
+    if setting.epochs is not None:
+        raise ConfigError('--epochs and --passes exclude each other; give one')
+    cfg = Config.fromfile(str(setting.config(method)))
+    epochs = check_int('', '--passes', setting.passes) * CAPTIONS // captions_in_step(cfg)
+    return epochs if epochs < cfg.train_cfg.max_epochs else None
+
+
 def options_of(setting: Setting, method: str) -> list[str]:
     """``--cfg-options`` of a method, without those of its teacher."""
     options = []
@@ -153,6 +188,9 @@ def options_of(setting: Setting, method: str) -> list[str]:
     if setting.split is not None:
         on_test = Config.fromfile(str(setting.config(method))).val_dataloader.dataset.split == setting.split
         options += [f'test_dataloader.dataset.split={setting.split}', f'select_on_test={on_test}']
-    if setting.epochs is not None:
-        options += schedule_options(Config.fromfile(str(setting.config(method))), setting.epochs)
+    epochs = most_epochs(setting, method)
+    if epochs is not None and setting.epochs is not None:
+        options += schedule_options(Config.fromfile(str(setting.config(method))), epochs)
+    elif epochs is not None:
+        options.append(f'train_cfg.max_epochs={epochs}')
     return [*options, *setting.options]

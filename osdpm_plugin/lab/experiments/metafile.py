@@ -3,7 +3,8 @@
 ::
 
     configs/results/<experiment>/seed_<n>.json    a result file for each seed, see `schema`
-    configs/results/<experiment>/command.txt      how they were made, where it took more than ``tools/run_seeds.py``
+                                 seed_<n>.npz     the hits of each query, where they are kept, see `queries`
+                                 command.txt      how they were made, where it took more than ``tools/run_seeds.py``
 
 ``<experiment>`` is the name of a shipped config: ``osdpm_scenes``, or ``comparison/galr_ucm`` where its folder is
 needed to tell it from others.
@@ -21,7 +22,9 @@ from ...errors import DataError
 from ...search.shipped_configs import find_config, shipped_configs
 from ...utils.files import write_text
 from ...version import __version__
+from .queries import stack_queries
 from .schema import RunResult, read_result
+from .statistics import bootstrap, percentile_interval
 from .summary import summarise_seeds
 
 TASK = 'Image-Text Retrieval'
@@ -91,8 +94,9 @@ def _model(experiment: str, paths: list[Path]) -> dict[str, Any]:
     shown = [f'{way} R@{k}' for way in ('i2t', 't2i') for k in first.topk] + ['Rsum', 'mR']
     config = f'configs/{name}.py'
     cfg = Config.fromfile(file)
+    names = [other.rpartition('/')[2] for other in shipped_configs()]
     return {
-        'Name': file.stem,
+        'Name': file.stem if names.count(file.stem) == 1 else name,
         'In Collection': (COMPARED if name.startswith('comparison/') else OSDPM)['Name'],
         'Config': config,
         'Metadata': {
@@ -100,7 +104,11 @@ def _model(experiment: str, paths: list[Path]) -> dict[str, Any]:
             'Epochs': cfg.train_cfg.max_epochs,
             'Architecture': [cfg.model[part].type for part in PARTS if cfg.model.get(part)],
             'Seeds': [result.seed for result in results],
+            'Commit': sorted(
+                {'not known' if r.git is None else r.git.commit + ' dirty' * r.git.dirty for r in results}
+            ),
             'Command': _command(paths[0].parent, config, results),
+            **_training(results),
             'Config SHA256': first.config.sha256,
             'Data SHA256': first.data.sha256,
             'Checkpoint SHA256': [result.checkpoint.sha256 for result in results],
@@ -113,11 +121,36 @@ def _model(experiment: str, paths: list[Path]) -> dict[str, Any]:
                 'Standard Deviation': {
                     key: None if numbers[key]['std'] is None else round(numbers[key]['std'], 2) for key in shown
                 },
+                **_interval(paths[0].parent, results),
                 'Ties': first.tie_policy,
                 'Checkpoint': first.selection,
             }
         ],
     }
+
+
+def _training(results: list[RunResult]) -> dict[str, Any]:
+    """What the trainings took, each seed's, where the results say it."""
+    trainings = [result.training for result in results if result.training is not None]
+    if len(trainings) < len(results):
+        return {}
+    return {
+        'Training': {
+            'Passes': [training.passes for training in trainings],
+            'Steps': [training.steps for training in trainings],
+            'Minutes': [training.minutes for training in trainings],
+        }
+    }
+
+
+def _interval(folder: Path, results: list[RunResult]) -> dict[str, Any]:
+    """The 95 % interval of Rsum over seeds and images, where the hits of the queries are kept."""
+    files = [folder / result.queries_file for result in results]
+    if not all(file.is_file() for file in files):
+        return {}
+    sums, sizes, _ = stack_queries(files)
+    low, high = percentile_interval(100 * bootstrap(sums, sizes).sum(axis=1, keepdims=True))
+    return {'95 % Interval': {'Rsum': [round(float(low[0]), 2), round(float(high[0]), 2)]}}
 
 
 def _command(folder: Path, config: str, results: list[RunResult]) -> str:

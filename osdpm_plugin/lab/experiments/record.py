@@ -18,6 +18,7 @@ from ...evaluation import ImageTextRecall
 from ...launch.selection import describe_selection
 from .provenance import config_sha256, data_sha256, file_sha256, git_state, hardware, versions, weights_sha256
 from .schema import SCHEMA_VERSION, CheckpointInfo, ConfigInfo, DataInfo, RunResult, write_result
+from .training_spent import read_spent
 
 RESULT_FILE = 'test_results.json'
 QUERIES_FILE = 'test_queries.npz'
@@ -118,6 +119,7 @@ class TestRecord:
             wall_time_s=round(wall_time, 3),
             hardware=hardware(),
             queries_file=QUERIES_FILE,
+            training=read_spent(Path(self.checkpoint).parent, runner.cfg) if local else None,
         )
 
 

@@ -1,6 +1,7 @@
 """The result file of one evaluation of one checkpoint: its JSON schema, reading and writing.
 
-The dataclasses below are the schema: every field is required, other fields are refused, and types are checked.
+The dataclasses below are the schema: every field without a default is required, other fields are refused, and types
+are checked.
 """
 
 from __future__ import annotations
@@ -101,6 +102,25 @@ class HardwareInfo:
 
 
 @dataclasses.dataclass(frozen=True)
+class TrainingInfo:
+    """What the training took.
+
+    Attributes:
+        passes: times that each training image was shown with all its captions, see `training_spent`.
+        epochs: of the training, not of the checkpoint.
+        steps: batches.
+        minutes: of training, validations excluded.
+        stopped: whether it ended before the last epoch of its config, since its score had not risen.
+    """
+
+    passes: float
+    epochs: int
+    steps: int
+    minutes: float
+    stopped: bool
+
+
+@dataclasses.dataclass(frozen=True)
 class RunResult:
     """One evaluation.
 
@@ -119,6 +139,7 @@ class RunResult:
         git: see `GitInfo`; None outside a checkout.
         wall_time_s: seconds of the evaluation, model building excluded.
         queries_file: name of the npz file in the same folder with the hits of each query, see `queries`.
+        training: see `TrainingInfo`; None where the work dir did not say, and in files of earlier versions.
     """
 
     schema_version: int
@@ -137,6 +158,7 @@ class RunResult:
     wall_time_s: float
     hardware: HardwareInfo
     queries_file: str
+    training: Optional[TrainingInfo] = None
 
     @property
     def primary(self) -> dict[str, float]:
@@ -157,6 +179,8 @@ def write_result(path: Union[str, Path], result: RunResult) -> None:
         ConfigError: the file cannot be written.
     """
     content = dataclasses.asdict(result)
+    if result.training is None:
+        del content['training']
     parse_result(content, str(path))
     write_json(path, content, 'result file')
 
@@ -233,12 +257,13 @@ def _typed(value: Any, kind: Any, name: str, field: str) -> Any:
     if dataclasses.is_dataclass(kind):
         _require(isinstance(value, dict), name, field.rstrip('.') or 'the file', 'must be an object')
         hints = typing.get_type_hints(kind)
+        optional = {part.name for part in dataclasses.fields(kind) if part.default is not dataclasses.MISSING}
         for key in hints:
-            _require(key in value, name, f'{field}{key}', 'is missing')
+            _require(key in value or key in optional, name, f'{field}{key}', 'is missing')
         for key in value:
             _require(key in hints, name, f'{field}{key}', 'is not part of the schema')
         return typing.cast(Any, kind)(
-            **{key: _typed(value[key], hint, name, f'{field}{key}.') for key, hint in hints.items()}
+            **{key: _typed(value[key], hint, name, f'{field}{key}.') for key, hint in hints.items() if key in value}
         )
     label = field.rstrip('.')
     if origin is Union:  # Optional

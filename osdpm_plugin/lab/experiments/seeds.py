@@ -2,7 +2,7 @@
 
 ::
 
-    <work dir>/<config>/seed_<n>/   state.json       the config hash, and the stage: 'training' or 'trained'
+    <work dir>/<config>/seed_<n>/   state.json       config, options and hash; the stage: 'training' or 'trained'
                                     train.log        output of tools/train.py, likewise test.log
                                     test_results.json, test_queries.npz
     <work dir>/<config>/summary.json
@@ -194,6 +194,7 @@ def _state(job: Job) -> dict:
 
 def _write_state(job: Job, stage: str, seconds: float) -> None:
     content = dict(config_sha256=job.sha256, seed=job.seed, stage=stage, train_seconds=round(seconds, 1))
+    content.update(config=job.config, options=list(job.options))
     write_json(job.folder / 'state.json', content, 'state file')
 
 

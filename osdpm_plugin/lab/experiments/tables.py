@@ -243,7 +243,8 @@ def deliver(args: argparse.Namespace, text: str) -> None:
 
 
 def put_into(path: Path, marker: str, text: str) -> bool:
-    """Replace what stands between ``<!-- table:MARKER -->`` and ``<!-- /table:MARKER -->`` in a file.
+    """Replace what stands between ``<!-- table:MARKER -->`` and ``<!-- /table:MARKER -->`` in a file. The first may
+    also say where its numbers come from, see `pages`.
 
     Returns:
         Whether the file changed; the same table again leaves it alone.
@@ -253,13 +254,15 @@ def put_into(path: Path, marker: str, text: str) -> bool:
     """
     if not re.fullmatch(r'[\w.-]+', marker):
         raise ConfigError(f'--marker {marker!r} must be letters, digits and any of _ . -')
-    begin, end = f'<!-- table:{marker} -->', f'<!-- /table:{marker} -->'
+    first, end = f'<!-- table:{marker}', f'<!-- /table:{marker} -->'
     try:
         before = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f'--into {path} cannot be read: {error}') from error
-    if before.count(begin) != 1 or before.count(end) != 1 or before.index(begin) > before.index(end):
-        raise ConfigError(f'{path} must have the lines {begin} and {end} exactly once, in this order; add them')
+    found = re.findall(rf'{re.escape(first)}(?:\s[^>]*?)? -->', before)
+    begin = found[0] if len(found) == 1 else ''
+    if not begin or before.count(end) != 1 or before.index(begin) > before.index(end):
+        raise ConfigError(f'{path} must have the lines {first} --> and {end} exactly once, in this order; add them')
     newline = '\r\n' if '\r\n' in before else '\n'
     inner = f'\n{text}\n'.replace('\n', newline)
     after = before[: before.index(begin) + len(begin)] + inner + before[before.index(end) :]

@@ -19,19 +19,25 @@ from osdpm_plugin.lab.experiments.comparison import finished_results, make_table
 from osdpm_plugin.lab.experiments.comparison_setting import (
     COMPARED,
     CONFIG_NAMES,
+    LEADERS,
     METHOD_NAMES,
+    OURS,
+    PAIRS,
     Setting,
+    options_of,
     schedule_options,
 )
 from osdpm_plugin.lab.experiments.comparison_table import compare_with_published, render_comparison
 from osdpm_plugin.lab.experiments.processes import RunError
 from osdpm_plugin.lab.experiments.published_tables import PublishedRow, PublishedTable, read_published
+from osdpm_plugin.lab.experiments.summary import compare
+from osdpm_plugin.lab.experiments.training_spent import captions_in_step, passes
 from osdpm_plugin.launch import add_common_arguments, load_config
 from osdpm_plugin.launch.selection import check_selection
 from tests.helpers.paths import ROOT
 from tests.helpers.results import DATA, by_hand, content, report_of, write
 
-SHIPPED = Setting('ucm', 'published', tuple(METHOD_NAMES), (0,), 'work', ROOT / 'configs')
+SHIPPED = Setting('ucm', 'published', (*COMPARED, *OURS), (0,), 'work', ROOT / 'configs')
 
 
 # ---- what was published
@@ -41,7 +47,7 @@ SHIPPED = Setting('ucm', 'published', tuple(METHOD_NAMES), (0,), 'work', ROOT / 
 def test_published_numbers_add_up(dataset):
     table = read_published(dataset)
     assert table.split == 'test' and len(table.columns) == 6 and 'doi 10.11999/JEIT240946' in table.source
-    assert set(table.rows) == set(METHOD_NAMES) - {'no_dapn'}
+    assert set(table.rows) == {*COMPARED, *OURS} - {'no_dapn'}
     for method, row in table.rows.items():
         assert len(row.recalls) == 6 and sum(row.recalls) == pytest.approx(row.rsum, abs=0.011)
         assert row.table == ('Table 3' if method in ('plain', 'no_osfcm') else table.rows['osdpm'].table)
@@ -66,8 +72,9 @@ def test_published_numbers_by_hand():
 )
 def test_every_method_has_a_config(dataset, tower):
     setting = SHIPPED._replace(dataset=dataset, tower=tower)
-    paths = [setting.config(method) for method in METHOD_NAMES]
-    assert len(set(paths)) == len({path.stem for path in paths}) == len(METHOD_NAMES) == 17
+    methods = [method for method in METHOD_NAMES if tower == 'resnet50' or method not in PAIRS]
+    paths = [setting.config(method) for method in methods]
+    assert len(set(paths)) == len({path.stem for path in paths}) == (20 if tower == 'resnet50' else 17)
 
 
 def test_methods_without_config(tmp_path):
@@ -82,27 +89,63 @@ def pixel_steps(loader):
     return [step.to_dict() for step in loader.dataset.pipeline if step.type not in texts]
 
 
-@pytest.mark.parametrize('name, epochs, split', [('ucm', 30, 'test'), ('rsicd150', 15, 'val')])
-def test_one_tower_one_budget(name, epochs, split):
-    """What the rows of a table on tower resnet50 share, which is also what lets methods share one cache."""
+@pytest.mark.parametrize('name, released, split', [('ucm', 'ucm', 'test'), ('rsicd150', 'rsicd', 'val')])
+def test_one_tower_and_the_released_settings(name, released, split):
+    """Rows of tower resnet50 share the tower, so that they share one cache; how a method is trained is its own."""
     ours = Config.fromfile(str(ROOT / 'configs' / 'osdpm_ucm_resnet50_minilm.py'))
     network = ours.model.image_tower.get('tower', ours.model.image_tower)  # components may follow it
-    first = Config.fromfile(str(ROOT / 'configs' / 'comparison' / 'resnet50' / f'vsepp_{name}.py'))
+    folder = ROOT / 'configs' / 'comparison'
+    first = Config.fromfile(str(folder / 'resnet50' / f'vsepp_{name}.py'))
     for method in COMPARED:
-        cfg = Config.fromfile(str(ROOT / 'configs' / 'comparison' / 'resnet50' / f'{method}_{name}.py'))
-        published = Config.fromfile(str(ROOT / 'configs' / 'comparison' / f'{method}_ucm.py')).model
+        cfg = Config.fromfile(str(folder / 'resnet50' / f'{method}_{name}.py'))
+        published = Config.fromfile(str(folder / f'{method}_{released}.py'))
         for key in ('type', 'depth', 'style', 'out_indices', 'init_cfg'):
             assert cfg.model.image_tower[key] == network[key]
         assert cfg.model.image_tower == first.model.image_tower and cfg.model.image_tower.frozen_stages == 4
         assert cfg.model.data_preprocessor == ours.model.data_preprocessor
-        assert cfg.model.text_tower == published.text_tower and cfg.model.text_neck == published.text_neck
-        assert cfg.model.head == published.head and cfg.model.get('similarity') == published.get('similarity')
+        for part in ('text_tower', 'text_neck', 'head', 'similarity'):
+            assert cfg.model.get(part) == published.model.get(part)
         for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             assert pixel_steps(cfg[loader]) == pixel_steps(ours[loader])
-        for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'train_dataloader', 'custom_hooks'):
-            assert cfg[key] == first[key], f'{method}: {key}'
-        assert cfg.train_cfg.max_epochs == epochs and cfg.test_dataloader.dataset.split == split
-        assert check_selection(cfg) is None
+        assert cfg.custom_hooks == first.custom_hooks
+        assert cfg.custom_hooks[-1] == dict(type='PatienceHook', monitor='retrieval/mR', epochs=50)
+        assert cfg.optim_wrapper == dict(published.optim_wrapper, type='AutocastOptimWrapper')
+        assert cfg.param_scheduler == published.param_scheduler
+        assert cfg.train_cfg.max_epochs == published.train_cfg.max_epochs
+        assert (
+            cfg.train_dataloader.batch_size == published.train_dataloader.batch_size == 100 + 156 * (method == 'hvsa')
+        )
+        assert captions_in_step(cfg) == 1 and passes(cfg, cfg.train_cfg.max_epochs) == (50 if method == 'hvsa' else 70)
+        slow = name == 'rsicd150' and method.startswith(('scan', 'camp'))  # their scores of all pairs
+        assert passes(cfg, cfg.train_cfg.val_interval) == 1 + slow
+        assert cfg.test_dataloader.dataset.split == split and check_selection(cfg) is None
+
+
+@pytest.mark.parametrize('name', ['ucm', 'rsicd150'])
+def test_fair_pairs_differ_in_the_text_side_alone(name):
+    folder = ROOT / 'configs' / 'comparison' / 'resnet50'
+    ours = Config.fromfile(str(ROOT / 'configs' / f'osdpm_{name}_resnet50_minilm.py'))
+    for method in ('vsepp', 'hvsa'):
+        row = Config.fromfile(str(folder / f'{method}_{name}.py'))
+        pair = Config.fromfile(str(folder / f'{method}_minilm_{name}.py'))
+        assert pair.model.text_tower == ours.model.text_tower and pair.model.text_neck.in_channels == 384
+        assert [s for s in pair.val_dataloader.dataset.pipeline if s.type == 'TokenizeCaptions'] == [
+            s for s in ours.val_dataloader.dataset.pipeline if s.type == 'TokenizeCaptions'
+        ]
+        for part in ('image_tower', 'neck', 'head', 'data_preprocessor'):
+            assert pair.model[part] == row.model[part]
+        for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'custom_hooks'):
+            assert pair[key] == row[key]
+        assert pair.train_dataloader.batch_size == row.train_dataloader.batch_size
+    gru, peer = (Config.fromfile(str(folder / f'{method}_{name}.py')) for method in ('osdpm_gru', 'galr'))
+    assert gru.model.text_tower == peer.model.text_tower
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        assert pixel_steps(gru[loader]) == pixel_steps(ours[loader]) == pixel_steps(peer[loader])
+        assert gru[loader].dataset.pipeline[-2] == peer[loader].dataset.pipeline[-2]  # the words
+    for part in ('image_tower', 'neck', 'data_preprocessor', 'test_views'):
+        assert gru.model[part] == ours.model[part]
+    assert gru.model.head.type == ours.model.head.type == 'OSFCMHead' and check_selection(gru) is None
+    assert passes(gru, gru.train_cfg.max_epochs) == 30 and gru.custom_hooks[-1].epochs == 50
 
 
 def overridden(config, options):
@@ -113,14 +156,14 @@ def overridden(config, options):
 
 
 def test_schedules_are_compressed_by_hand():
-    cfg = Config.fromfile(str(ROOT / 'configs/comparison/resnet50/vsepp_ucm.py'))  # warm-up to 2, cosine to 30
-    assert schedule_options(cfg, 10) == [
-        'train_cfg.max_epochs=10',
+    cfg = Config.fromfile(str(ROOT / 'configs/comparison/resnet50/osdpm_gru_ucm.py'))  # warm-up to 2, cosine to 150
+    assert schedule_options(cfg, 50) == [
+        'train_cfg.max_epochs=50',
         'param_scheduler.0.begin=0',
         'param_scheduler.0.end=1',  # 2 / 3
         'param_scheduler.1.begin=1',
-        'param_scheduler.1.end=10',
-        'param_scheduler.1.T_max=9',
+        'param_scheduler.1.end=50',
+        'param_scheduler.1.T_max=49',
     ]
     cfg = Config.fromfile(str(ROOT / 'configs/comparison/vsepp_ucm.py'))  # milestones at 95, 195 and 295 of 350
     assert schedule_options(cfg, 70) == ['train_cfg.max_epochs=70', 'param_scheduler.0.milestones=[19,39,59]']
@@ -153,6 +196,20 @@ def test_compressed_schedules_are_valid(method, tower, epochs):
             scheduler.step()
     assert all(0 < rate <= 1 + 1e-9 for rate in rates)
     assert max(rates) > (0.7 if epochs > 1 else 0)
+
+
+def test_at_most_so_many_passes():
+    setting = SHIPPED._replace(tower='resnet50', passes=8)
+    assert options_of(setting, 'vsepp') == ['train_cfg.max_epochs=40'] and options_of(setting, 'osdpm') == []
+    assert options_of(setting._replace(dataset='rsicd'), 'osdpm') == ['train_cfg.max_epochs=8']  # five captions a step
+    found = overridden(setting.config('hvsa'), options_of(setting, 'hvsa'))
+    assert found.train_cfg.max_epochs == 40 and found.param_scheduler[1].milestones == [95, 195]  # where they were
+    found = overridden(setting.config('osdpm_gru'), options_of(setting, 'osdpm_gru'))
+    assert found.train_cfg.max_epochs == found.param_scheduler[1].end == 40  # the cosine ends with the training
+    with pytest.raises(ConfigError, match='--epochs and --passes exclude each other'):
+        options_of(setting._replace(epochs=3), 'vsepp')
+    with pytest.raises(ConfigError, match='--passes must be a whole number of at least 1, got 0'):
+        options_of(setting._replace(passes=0), 'vsepp')
 
 
 # ---- the table
@@ -207,6 +264,41 @@ def test_markdown_side_by_side(runs):
     assert notes[-1] == 'Published: A paper, 2025, Table 1, Toy split test. mR of published rows is Rsum / 6.'
 
 
+def test_what_training_took_and_who_leads(tmp_path):
+    """Columns by hand; the lead is the paired interval of the seeds that both rows have."""
+
+    def info(seed, stopped=True):
+        return dict(
+            passes=10.0 + seed, epochs=60 if stopped else 150, steps=800, minutes=3.25 * (seed + 1), stopped=stopped
+        )
+
+    paths = {
+        'vsepp': [write(tmp_path / f'v{s}', seed=s, name='v', noise=9 + s, training=info(s)) for s in (0, 1)],
+        'osdpm_gru': [
+            write(tmp_path / f'g{s}', seed=s, name='g', sha256='a' * 64, training=info(s, s == 1)) for s in (0, 1, 2)
+        ],
+        'hvsa': [],
+    }
+    setting = SHIPPED._replace(tower='resnet50', methods=('vsepp', 'hvsa', 'osdpm_gru', 'osdpm'))
+    table = make_table(setting, paths)
+    first, second, third, fourth = table.rows
+    assert first.spent == [10.5, 800, 4.875] and third.spent == [11, 800, 6.5] and second.spent is fourth.spent is None
+    expected = compare(paths['osdpm_gru'][:2], paths['vsepp'])['difference']['Rsum']
+    assert first.lead._asdict() == expected and second.lead is third.lead is fourth.lead is None
+    lines = render_comparison(table).splitlines()
+    assert lines[0].endswith('| Rsum | mR | lead of OSDPM | passes | steps | minutes | seeds |')
+    assert lines[2].endswith(f'| {first.lead} | 10.5 | 800 | 4.9 | 2 |')
+    assert lines[3] == '| HVSA ' + '| – ' * 8 + '|  |  |  |  | 0 |' and lines[4].endswith('|  | 11.0 | 800 | 6.5 | 3 |')
+    row = next(csv.DictReader(io.StringIO(render_comparison(table, 'csv'))))
+    assert (row['passes'], row['lead of OSDPM low']) == ('10.5', f'{expected["low"]:.4f}')
+    text = ' '.join(table.notes)
+    assert 'mR still rising within the last ones: OSDPM with a GRU (2 of 3 seeds).' in text
+    ahead = expected['low'] > 0
+    assert f'OSDPM with a GRU leads {int(ahead)} of 1 rows with its text tower by an interval above zero' in text
+    assert ('; not VSE++.' in text) is not ahead
+    assert set(LEADERS) == set(METHOD_NAMES) - {'osdpm', 'osdpm_gru'}
+
+
 def test_nothing_published_and_nothing_measured(runs):
     rows = render_comparison(compare_with_published(NAMES, runs, None)).splitlines()
     assert rows[0].count('|') == rows[2].count('|') == 11 and 'published' not in ' '.join(rows).lower()
@@ -250,16 +342,21 @@ def test_notes():
     for words in (
         'frozen ImageNet ResNet-50 in place of the published ones (LW-MCR keeps its text side and losses alone)',
         'not augmented.',
-        'every image once: 30.',  # OSDPM has the same budget on this set
+        'five epochs of one. Passes at most: 70 (all but OSDPM); 6 (OSDPM).',
+        'has not risen for so many passes: 10 (all but OSDPM).',
         'Captions of an image in a step: 1.',
-        'Images in a batch: 128 (all but OSDPM); 256 (OSDPM).',
+        'Images in a batch: 100 (all but OSDPM); 256 (OSDPM).',
         'Trained in mixed precision.',
         'LW-MCR(d): the teacher is AMFMN-soft, seed 4.',
     ):
         assert words in text
     assert 'optimistic' not in text and '150 px' not in text
     text = ' '.join(notes_of(setting._replace(epochs=7, cache=None)))
-    assert 'every image once: 7.' in text and 'augmented' not in text
+    assert 'Passes at most: 1.4.' in text and 'augmented' not in text
+    assert 'CUT SHORT by --epochs 7, so not what these rows reach when trained to their end.' in text
+    text = ' '.join(notes_of(setting._replace(passes=20)))
+    assert 'Passes at most: 20 (all but OSDPM); 6 (OSDPM).' in text
+    assert 'CUT SHORT by --passes 20, so not what these rows reach when trained to their end (all but OSDPM).' in text
     assert 'batch: 64.' in ' '.join(notes_of(setting._replace(options=('train_dataloader.batch_size=64',))))
     rsicd = setting._replace(dataset='rsicd')
     assert 'in a step: 1 (all but OSDPM); 5 (OSDPM).' in ' '.join(notes_of(rsicd))

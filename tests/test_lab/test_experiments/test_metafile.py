@@ -10,7 +10,7 @@ import yaml
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.lab.experiments.metafile import build_metafile
 from tests.helpers.paths import CONFIGS, ROOT
-from tests.helpers.results import by_hand, write
+from tests.helpers.results import by_hand, report_of, write
 
 SHOWN = ('i2t R@1', 'i2t R@5', 'i2t R@10', 't2i R@1', 't2i R@5', 't2i R@10', 'Rsum', 'mR')
 
@@ -29,7 +29,7 @@ def check_numbers(metafile, folder):
     experiments = {path.parent for path in folder.rglob('*.json')}
     assert len(metafile['Models']) == len(experiments)
     for model in metafile['Models']:
-        (own,) = [where for where in experiments if where.name == model['Name']]
+        (own,) = [where for where in experiments if where.name == model['Name'].split('/')[-1]]
         runs = sorted((json.loads(path.read_text()) for path in own.glob('*.json')), key=lambda run: run['seed'])
         (result,), about = model['Results'], model['Metadata']
         assert list(result['Metrics']) == list(result['Standard Deviation']) == list(SHOWN)
@@ -39,7 +39,7 @@ def check_numbers(metafile, folder):
             assert result['Metrics'][key] == pytest.approx(mean, abs=0.0051)
             deviation = result['Standard Deviation'][key]  # of one seed there is none
             assert deviation is None if len(runs) == 1 else deviation == pytest.approx(std, abs=0.0051)
-        assert {run['config']['name'] for run in runs} == {model['Name']}
+        assert {run['config']['name'] for run in runs} == {model['Name'].split('/')[-1]}
         assert {run['selection'] for run in runs} == {result['Checkpoint']}
         assert result['Dataset'] == f'{runs[0]["data"]["name"]}, split {runs[0]["data"]["split"]}'
         assert about['Seeds'] == [run['seed'] for run in runs]
@@ -66,12 +66,31 @@ def test_numbers_and_what_they_stand_on(tmp_path):
     metafile = build_metafile(tmp_path)
     check_numbers(metafile, tmp_path)
     galr, scenes = metafile['Models']
+    assert galr['Name'] == 'comparison/galr_ucm'
     assert galr['In Collection'] == 'Compared methods' and scenes['In Collection'] == 'OSDPM'
     assert galr['Config'] == 'configs/comparison/galr_ucm.py'
     assert galr['Metadata']['Command'] == 'make configs/comparison/galr_ucm.py'
     assert scenes['Metadata']['Command'] == 'python tools/run_seeds.py configs/osdpm_scenes.py --seeds 0 2 10'
-    assert scenes['Metadata']['Epochs'] == 24
+    assert scenes['Metadata']['Epochs'] == 24 and scenes['Metadata']['Commit'] == ['f' * 40]
+    assert 'Training' not in scenes['Metadata'] and '95 % Interval' not in scenes['Results'][0]
     assert scenes['Metadata']['Architecture'][-1] == 'OSFCMHead' and 'DAPN' in scenes['Metadata']['Architecture']
+
+
+def test_what_is_kept_with_its_queries_has_an_interval(tmp_path):
+    """Beside what its training took, and under a name that no other config has."""
+    training = dict(passes=2.0, epochs=10, steps=20, minutes=0.5, stopped=True)
+    keep(tmp_path, 'comparison/resnet50/galr_ucm', (0, 1), training=training)
+    folder = tmp_path / 'comparison/resnet50/galr_ucm'
+    for seed in (0, 1):
+        file = folder / f'seed_{seed}.json'
+        report_of(tmp_path / 'made', seed=seed)
+        (tmp_path / 'made/test_queries.npz').rename(folder / f'seed_{seed}.npz')
+        file.write_text(json.dumps({**json.loads(file.read_text()), 'queries_file': f'seed_{seed}.npz'}))
+    (model,) = build_metafile(tmp_path)['Models']
+    assert model['Name'] == 'comparison/resnet50/galr_ucm'  # comparison/galr_ucm has the same last part
+    assert model['Metadata']['Training'] == dict(Passes=[2.0, 2.0], Steps=[20, 20], Minutes=[0.5, 0.5])
+    low, high = model['Results'][0]['95 % Interval']['Rsum']
+    assert low < model['Results'][0]['Metrics']['Rsum'] < high
 
 
 def test_results_in_a_wrong_place(tmp_path):

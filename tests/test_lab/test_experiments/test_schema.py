@@ -31,6 +31,15 @@ def test_write_and_read(tmp_path, valid):
         parse_result({**valid, absent: None})
 
 
+def test_what_training_took_may_be_missing(tmp_path, valid):
+    training = dict(passes=12.0, epochs=60, steps=960, minutes=8.5, stopped=True)
+    assert parse_result(valid).training is None
+    write_result(tmp_path / 'r.json', parse_result({**valid, 'training': training}))
+    assert vars(read_result(tmp_path / 'r.json').training) == training
+    with pytest.raises(DataError, match='training.steps is missing'):
+        parse_result({**valid, 'training': {key: value for key, value in training.items() if key != 'steps'}})
+
+
 def changed(valid, path, value):
     result = copy.deepcopy(valid)
     place = result

@@ -1,0 +1,10 @@
+"""UCM-Captions as in resnet50_hvsa_ucm.py, with the word pieces of MiniLM."""
+
+_base_ = [
+    '../datasets/comparison_resnet50_minilm_ucm.py',
+    '../schedules/adamw_50e_hvsa.py',
+    '../comparison_patience_runtime.py',
+]
+
+optim_wrapper = dict(type='AutocastOptimWrapper')
+train_dataloader = dict(batch_size=256)  # the released settings

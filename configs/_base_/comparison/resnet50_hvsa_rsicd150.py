@@ -1,0 +1,10 @@
+"""RSICD at 150 px on the frozen ResNet-50, as resnet50_rsicd150.py, with the released settings of HVSA."""
+
+_base_ = [
+    '../datasets/comparison_resnet50_rsicd150.py',
+    '../schedules/adamw_50e_hvsa.py',
+    '../comparison_patience_runtime.py',
+]
+
+optim_wrapper = dict(type='AutocastOptimWrapper')
+train_dataloader = dict(batch_size=256)  # the released settings

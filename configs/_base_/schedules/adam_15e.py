@@ -1,7 +1,0 @@
-"""The same in 15 epochs, for sets of several thousand images."""
-
-_base_ = 'adam_30e.py'
-
-max_epochs = 15
-param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], end=max_epochs, T_max=max_epochs - 2)]
-train_cfg = dict(max_epochs=max_epochs)

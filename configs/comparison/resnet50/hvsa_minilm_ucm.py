@@ -1,0 +1,6 @@
+_base_ = [
+    '../../_base_/models/comparison/resnet50/hvsa_minilm.py',
+    '../../_base_/comparison/resnet50_hvsa_minilm_ucm.py',
+]
+
+optim_wrapper = dict(optimizer=dict(lr=5e-4))  # ours: as for RSITMD, which is small as well
