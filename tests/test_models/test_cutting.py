@@ -62,7 +62,8 @@ def build(settings):
     for module in tower.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    return tower.train()
+    tower.train()
+    return tower
 
 
 def texts_of(settings):
@@ -147,12 +148,9 @@ def test_towers_of_one_piece():
     torch.testing.assert_close(flat(frozen_part(frozen, images)), flat(frozen(images)), rtol=0, atol=0)
     trained = build(dict(type='OpenCLIPImageTower', model=DEEP))
     assert cuttable(trained) is None and frozen_part(trained, images) is images
-    vision = dict(timm_model_name='resnet18', timm_pool='avg', timm_proj='', image_size=32)
-    trunk = build(
-        dict(type='OpenCLIPImageTower', model=dict(CLIP, embed_dim=512, vision_cfg=vision), trainable_blocks=0)
-        if False
-        else dict(type='mmpretrain.ResNet', depth=18, base_channels=8, frozen_stages=-1)
-    )
+    vision = dict(timm_model_name='convnext_atto', timm_pool='', timm_proj='linear', image_size=32)
+    model = dict(embed_dim=8, vision_cfg=vision)
+    trunk = build(dict(type='OpenCLIPImageTower', model=model, trainable_blocks=1))
     assert cuttable(trunk) is None and frozen_part(trunk, images) is images
 
 
@@ -160,7 +158,7 @@ def test_a_frozen_part_that_changes_is_told():
     tower = build(dict(RESNET, out_indices=(2, 3), frozen_stages=3))
     tower.layer1.train()
     assert unsteady(tower)[0] == 'layer1.0.bn1'
-    tower.eval().train()
+    tower.train()
     tower.layer2[0].conv1.weight.requires_grad_(True)
     assert unsteady(tower) == ['layer2.0.conv1.weight']
     trained_statistics = build(dict(RESNET, out_indices=(2, 3), frozen_stages=3, norm_eval=False))
