@@ -14,6 +14,15 @@ from osdpm_plugin.features.build_cache import cache_features
 from osdpm_plugin.registry import MODELS
 
 
+def as_plain(cfg):
+    """Two epochs on training images as those of val, so that one cached view says all."""
+    plain = cfg.val_dataloader.dataset.pipeline
+    steps = cfg.train_dataloader.dataset.pipeline
+    captions = [step for step in steps if step.type in ('CountObjects', 'SampleCaptions')]
+    cfg.train_dataloader.dataset.pipeline = [*plain[:2], *captions, *plain[2:]]
+    cfg.train_cfg.max_epochs = 2
+
+
 def fix_towers(cfg, weights):
     """Fix the towers' random weights on disk, as a pretrained pair would be."""
     for tower in (cfg.model.image_tower, cfg.model.text_tower):

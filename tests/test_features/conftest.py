@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.helpers.cached_runs import fix_towers
+from tests.helpers.cached_runs import as_plain, fix_towers
 from tests.helpers.shrunk_configs import shrink
 
 
@@ -12,10 +12,6 @@ def cfg(tmp_path):
     """Tiny frozen OSDPM on UCM's layout whose images are not augmented, so that one cached view says all."""
     torch.manual_seed(0)
     cfg = shrink('configs/osdpm_ucm.py', tmp_path)
-    plain = cfg.val_dataloader.dataset.pipeline
-    steps = cfg.train_dataloader.dataset.pipeline
-    captions = [step for step in steps if step.type in ('CountObjects', 'SampleCaptions')]
-    cfg.train_dataloader.dataset.pipeline = [*plain[:2], *captions, *plain[2:]]
-    cfg.train_cfg.max_epochs = 2
+    as_plain(cfg)
     fix_towers(cfg, tmp_path / 'towers.pth')
     return cfg

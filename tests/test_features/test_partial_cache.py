@@ -10,9 +10,11 @@ from mmengine.runner import Runner
 
 from osdpm_plugin.errors import ConfigError, DataError
 from osdpm_plugin.features import FeatureStore, SplitWriter, use_feature_cache
+from osdpm_plugin.registry import MODELS
 from osdpm_plugin.structures import PartialImages, PartialTexts
-from tests.helpers.cached_runs import make_cache, train, train_without_and_with
+from tests.helpers.cached_runs import as_plain, make_cache, train, train_without_and_with
 from tests.helpers.short_runs import run_here, weights_of
+from tests.helpers.shrunk_configs import shrink
 from tests.helpers.tools import run_tool_here
 
 TOWERS = ('image_tower', 'text_tower')
@@ -56,6 +58,23 @@ def test_losses_recall_and_weights_equal_the_uncached_runs(cfg, tmp_path, towers
     if 'text_tower' in towers:
         assert (np.diff(store.ends, prepend=0) == store.lengths).all() and len(store.states) == store.lengths.sum()
         assert store.text is None and len(store.states) < len(store.lengths) * store.lengths.max()
+
+
+def test_a_resnet_and_minilm(tmp_path):
+    """The shipped config, one plain view of each image, float32."""
+    cfg = shrink('configs/regimes/resnet50_minilm_partial_ucm.py', tmp_path)
+    as_plain(cfg)
+    cfg.model.test_views = 1
+    cfg.optim_wrapper.type = 'OptimWrapper'
+    torch.manual_seed(0)
+    tower = MODELS.build(cfg.model.image_tower)
+    tower.init_weights()
+    torch.save(tower.state_dict(), tmp_path / 'resnet.pth')
+    cfg.model.image_tower.init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'resnet.pth'))
+    train_without_and_with(cfg, tmp_path, rtol=1e-3, atol=1e-4)
+    manifest = json.loads((tmp_path / 'cache' / 'manifest.json').read_text())
+    assert manifest['depths'] == dict(image_tower=3, text_tower=0)
+    assert [a.shape for a in FeatureStore(str(tmp_path / 'cache'), 'val').cut] == [(1, 6, 32, 2, 2)]
 
 
 @pytest.mark.parametrize('dtype, tolerance', [('float16', 2e-3), ('bfloat16', 2e-2)])

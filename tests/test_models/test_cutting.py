@@ -2,13 +2,17 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
 
 from osdpm_plugin.models.backbones.cutting import cuttable, frozen_part, names_behind_cut, trained_part, unsteady
 from osdpm_plugin.registry import MODELS
 from osdpm_plugin.structures import PartialImages, PartialTexts
+from tests.helpers import tiny_models as tiny
+from tests.helpers.distributed import run_distributed
 from tests.helpers.tiny_models import CLIP
 from tests.test_models.test_hf_text_tower import KINDS
 
@@ -165,3 +169,45 @@ def test_a_frozen_part_that_changes_is_told():
     assert trained_statistics.layer4[0].bn1.training and unsteady(trained_statistics) == []
     assert 'layer4.0.bn1.running_mean' in names_behind_cut(trained_statistics)
     assert 'layer3.0.bn1.running_mean' not in names_behind_cut(trained_statistics)
+
+
+SHARES = {1: [range(7)], 2: [[5, 0, 3, 6], [1, 2, 4]]}
+LAST = dict(model=CLIP, trainable_blocks=1)
+
+
+def losses_and_gradients(cached):
+    """One step under DDP on this rank's share, from images and tokens or from what the frozen parts make of them."""
+    world, rank = dist.get_world_size(), dist.get_rank()
+    towers = dict(
+        image_tower=dict(type='OpenCLIPImageTower', **LAST), text_tower=dict(type='OpenCLIPTextTower', **LAST)
+    )
+    model = tiny.build(**towers).eval()  # no dropout
+    wrapped = nn.parallel.DistributedDataParallel(model)
+    data = model.data_preprocessor(tiny.batch(SHARES[world][rank], captions_each=2, num_objects=6))
+    if cached:
+        with torch.no_grad():
+            data['inputs'] = frozen_part(model.image_tower, data['inputs'])
+            for sample in data['data_samples']:
+                words, mask = frozen_part(model.text_tower, torch.from_numpy(sample.tokens))
+                sample.tower_words, sample.tower_lengths = words.numpy(), mask.sum(dim=1).numpy()
+    for sample in data['data_samples']:
+        sample.object_counts = np.resize(sample.object_counts, len(model.head.lexicon))
+    losses = wrapped(**data, mode='loss')
+    sum(losses.values()).backward()
+    grads = {name: p.grad.numpy() for name, p in model.named_parameters() if p.requires_grad}
+    return {k: v.item() for k, v in losses.items()}, grads
+
+
+def test_one_process_and_two_with_and_without_cached_parts():
+    ((want_losses, want_grads),) = run_distributed(losses_and_gradients, 1, False)
+    for processes in (1, 2):
+        found = run_distributed(losses_and_gradients, processes, True)
+        losses = {key: np.mean([own[key] for own, _ in found]) for key in want_losses}
+        assert losses['loss_align'] == pytest.approx(want_losses['loss_align'], rel=1e-5)
+        for _, grads in found:
+            for name in ('image_tower.visual.proj', 'text_tower.text.transformer.resblocks.1.mlp.c_fc.weight'):
+                assert np.abs(want_grads[name]).max() > 1e-4
+            if processes == 1:
+                assert grads.keys() == want_grads.keys()
+                for name, grad in grads.items():
+                    np.testing.assert_allclose(grad, want_grads[name], rtol=1e-3, atol=2e-6, err_msg=name)
