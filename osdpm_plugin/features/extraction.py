@@ -99,8 +99,9 @@ class Extraction:
     def _image_features(self, batch: dict, turn: int) -> dict[str, np.ndarray]:
         images = turned(self.model.data_preprocessor(batch)['inputs'], turn)
         images = images.to(dtype=self.precision, memory_format=torch.channels_last)
-        if self.cuts['image_tower'] is not None:
-            partial = self.cuts['image_tower'].frozen_part(images)
+        cut: Any = self.cuts['image_tower']
+        if cut is not None:
+            partial = cut.frozen_part(images)
             self._compare('image_tower', images, partial)
             return {f'cut{i}': to_rows(value.float(), self.dtype) for i, value in enumerate(partial.values)}
         features = as_image_features(self.model.image_tower(images))

@@ -180,12 +180,14 @@ class ImageTextRetriever(BaseModel):
         """Unit vectors (P, D) of the head's prompts; the frozen part of the tower reads them once an epoch."""
         if tokens is None:
             return None
-        if self._prompt_features is None:
+        features = self._prompt_features
+        if features is None:
             with torch.no_grad():
-                self._prompt_features = frozen_part(self.text_tower, tokens)
-        if isinstance(self._prompt_features, TextFeatures) or self.grad_cache_chunk is None or not self.training:
-            return self._pooled(self._prompt_features)
-        return in_chunks(self._pooled, self._prompt_features, self.grad_cache_chunk)
+                features = frozen_part(self.text_tower, tokens)
+            self._prompt_features = None if features is tokens else features  # a tower that is trained reads them again
+        if isinstance(features, TextFeatures) or self.grad_cache_chunk is None or not self.training:
+            return self._pooled(features)
+        return in_chunks(self._pooled, features, self.grad_cache_chunk)
 
     def _pooled(self, texts: Texts) -> Tensor:
         return self.embed_texts(texts).pooled
