@@ -23,7 +23,7 @@ The plugin::
     models        pixels and tokens -> one joint space -> losses: DAPN, OSFCM, and the compared methods
     evaluation    predictions with ids -> recall, exact under ties
     visualization numbers and pixels -> figures
-    features      the cache of frozen towers: run once, then train necks and heads without them
+    features      the cache of what is frozen in towers: run it once, then train the rest
     engine        what mmengine builds by name: hooks, optimizer wrappers, strategy, checkpoints
     launch        command line and config file -> Runner, or the embeddings of a split
     search        words or an image -> ranked images, in memory: the public API

@@ -59,6 +59,29 @@ class TextFeatures(NamedTuple):
     pooled: Tensor
 
 
+class PartialImages(NamedTuple):
+    """What the frozen part of an image tower makes of images, all that the rest of the tower needs.
+
+    Attributes:
+        values: tensors (B, ...), which the tower knows the meaning of: tokens of a ViT; maps of a ResNet, fine to
+            coarse, the last of which its trained stages read.
+    """
+
+    values: tuple[Tensor, ...]
+
+
+class PartialTexts(NamedTuple):
+    """What the frozen part of a text tower makes of captions, all that the rest of the tower needs.
+
+    Attributes:
+        words: token features (M, T, C) before the first trained block.
+        mask: (M, T) bool, true on tokens that belong to the caption, which stand first.
+    """
+
+    words: Tensor
+    mask: Tensor
+
+
 class NeckOutput(NamedTuple):
     """What a neck returns.
 
@@ -103,7 +126,8 @@ class RetrievalDataSample(BaseDataElement):
         object_counts: (O,) float32, share of the image's captions that name each object category (training only).
         tower_pooled: (K, C) float32, the text tower's pooled vectors (cached features only).
         tower_words: (K, T, C) float32, its word features (cached features only).
-        tower_lengths: (K,) int64, words of each caption (cached features only).
+        tower_lengths: (K,) int64, words of each caption (cached features only). Without ``tower_pooled`` the words are
+            those of the frozen part of the text tower, as in `PartialTexts`.
         regions: dict of ``boxes`` (R, 4), ``scores`` (R,) and, where there are any, ``labels`` (R,) int64 and
             ``features`` (R, F), as in `Regions`, best first (`LoadRegions` only).
 
@@ -119,14 +143,14 @@ class CaptionBatch(NamedTuple):
     """The captions of B samples, one after another.
 
     Attributes:
-        texts: tokens (M, T) int64, or what the text tower makes of them, where that was cached.
+        texts: tokens (M, T) int64, or what the text tower, or its frozen part, makes of them, where that was cached.
         image_ids: (B,) int64.
         caption_image_ids: (M,) int64, the image of each caption.
         caption_keys: (M,) int64, equal for equal texts.
         object_counts: (B, O) float32, or None where the pipeline does not count.
     """
 
-    texts: Union[Tensor, TextFeatures]
+    texts: Union[Tensor, TextFeatures, PartialTexts]
     image_ids: Tensor
     caption_image_ids: Tensor
     caption_keys: Tensor

@@ -19,7 +19,7 @@ def is_twin(config):
     twins = {
         'comparison': ('_rsicd.py', '_rsitmd.py'),
         'resnet50': ('_rsicd150.py',),
-        'regimes': ('_rsicd.py',),
+        'regimes': ('_rsicd.py', '_rsicd150.py'),
         'trials': ('.py',),
     }
     return config.endswith(twins.get(config.split('/')[-2], ('no config',)))

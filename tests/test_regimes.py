@@ -12,7 +12,14 @@ from tests.helpers.shrunk_configs import SHIPPED, at_full_size, shrink
 from tests.helpers.tiny_models import batch
 
 REGIMES = [c for c in SHIPPED if c.startswith('configs/regimes/')]
-OF_RSITMD = [c for c in REGIMES if c.endswith('_rsitmd.py')]
+ONCE = [c for c in REGIMES if c.endswith(('_rsitmd.py', '_ucm.py'))]
+CLIP = [c for c in REGIMES if 'swin' not in c and 'minilm' not in c]
+SOURCES = {
+    'rsitmd': ('RSITMD', 'data/RSITMD'),
+    'rsicd': ('RSICD', 'data/RSICD'),
+    'rsicd150': ('RSICD', 'data/RSICD'),
+    'ucm': ('UCMCaptions', 'data/UCM_captions'),
+}
 
 # of the shrunk towers (two blocks, four stages, one BERT layer): what `partial` trains
 PARTIAL = {
@@ -20,6 +27,7 @@ PARTIAL = {
     'vitl14': {'image_tower': ('visual.transformer.resblocks.1.', 'visual.ln_post.', 'visual.proj')},
     'rn50': {'image_tower': ('visual.layer4.', 'visual.attnpool.')},
     'swin_bert': {'image_tower': ('stages.3.', 'norm3.'), 'text_tower': ('encoder.encoder.layer.0.',)},
+    'resnet50_minilm': {'image_tower': ('layer4.',), 'text_tower': ('encoder.encoder.layer.0.',)},
 }
 CLIP_TEXT = ('text.transformer.resblocks.1.', 'text.ln_final.', 'text.text_projection')
 
@@ -33,11 +41,12 @@ def test_every_tower_has_its_regimes_on_both_sets():
     clip = {f'{t}_{r}' for t in ('vitb32', 'vitl14', 'rn50') for r in ('frozen', 'partial', 'finetune', 'remoteclip')}
     others = {'vitb32_georsclip', 'swin_bert_partial', 'swin_bert_finetune'}
     want = (clip - {'vitb32_frozen'}) | others  # configs/osdpm_*.py are ViT-B/32, frozen
-    assert names == {f'{name}_{dataset}' for name in want for dataset in ('rsitmd', 'rsicd')}
+    minilm = {f'resnet50_minilm_partial_{dataset}' for dataset in ('rsicd150', 'ucm')}
+    assert names == {f'{name}_{dataset}' for name in want for dataset in ('rsitmd', 'rsicd')} | minilm
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize('config', OF_RSITMD)
+@pytest.mark.parametrize('config', ONCE)
 def test_what_is_trained_gets_a_gradient(tmp_path, config):
     """Distributed training waits for the gradient of every trainable parameter."""
     tower, regime = regime_of(config)
@@ -62,7 +71,7 @@ def test_what_is_trained_gets_a_gradient(tmp_path, config):
             assert not own
 
 
-@pytest.mark.parametrize('config', [c for c in REGIMES if 'swin' not in c])
+@pytest.mark.parametrize('config', CLIP)
 def test_numbers_fit_the_architecture(config):
     cfg, model = at_full_size(config)
     image, text = model.image_tower, model.text_tower
@@ -88,17 +97,17 @@ def test_weights_and_hooks(config):
     files = {tower.get('pretrained') for tower in (cfg.model.image_tower, cfg.model.text_tower)}
     assert len(files) == 1
     [file] = files
-    if 'swin' not in config:
+    if config in CLIP:
         architecture, _, activation = cfg.model.image_tower.model.rpartition('-')
         assert cfg.model.image_tower.model == cfg.model.text_tower.model and activation == 'quickgelu'
         starts = {'remoteclip': 'weights/RemoteCLIP-', 'georsclip': 'weights/RS5M_ViT-B-32_RET-2'}
         assert file.startswith(starts.get(regime, 'openai'))
         assert file == 'openai' or architecture in file
     hooks = [hook.type for hook in cfg.custom_hooks]
-    assert ('EMAHook' in hooks) == (regime == 'finetune')
+    assert ('EMAHook' in hooks) == (regime == 'finetune' or 'minilm' in config)
     assert hooks[:4] == ['CheckpointCompatibilityHook', 'EpochSeedHook', 'FiniteLossHook', 'ObjectFrequencyHook']
     assert cfg.auto_scale_lr.base_batch_size == cfg.train_dataloader.batch_size
-    source = {'rsitmd': ('RSITMD', 'data/RSITMD'), 'rsicd': ('RSICD', 'data/RSICD')}[config[:-3].rsplit('_', 1)[-1]]
+    source = SOURCES[config[:-3].rsplit('_', 1)[-1]]
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         assert (loader.dataset.type, loader.dataset.data_root) == source
 

@@ -5,6 +5,7 @@ PyTorch uses as many threads as the environment variable OMP_NUM_THREADS says, o
 Examples:
     python tools/benchmark.py all --repeats 5 --out benchmark.json
     python tools/benchmark.py step --batch-size 64 --precision bf16
+    python tools/benchmark.py partial --batch-size 32
     python tools/benchmark.py scoring --config configs/comparison/galr_rsicd.py --images 200 --captions 1000
 """
 
@@ -26,6 +27,7 @@ from osdpm_plugin.lab.benchmarks import (
     input_pipeline,
     machine,
     pair_scoring,
+    partial_step,
     recall,
     report,
     start_up,
@@ -40,6 +42,7 @@ DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 # The options of each measurement, with defaults. Without the option device it runs on the CPU.
 DEFAULTS: dict[str, dict[str, Any]] = dict(
     step=dict(config=training_step.CONFIG, repeats=7, batch_size=16, precision='fp32', device=DEVICE),
+    partial=dict(config=partial_step.CONFIG, repeats=5, batch_size=16, precision='fp32', device=DEVICE),
     input=dict(config=input_pipeline.CONFIG, repeats=7, images=512, batch_size=64, workers=2),
     extract=dict(config=feature_extraction.CONFIG, repeats=7, images=32, batch_size=16, device=DEVICE),
     recall=dict(repeats=7, images=1093),
@@ -55,7 +58,7 @@ Options = dict[str, Any]
 def parse_args() -> tuple[str, dict[str, Any]]:
     """Read the command line: the measure, and the options that were given, ``out`` among them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('what', choices=[*ALL, 'all', 'scoring', 'quickstart'], help='all: the first five')
+    parser.add_argument('what', choices=[*ALL, 'all', 'partial', 'scoring', 'quickstart'], help='all: the first five')
     parser.add_argument('--out', help='JSON file; results of other measures in it stay')
     for name, kind, meaning in (
         ('config', str, 'config whose model or pipeline is measured'),
@@ -112,6 +115,11 @@ def step(options: Options, rates: dict, folder: Path) -> list[dict[str, Any]]:
     return training_step.compare_steps(rates=rates, **options)
 
 
+def step_of_last_blocks(options: Options, rates: dict, folder: Path) -> list[dict[str, Any]]:
+    """A training step of the last blocks, from a cache."""
+    return partial_step.compare_partial_steps(**options)
+
+
 def read_input(options: Options, rates: dict, folder: Path) -> list[dict[str, Any]]:
     """The input pipeline."""
     return input_pipeline.compare_pipelines(folder=folder, count=options.pop('images'), **options)
@@ -146,7 +154,13 @@ def score(options: Options, rates: dict, folder: Path) -> list[dict[str, Any]]:
 
 
 MEASURES: dict[str, Callable[[Options, dict, Path], list[dict[str, Any]]]] = dict(
-    step=step, input=read_input, extract=extract, recall=find_recall, startup=start, scoring=score
+    step=step,
+    partial=step_of_last_blocks,
+    input=read_input,
+    extract=extract,
+    recall=find_recall,
+    startup=start,
+    scoring=score,
 )
 
 

@@ -1,6 +1,7 @@
 """Run the frozen towers of a config once: ``python tools/cache_features.py CONFIG --out work_dirs/cache/ucm``.
 
 Then ``python tools/train.py CONFIG --cfg-options feature_cache=work_dirs/cache/ucm`` trains neck, text neck and head.
+Of towers whose last blocks are trained, the frozen blocks run once, and training runs the rest.
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ def main() -> None:
     add_common_arguments(parser)
     parser.add_argument('--out', required=True, help='folder of the cache')
     parser.add_argument('--augmented-views', type=int, default=0, help='further views, as training augments an image')
-    parser.add_argument('--towers', nargs='+', choices=TOWERS, help='which to run (default: those that are frozen)')
-    parser.add_argument('--dtype', choices=DTYPES, default='float16', help='of maps and words (default: float16)')
+    parser.add_argument(
+        '--towers', nargs='+', choices=TOWERS, help='which to run (default: those that are frozen, whole or in part)'
+    )
+    parser.add_argument(
+        '--dtype', choices=DTYPES, default='float16', help='of maps, tokens and words (default: float16)'
+    )
     parser.add_argument('--grid', choices=['own', 'coarsest'], default='own', help='pool all maps to the coarsest grid')
     parser.add_argument('--batch-size', type=int, default=32, help='images in a step')
     parser.add_argument('--bf16', action='store_true', help='run the image tower in bfloat16')

@@ -1,4 +1,6 @@
-"""Feature cache: frozen towers run once -> a folder of features -> training of necks and head without the towers."""
+"""Feature cache: towers that are frozen, whole or up to a block, run once -> a folder of features -> training of what
+is not frozen.
+"""
 
 from .cached_dataset import CachedFeatureDataset
 from .feature_cache_hook import FeatureCacheHook

@@ -14,7 +14,8 @@ import torch
 from ..errors import DataError
 from ..models.retrievers import TOWERS
 
-VERSION = 4
+VERSION = 4  # of caches of towers that are frozen whole
+CUT_VERSION = 5  # where a tower is frozen in part: the manifest has its depth
 DTYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16, 'float32': torch.float32}
 GRIDS = ('own', 'coarsest')
 MANIFEST: dict[str, type] = dict(
@@ -31,12 +32,14 @@ MANIFEST: dict[str, type] = dict(
     first_view=str,
     splits=dict,
 )
+CUT_MANIFEST = dict(MANIFEST, depths=dict)
 SPLIT: dict[str, type] = dict(data_hash=str, transform_hash=str)
 INDEX: dict[str, type] = dict(
     image_ids=list, caption_ids=list, caption_rows=list, views=int, arrays=dict, done_images=int, done_texts=int
 )
-TEXT_ARRAYS = ('text', 'words', 'lengths')
-AXES = dict(pooled=3, text=2, words=3, lengths=1)  # of a map: 5
+WHOLE_TEXT, CUT_TEXT = ('text', 'words', 'lengths'), ('states', 'ends', 'lengths')
+TEXT_ARRAYS = {*WHOLE_TEXT, *CUT_TEXT}
+AXES = dict(pooled=3, text=2, words=3, lengths=1, states=2, ends=1)  # of a map: 5
 ARRAY_DTYPES = ('float16', 'uint16', 'float32', 'int64')
 # Error numbers of a file system that cannot reserve space.
 UNABLE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -53,15 +56,16 @@ def read_cache_manifest(root: Path) -> Optional[dict]:
     if content is None:
         return None
     version = content.get('version') if isinstance(content, dict) else None
-    if type(version) is int and version != VERSION:
+    if type(version) is int and version not in (VERSION, CUT_VERSION):
         raise DataError(f'{root} was written by another version of the cache; delete it and cache again')
-    wrong = _wrong_keys(content, MANIFEST)
+    wrong = _wrong_keys(content, CUT_MANIFEST if version == CUT_VERSION else MANIFEST)
     if not wrong:
         towers = content['towers']
         right = dict(
             towers=towers and towers == [tower for tower in TOWERS if tower in towers],
             dtype=content['dtype'] in DTYPES,
             grid=content['grid'] in GRIDS,
+            depths=all(t in towers and type(d) is int and d >= 0 for t, d in content.get('depths', {}).items()),
             splits=not any(_wrong_keys(facts, SPLIT) for facts in content['splits'].values()),
         )
         wrong = [key for key, is_right in right.items() if not is_right]
@@ -102,19 +106,22 @@ def read_index(folder: Path) -> Optional[dict]:
 
 def _are_arrays(arrays: dict, views: int, num_images: int, num_texts: int) -> bool:
     """Whether each name of an index has a dtype and a shape that fit it, and maps and texts are complete."""
-    maps = {name for name in arrays if name.startswith('map')}
-    if maps != {f'map{i}' for i in range(len(maps))} or not arrays.keys() <= {*maps, *AXES}:
-        return False
-    if len(arrays.keys() & set(TEXT_ARRAYS)) not in (0, len(TEXT_ARRAYS)):
+    numbered = {name for name in arrays if name.startswith(('map', 'cut'))}
+    for kind in ('map', 'cut'):
+        of_kind = {name for name in numbered if name.startswith(kind)}
+        if of_kind != {f'{kind}{i}' for i in range(len(of_kind))}:
+            return False
+    texts = arrays.keys() & TEXT_ARRAYS
+    if not arrays.keys() <= {*numbered, *AXES} or texts not in (set(), set(WHOLE_TEXT), set(CUT_TEXT)):
         return False
     for name, kind in arrays.items():
         if type(kind) is not list or not kind or kind[0] not in ARRAY_DTYPES:
             return False
-        first = [num_texts] if name in TEXT_ARRAYS else [views, num_images]
+        first = [views, num_images] if name not in TEXT_ARRAYS else [] if name == 'states' else [num_texts]
         sizes = kind[1:]
         if any(type(size) is not int or size < 0 for size in sizes) or sizes[: len(first)] != first:
             return False
-        if len(sizes) != AXES.get(name, 5):
+        if len(sizes) != AXES.get(name, 5) and not (name.startswith('cut') and len(sizes) >= 3):
             return False
     return True
 

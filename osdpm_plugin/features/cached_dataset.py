@@ -25,7 +25,9 @@ class CachedFeatureDataset(Dataset):
     """Join the captions of a data set with cached features.
 
     An item: ``dict(inputs=dict(maps=[(C, h, w), ...], pooled=(D,) where there is one), data_samples=...)`` with
-    ``tower_pooled`` (K, C), ``tower_words`` (K, T, C) and ``tower_lengths`` (K,) in the sample. In training a view is
+    ``tower_pooled`` (K, C), ``tower_words`` (K, T, C) and ``tower_lengths`` (K,) in the sample. Of a tower that is
+    frozen in part, what its frozen part gives: ``inputs=dict(cut=[(V, ...), ...])``, one view in training, and a sample
+    without ``tower_pooled``. In training a view is
     drawn for each item and epoch; in evaluation, where the cache holds V > 1 views, maps are (V, C, h, w). What the
     cache lacks (images or words of a tower that is not frozen) comes from the data set itself.
 
@@ -107,6 +109,9 @@ class CachedFeatureDataset(Dataset):
         if store.views > 1:
             view = slice(None) if self.test_mode else int(np.random.randint(store.views))
         row = store.row_of_image[image_id]
+        if store.cut:
+            views = view if isinstance(view, slice) else slice(view, view + 1)
+            return dict(cut=[from_rows(values[views, row]) for values in store.cut])
         inputs: dict[str, Any] = dict(maps=[from_rows(m[view, row]) for m in store.maps])
         if store.pooled is not None:
             inputs['pooled'] = from_rows(store.pooled[view, row])
@@ -114,8 +119,11 @@ class CachedFeatureDataset(Dataset):
 
     def _add_text_features(self, sample: RetrievalDataSample) -> None:
         store = self.store
-        assert store.text is not None and store.words is not None and store.lengths is not None
         rows = [store.row_of_caption[i] for i in sample.caption_ids.tolist()]
+        if store.states is not None and store.lengths is not None:
+            sample.tower_words, sample.tower_lengths = store.states_of(rows), store.lengths[rows]
+            return
+        assert store.text is not None and store.words is not None and store.lengths is not None
         sample.tower_pooled = store.text[rows]
         if not self.with_words:
             sample.tower_words, sample.tower_lengths = sample.tower_pooled[:, None], np.ones(len(rows), np.int64)

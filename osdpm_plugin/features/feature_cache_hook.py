@@ -1,14 +1,15 @@
-"""A hook that refuses cached features of other towers, and skips words that the model does not read."""
+"""A hook that refuses cached features of other towers or depths, and skips words that the model does not read."""
 
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, Optional
 
 from mmengine.hooks import Hook
 
 from ..datasets.sets.wrappers import found_in
 from ..errors import DataError
+from ..models.backbones.cutting import cuttable, unsteady
 from ..registry import HOOKS
 from ..utils.dist import unwrapped
 from .cached_dataset import CachedFeatureDataset
@@ -22,7 +23,8 @@ class FeatureCacheHook(Hook):
     wrappers of data sets.
 
     Raises:
-        DataError: the cache was made by towers of other weights, or the towers are to be trained.
+        DataError: the cache was made by towers of other weights or frozen to another depth, or what was cached is to be
+            trained.
     """
 
     def before_train(self, runner: Any) -> None:
@@ -49,13 +51,9 @@ class FeatureCacheHook(Hook):
 
     @staticmethod
     def _compare(manifest: dict, model: Any, settings: Any) -> None:
-        towers = manifest['towers']
-        trained = [n for n, p in model.named_parameters() if p.requires_grad and n.startswith(tuple(towers))]
-        if trained:
-            raise DataError(
-                f'cached features are for frozen towers, but {trained[0]} is to be trained; freeze its tower, or cache '
-                'the other one alone'
-            )
+        towers, depths = manifest['towers'], manifest.get('depths', {})
+        for tower in towers:
+            _compare_depth(tower, depths.get(tower), getattr(model, tower))
         if manifest['tower_hash'] != tower_hash(model, towers):
             raise DataError('the cached features were made by towers of other weights; cache again with this config')
         if manifest['tower_settings'] != transform_hash(tower_settings(settings, towers)):
@@ -72,3 +70,30 @@ class FeatureCacheHook(Hook):
                 'the cached maps are pooled to the coarsest grid, but the neck works on the finest; set '
                 "model.neck.grid='coarsest' or cache with --grid own"
             )
+
+
+def _compare_depth(name: str, cached: Optional[int], tower: Any) -> None:
+    """Refuse features of the first ``cached`` blocks of a tower (None: of the whole) where it trains some of them, or
+    freezes more.
+    """
+    cut = cuttable(tower)
+    depth = None if cut is None else cut.cut
+    trained = [key for key, p in tower.named_parameters() if p.requires_grad]
+    if trained and cached is None:
+        raise DataError(
+            f'cached features are for frozen towers, but {name}.{trained[0]} is to be trained; freeze its tower, or '
+            'cache the other one alone, or cache again with this config where the tower is frozen in part'
+        )
+    if depth != cached:
+        now = (
+            f'freezes its first {depth}' if trained and cut is not None else 'trains all' if trained else 'freezes all'
+        )
+        raise DataError(
+            f'the cached features are of the first {cached} blocks of {name}, but the config {now}; cache again with '
+            'this config, or freeze as many blocks'
+        )
+    if cut is not None and (found := unsteady(tower)):
+        raise DataError(
+            f'cached features are for a frozen part that never changes, but {name}.{found[0]} in it does; freeze it, '
+            'or leave feature_cache out'
+        )

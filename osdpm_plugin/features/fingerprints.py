@@ -10,16 +10,22 @@ from typing import Any, Mapping, Sequence
 from torch import nn
 
 from ..datasets.images.raster import pixel_rule
+from ..models.backbones.cutting import cuttable, names_behind_cut
 from ..utils.hashing import tensor_bytes
 
 WEIGHT_KEYS = ('pretrained', 'name_or_path', 'init_cfg', 'frozen')
 
 
 def tower_hash(model: nn.Module, towers: Sequence[str]) -> str:
-    """SHA-256 over names and values of the parameters and buffers of the named towers."""
+    """SHA-256 over names and values of the parameters and buffers of the named towers; of a tower that is frozen in
+    part, over those before its cut.
+    """
     digest = hashlib.sha256()
     for tower in towers:
+        behind = names_behind_cut(getattr(model, tower))
         for name, value in sorted(getattr(model, tower).state_dict().items()):
+            if name in behind:
+                continue
             digest.update(f'{tower}.{name}{tuple(value.shape)}'.encode())
             value = value.detach().cpu()
             if value.is_floating_point():
@@ -29,6 +35,12 @@ def tower_hash(model: nn.Module, towers: Sequence[str]) -> str:
     digest.update(repr([None if s is None else s.flatten().tolist() for s in statistics]).encode())
     digest.update(str(getattr(model.data_preprocessor, 'channel_order', None)).encode())
     return digest.hexdigest()
+
+
+def depths_of(model: nn.Module, towers: Sequence[str]) -> dict[str, int]:
+    """The number of frozen blocks of each of the named towers that is frozen in part."""
+    cuts = {tower: cuttable(getattr(model, tower)) for tower in towers}
+    return {tower: cut.cut for tower, cut in cuts.items() if cut is not None and cut.cut is not None}
 
 
 def tower_settings(model: Mapping[str, Any], towers: Sequence[str]) -> dict:

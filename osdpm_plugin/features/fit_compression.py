@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ..errors import ConfigError
 from ..models.backbones import CompressedTower
 from ..registry import DATASETS, MODELS
-from .build_cache import loader_in_order
+from .extraction import loader_in_order
 
 
 def fit_compression(cfg: Config, *, num_images: int, batch_size: int) -> str:

@@ -9,6 +9,14 @@ manifest.json              settings and hashes
 <split>/words.npy          (U, T, C), the text tower's word features, zeros after the end of a caption
 <split>/lengths.npy        (U,) int64, the number of words of each row
 
+Of a tower that is frozen in part, what its frozen part gives is stored, and the manifest has its depth, the number of
+frozen blocks:
+
+<split>/cut<i>.npy         (views, N, ...), the image tower's values at the cut, see `PartialImages`
+<split>/states.npy         (S, C), the words at the cut, one row after another, each as long as it needs to be
+<split>/ends.npy           (U,) int64, where each row ends in them
+<split>/lengths.npy        (U,) int64, as above
+
 bfloat16, which NumPy lacks, is stored as its bits, in uint16.
 """
 
@@ -49,6 +57,7 @@ class SplitWriter:
         image_ids: N ids, the order of rows.
         caption_ids: M ids; none where no texts are stored.
         caption_rows: M text rows, in 0 to U - 1, each first used in order.
+        num_states: S, where the text tower is frozen in part.
 
     Raises:
         DataError: the folder holds other images, arrays or numbers of views, or damaged files, or the disk is full.
@@ -63,8 +72,10 @@ class SplitWriter:
         caption_ids: Sequence[int],
         caption_rows: Sequence[int],
         views: int,
+        num_states: int = 0,
     ) -> None:
         self.folder = folder
+        self.num_states = num_states
         self.index: dict[str, Any] = dict(
             image_ids=list(image_ids), caption_ids=list(caption_ids), caption_rows=list(caption_rows), views=views
         )
@@ -79,30 +90,51 @@ class SplitWriter:
 
     def write_images(self, features: Mapping[str, np.ndarray]) -> None:
         """Append rows (n, ...) of each named feature, view after view."""
-        self._append(features, (self.index['views'], len(self.index['image_ids'])), self.done_images)
+        first = (self.index['views'], len(self.index['image_ids']))
+        self._append(features, {name: (first, self.done_images) for name in features}, going_on=self.done_images > 0)
         self.done_images += len(next(iter(features.values())))
         self._save_index()
 
     def write_texts(self, rows: Mapping[str, np.ndarray]) -> None:
-        """Append rows (n, ...) of ``text``, ``words`` and ``lengths``."""
-        self._append(rows, (self.num_texts,), self.done_texts)
-        self.done_texts += len(rows['text'])
+        """Append rows (n, ...) of ``text``, ``words`` and ``lengths``; or of ``lengths`` and ``steps`` with as many
+        ``states``, (their sum, C).
+        """
+        going_on, rows = self.done_texts > 0, dict(rows)
+        places = {name: ((self.num_texts,), self.done_texts) for name in (*rows, 'ends')}
+        if 'steps' in rows:
+            done = self._last_end() if going_on else 0
+            rows['ends'] = done + rows.pop('steps').cumsum()
+            places['states'] = ((self.num_states,), done)
+        self._append(rows, places, going_on=going_on)
+        self.done_texts += len(rows['lengths'])
         self._save_index()
 
-    def _append(self, features: Mapping[str, np.ndarray], first: tuple[int, ...], done: int) -> None:
-        """Write rows after the first ``done`` ones into arrays whose first sizes are given."""
-        kinds = {name: [rows.dtype.name, *first, *rows.shape[1:]] for name, rows in features.items()}
-        are_texts = len(first) == 1
+    def _last_end(self) -> int:
+        """How many states are stored."""
+        path = self.folder / 'ends.npy'
+        end = int(load_array(path, [self.num_texts], np.dtype('int64'))[self.done_texts - 1])
+        if not 0 <= end <= self.num_states:
+            raise damaged(path, f'an end outside 0 to {self.num_states}')
+        return end
+
+    def _append(
+        self, features: Mapping[str, np.ndarray], places: Mapping[str, tuple[tuple[int, ...], int]], *, going_on: bool
+    ) -> None:
+        """Write rows into arrays, of each of which ``places`` has the first sizes and the number of rows before."""
+        kinds = {name: [rows.dtype.name, *places[name][0], *rows.shape[1:]] for name, rows in features.items()}
+        are_texts = 'lengths' in features
         begun = {name: kind for name, kind in self._kinds.items() if (name in TEXT_ARRAYS) == are_texts}
-        if done and kinds != begun:
+        if going_on and kinds != begun:
             raise DataError(f'{self.folder} was begun with the arrays {begun}, not {kinds}; delete it and cache again')
         for name, rows in features.items():
             path, (dtype, *shape) = self.folder / f'{name}.npy', kinds[name]
             if name not in self._arrays:
                 self._arrays[name] = (
-                    load_array(path, shape, dtype, writable=True) if done else create_array(path, tuple(shape), dtype)
+                    load_array(path, shape, dtype, writable=True)
+                    if going_on
+                    else create_array(path, tuple(shape), dtype)
                 )
-            array = self._arrays[name]
+            array, done = self._arrays[name], places[name][1]
             array.reshape(-1, *rows.shape[1:])[done : done + len(rows)] = rows
             array.flush()
         self._kinds.update(kinds)
@@ -145,13 +177,20 @@ class FeatureStore:
             raise damaged(folder / 'index.json', f'no {min(unnamed)}, of which there is a file')
         self.row_of_image = {image_id: row for row, image_id in enumerate(index['image_ids'])}
         self.row_of_caption = dict(zip(index['caption_ids'], index['caption_rows']))
+        self.depths: dict[str, int] = self.manifest.get('depths', {})
+        self.cut: list[np.memmap] = []
+        self.states: Optional[np.memmap] = None
+        self.ends: Optional[np.memmap] = None
         self.maps: list[np.memmap] = []
         self.pooled: Optional[np.memmap] = None
         self.text: Optional[np.memmap] = None
         self.words: Optional[np.memmap] = None
         self.lengths: Optional[np.memmap] = None
         dtype = np.dtype('uint16' if self.manifest['dtype'] == 'bfloat16' else self.manifest['dtype'])
-        if 'image_tower' in self.towers:
+        if 'image_tower' in self.depths:
+            count = max(1, sum(name.startswith('cut') for name in self._kinds))
+            self.cut = [self._load(folder, f'cut{i}', dtype) for i in range(count)]
+        elif 'image_tower' in self.towers:
             count = max(1, sum(name.startswith('map') for name in self._kinds))
             self.maps = [self._load(folder, f'map{i}', dtype) for i in range(count)]
             if 'pooled' in self._kinds:
@@ -167,11 +206,26 @@ class FeatureStore:
         return load_array(folder / f'{name}.npy', kind[1:], dtype)
 
     def _load_texts(self, folder: Path, num_texts: int, dtype: np.dtype) -> None:
-        self.text = self._load(folder, 'text', np.dtype('float32'))
-        self.words = self._load(folder, 'words', dtype)
         self.lengths = self._load(folder, 'lengths', np.dtype('int64'))
-        if num_texts and not 0 <= self.lengths.min() <= self.lengths.max() <= self.words.shape[1]:
-            raise damaged(folder / 'lengths.npy', f'numbers of words outside 0 to {self.words.shape[1]}')
+        if 'text_tower' in self.depths:
+            self.states = self._load(folder, 'states', dtype)
+            self.ends = self._load(folder, 'ends', np.dtype('int64'))
+            steps, limit = np.diff(self.ends, prepend=0), 'those in ends.npy'
+            right = (steps >= self.lengths).all() and (steps > 0).all() and steps.sum() == len(self.states)
+            right = right and (self.lengths >= 0).all()
+        else:
+            self.text = self._load(folder, 'text', np.dtype('float32'))
+            self.words = self._load(folder, 'words', dtype)
+            limit = str(self.words.shape[1])
+            right = not num_texts or 0 <= self.lengths.min() <= self.lengths.max() <= self.words.shape[1]
+        if not right:
+            raise damaged(folder / 'lengths.npy', f'numbers of words outside 0 to {limit}')
+
+    def states_of(self, rows: Sequence[int]) -> np.ndarray:
+        """The words at the cut of some text rows, zeros after the end of each: (K, T, C) float32."""
+        assert self.states is not None and self.ends is not None
+        parts = [from_rows(self.states[self.ends[row - 1] if row else 0 : self.ends[row]]).float() for row in rows]
+        return torch.nn.utils.rnn.pad_sequence(parts, batch_first=True).numpy()
 
     def __getstate__(self) -> tuple[str, str]:
         return self._arguments  # a memory map would be pickled whole to spawned workers

@@ -6,6 +6,7 @@
 - ``child_process``: a command -> its output, or one sentence with its last line;
 - ``training_step``: fine-tuning a CLIP model, against open_clip's model and loss alone; ``step_profile`` says where
   the time goes, ``bare_loop`` is the other side;
+- ``partial_step``: training the last blocks from a cache at their cut, against the uncached step;
 - ``input_pipeline``: JPEG files -> batches, against mmpretrain's and torchvision's pipelines; ``photos`` makes files;
 - ``feature_extraction``: an archive -> vectors, against a loop over single images;
 - ``recall``: embeddings -> recall, against the loops of published evaluation code, and its memory at 10 k x 50 k;

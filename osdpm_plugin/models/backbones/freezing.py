@@ -24,6 +24,7 @@ class FreezableTower(BaseModule):
       under ``torch.no_grad()``.
     - ``set_trainable(keep=n)``: only the last n blocks and what follows them are trained. Every module without a
       trainable parameter stays in eval mode, so that neither dropout nor BatchNorm statistics of the frozen part move.
+      There the tower can be cut, see `cutting`.
 
     Freezing only ever switches gradients off: a parameter that a library holds fixed (sine position tables) stays so.
 
@@ -41,7 +42,7 @@ class FreezableTower(BaseModule):
         super().__init__(init_cfg=init_cfg)
         self.frozen = frozen
         self.precision = check_one_of(type(self).__name__, 'precision', precision, _AUTOCAST)
-        self._partly_frozen = False
+        self.kept_blocks: Optional[int] = None
 
     def blocks(self) -> list[nn.Module]:
         """The blocks that partial freezing and layer-wise learning rates count, first to last; [] for none to count."""
@@ -50,6 +51,15 @@ class FreezableTower(BaseModule):
     def after_blocks(self) -> list[Part]:
         """What follows the blocks: norm, projection; Nones are skipped."""
         raise NotImplementedError
+
+    @property
+    def cut(self) -> Optional[int]:
+        """The number of blocks that stay as they are while later ones are trained; None where nothing or all stays."""
+        return None if self.kept_blocks is None else len(self.blocks()) - self.kept_blocks
+
+    def behind_cut(self) -> list[Part]:
+        """The blocks that are trained, and what follows them."""
+        return [*self.blocks()[self.cut or 0 :], *self.after_blocks()]
 
     @property
     def label(self) -> str:
@@ -89,13 +99,13 @@ class FreezableTower(BaseModule):
             kept = parameters_of([*blocks[len(blocks) - keep :], *self.after_blocks()])
             for param in set(self.parameters()) - set(kept):
                 param.requires_grad_(False)
-            self._partly_frozen = True
+            self.kept_blocks = keep
             self.train(self.training)
 
     def train(self, mode: bool = True) -> FreezableTower:
         """Set the training mode of what is trained; what is frozen stays in eval mode."""
         super().train(mode and not self.frozen)
-        if mode and self._partly_frozen:
+        if mode and self.kept_blocks is not None:
             for module in self.modules():
                 params = list(module.parameters())
                 if params and not any(p.requires_grad for p in params):

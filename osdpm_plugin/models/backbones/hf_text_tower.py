@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Optional, Union
 
+import torch
 from torch import Tensor, nn
 
 from ...errors import ConfigError
 from ...pretrained.hugging_face import load_encoder, random_encoder
 from ...registry import MODELS
-from ...structures import TextFeatures
+from ...structures import PartialTexts, TextFeatures
 from ...utils.checks import check_one_of
 from ..pooling import masked_mean
 from .freezing import FreezableTower, Part
@@ -94,35 +97,99 @@ class HFTextTower(FreezableTower):
         Raises:
             ConfigError: a caption is longer than the model allows.
         """
+        tokens, mask = self._cut_padding(tokens)
+        with self.running(tokens.device):
+            words = self._encode(tokens, mask)
+        return self._features(words, mask)
+
+    @property
+    def cut(self) -> Optional[int]:
+        """See `FreezableTower`; None for an encoder whose embeddings do not go straight into its layers."""
+        straight = hasattr(self.encoder, 'embeddings') and not hasattr(self.encoder, 'embeddings_project')
+        return super().cut if straight else None
+
+    def frozen_part(self, tokens: Tensor) -> PartialTexts:
+        """Tokens (M, T) -> their features before the first layer that is trained. See `cutting`."""
+        tokens, mask = self._cut_padding(tokens)
+        seen: list[Tensor] = []
+        cut = self.cut or 0
+        last = self.blocks()[cut - 1] if cut else self.encoder.embeddings
+        hook = last.register_forward_hook(lambda _, args, out: seen.append(out[0] if isinstance(out, tuple) else out))
+        try:
+            with self.running(tokens.device), layers_alone(self._layers(), slice(cut)):
+                self._encode(tokens, mask)
+        finally:
+            hook.remove()
+        return PartialTexts(words=seen[0], mask=mask)
+
+    def trained_part(self, partial: PartialTexts) -> TextFeatures:
+        """What `frozen_part` returned -> what the whole tower returns.
+
+        The encoder runs without its first layers, and what its embeddings return is replaced: masks and biases of
+        attention are thus made as the library makes them.
+        """
+        x, mask = partial
+        tokens = torch.full_like(mask, self.padding_idx, dtype=torch.long)
+        hook = self.encoder.embeddings.register_forward_hook(lambda _, args, out: x)
+        try:
+            with self.running(x.device), layers_alone(self._layers(), slice(self.cut or 0, None)):
+                words = self._encode(tokens, mask)
+        finally:
+            hook.remove()
+        return self._features(words, mask)
+
+    def columns(self, tokens: Tensor) -> Tensor:
+        """(M,) int64, how many tokens of each caption `trained_part` needs."""
+        return (tokens != self.padding_idx).sum(dim=1).clamp(min=1)
+
+    def _cut_padding(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """The columns (M, T') that are not padding in every row, and where they are not."""
         mask = tokens != self.padding_idx
         used = mask.any(dim=0).nonzero()
         length = int(used[-1]) + 1 if len(used) else 1
-        tokens, mask = tokens[:, :length], mask[:, :length]
         if self.context_length is not None and length > self.context_length:
             raise ConfigError(
                 f'{type(self.encoder).__name__} takes at most {self.context_length} tokens, got {length};'
                 f' set context_length={self.context_length} in the tokenizer'
             )
+        return tokens[:, :length], mask[:, :length]
+
+    def _encode(self, tokens: Tensor, mask: Tensor) -> Tensor:
         attended = mask.clone()
         attended[:, 0] |= ~mask.any(dim=1)  # attention over nothing is NaN
-        with self.running(tokens.device):
-            words = self.encoder(input_ids=tokens, attention_mask=attended.long(), return_dict=True).last_hidden_state
+        return self.encoder(input_ids=tokens, attention_mask=attended.long(), return_dict=True).last_hidden_state
+
+    def _features(self, words: Tensor, mask: Tensor) -> TextFeatures:
         words = self.as_output(words)
         first = words[:, 0] * mask.any(dim=1, keepdim=True)  # (M, C)
         pooled = first if self.pooling == 'cls' else masked_mean(words, mask)
         return TextFeatures(words=words, mask=mask, pooled=pooled)
 
+    def _layers(self) -> Optional[nn.ModuleList]:
+        """The encoder's list of layers; None for a model whose layers share their weights (ALBERT)."""
+        count = getattr(self.encoder.config, 'num_hidden_layers', None)
+        lists = (module for module in self.encoder.modules() if isinstance(module, nn.ModuleList))
+        return next((layers for layers in lists if len(layers) == count), None)
+
     def blocks(self) -> list[nn.Module]:
         """The encoder's layers; [] for a model whose layers share their weights (ALBERT)."""
-        count = getattr(self.encoder.config, 'num_hidden_layers', None)
-        for module in self.encoder.modules():
-            if isinstance(module, nn.ModuleList) and len(module) == count:
-                return list(module)
-        return []
+        return list(self._layers() or [])
 
     def after_blocks(self) -> list[Part]:
         """The final norm, where there is one."""
         return [child for name, child in self.encoder.named_children() if 'norm' in name.lower()]
+
+
+@contextlib.contextmanager
+def layers_alone(layers: Optional[nn.ModuleList], kept: slice) -> Iterator[None]:
+    """The context in which a list of layers has some of its layers only."""
+    assert layers is not None
+    whole = layers._modules
+    layers._modules = {str(place): layer for place, layer in enumerate(list(whole.values())[kept])}
+    try:
+        yield
+    finally:
+        layers._modules = whole
 
 
 def _context_length(encoder: nn.Module) -> Optional[int]:

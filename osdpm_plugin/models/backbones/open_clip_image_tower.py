@@ -7,18 +7,19 @@ from functools import partial
 from typing import Optional, Union
 
 import torch
-from open_clip.model import CLIPVisionCfg, _build_vision_tower
 from open_clip.modified_resnet import ModifiedResNet
 from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
 from ...errors import ConfigError
-from ...pretrained.clip_architecture import ClipArchitecture, resolve_architecture
+from ...pretrained.clip_architecture import resolve_architecture
 from ...pretrained.clip_pretrained import check_pretrained, load_half, pixel_statistics, resized_positions
 from ...registry import MODELS
-from ...structures import ImageFeatures
+from ...structures import ImageFeatures, PartialImages
 from .freezing import FreezableTower, Part
+from .open_clip_vision import build_vision, pair, run_blocks, run_timm, trunk_order, vit_features
+from .stages import run_first_stages, run_last_stages
 
 
 @MODELS.register_module()
@@ -89,11 +90,11 @@ class OpenCLIPImageTower(FreezableTower):
         self.architecture = architecture = resolve_architecture(model, half='vision_cfg', quick_gelu=quick_gelu)
         self.pretrained = pretrained
         self.resized = image_size is not None
-        self.visual = _build(architecture, image_size)
+        self.visual = build_vision(architecture, image_size)
         if pretrained is not None:
             check_pretrained(architecture, pretrained, uses_gelu=isinstance(self.visual, VisionTransformer))
         self.embed_dim: int = architecture.embed_dim
-        self.image_size: tuple[int, int] = _pair(self.visual.image_size)
+        self.image_size: tuple[int, int] = pair(self.visual.image_size)
         self.out_stages = self._check_stages(out_stages)
         self.feat_channels: tuple[int, ...] = self._feat_channels()
         if isinstance(self.visual, TimmModel) and self.resized:
@@ -123,51 +124,41 @@ class OpenCLIPImageTower(FreezableTower):
                 f'OpenCLIPImageTower takes normalised float images (B, 3, {height}, {width}), got {images.dtype} '
                 f'{tuple(images.shape)}; resize in the pipeline, or build the tower with image_size={_size(images)}'
             )
+        if isinstance(self.visual, TimmModel):
+            with self.running(images.device):
+                maps, pooled = run_timm(self.visual, images)
+            return ImageFeatures(maps=tuple(self.as_output(m) for m in maps), pooled=self.as_output(pooled))
+        return self.trained_part(self.frozen_part(images))
+
+    @property
+    def cut(self) -> Optional[int]:
+        """See `FreezableTower`; None for a timm trunk, which runs in one piece."""
+        return None if isinstance(self.visual, TimmModel) else super().cut
+
+    def frozen_part(self, images: Tensor) -> PartialImages:
+        """Images (B, 3, H, W) -> what comes before the first block that is trained: tokens (B, 1 + hw, C) of a ViT, or
+        maps of a ResNet, those that it returns and the last. See `cutting`.
+        """
+        visual, cut = self.visual, self.cut or 0
         with self.running(images.device):
-            if isinstance(self.visual, VisionTransformer):
-                maps, pooled = self._forward_vit(images)
-            elif isinstance(self.visual, ModifiedResNet):
-                maps, pooled = self._forward_resnet(images)
+            if isinstance(visual, VisionTransformer):
+                return PartialImages((run_blocks(visual.transformer, visual._embeds(images), stop=cut),))
+            return PartialImages(run_first_stages(visual.stem(images), self.blocks()[:cut], self._outputs()))
+
+    def trained_part(self, partial: PartialImages) -> ImageFeatures:
+        """What `frozen_part` returned -> what the whole tower returns."""
+        visual, cut = self.visual, self.cut or 0
+        with self.running(partial.values[0].device):
+            if isinstance(visual, VisionTransformer):
+                maps, pooled = vit_features(visual, run_blocks(visual.transformer, partial.values[0], start=cut))
             else:
-                maps, pooled = self._forward_timm(images)
+                maps, last = run_last_stages(partial.values, self.blocks(), self._outputs(), cut)
+                pooled = visual.attnpool(last)
         return ImageFeatures(maps=tuple(self.as_output(m) for m in maps), pooled=self.as_output(pooled))
 
-    def _forward_vit(self, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-        vit = self.visual
-        x = vit.transformer(vit._embeds(images))  # (B, 1 + hw, C)
-        pooled, tokens = vit._pool(x)
-        if vit.attn_pool is not None:
-            tokens = x[:, 1:]
-        elif vit.final_ln_after_pool:
-            tokens = vit.ln_post(tokens)
-        if vit.proj is not None:
-            pooled = pooled @ vit.proj
-        return (tokens.mT.unflatten(-1, vit.grid_size),), pooled  # (B, C, h, w)
-
-    def _forward_resnet(self, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-        resnet, maps = self.visual, []
-        x = resnet.stem(images)
-        for stage in range(1, 5):
-            x = getattr(resnet, f'layer{stage}')(x)
-            if stage in self.out_stages:
-                maps.append(x)
-        return tuple(maps), resnet.attnpool(x)
-
-    def _forward_timm(self, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-        trunk = self.visual.trunk
-        x = trunk.forward_features(images)
-        pooled = self.visual.head(trunk.forward_head(x))
-        if x.ndim == 4:
-            channels_last = getattr(trunk, 'output_fmt', None) == 'NHWC' or x.shape[1] != trunk.num_features
-            return (x.permute(0, 3, 1, 2) if channels_last else x,), pooled
-        grid = trunk.patch_embed.grid_size
-        tokens = x[:, getattr(trunk, 'num_prefix_tokens', 0) :]
-        if tokens.shape[1] != grid[0] * grid[1]:
-            raise ConfigError(
-                f'the timm trunk {type(trunk).__name__} returns {tokens.shape[1]} tokens, which is no '
-                f'map of its {grid[0]} x {grid[1]} patches; choose another architecture'
-            )
-        return (tokens.mT.unflatten(-1, grid),), pooled  # (B, C, h, w)
+    def _outputs(self) -> tuple[int, ...]:
+        """`out_stages` counted from 0."""
+        return tuple(stage - 1 for stage in self.out_stages)
 
     def load_pretrained(self) -> None:
         """Load the image half of ``pretrained``.
@@ -180,7 +171,7 @@ class OpenCLIPImageTower(FreezableTower):
         load = partial(load_half, half='visual', architecture=self.architecture, pretrained=self.pretrained)
         if isinstance(self.visual, TimmModel) and self.resized:  # timm resizes a model, not its weights
             with torch.random.fork_rng(devices=()):
-                native = _build(self.architecture, self.image_size)
+                native = build_vision(self.architecture, self.image_size)
             load(native, uses_gelu=False)
             native.set_input_size(self.image_size)
             self.visual.load_state_dict(native.state_dict())
@@ -191,7 +182,7 @@ class OpenCLIPImageTower(FreezableTower):
     def _resize(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Fit the position table of the weights to this tower's input size."""
         if isinstance(self.visual, VisionTransformer):
-            return resized_positions(state, 'positional_embedding', _pair(self.visual.grid_size))
+            return resized_positions(state, 'positional_embedding', pair(self.visual.grid_size))
         return resized_positions(state, 'attnpool.positional_embedding', (self.image_size[0] // 32,) * 2)
 
     def _check_stages(self, out_stages: Optional[Sequence[int]]) -> tuple[int, ...]:
@@ -221,7 +212,7 @@ class OpenCLIPImageTower(FreezableTower):
             return list(self.visual.transformer.resblocks)
         if isinstance(self.visual, ModifiedResNet):
             return [getattr(self.visual, f'layer{stage}') for stage in range(1, 5)]
-        return _trunk_order(self.visual.trunk)[0]
+        return trunk_order(self.visual.trunk)[0]
 
     def after_blocks(self) -> list[Part]:
         """Final norm, pooling and projection."""
@@ -230,62 +221,7 @@ class OpenCLIPImageTower(FreezableTower):
             return [visual.ln_post, visual.proj, visual.attn_pool, getattr(visual, 'attn_pool_contrastive', None)]
         if isinstance(visual, ModifiedResNet):
             return [visual.attnpool]
-        return [*_trunk_order(visual.trunk)[1], visual.head]
-
-
-def _trunk_order(trunk: nn.Module) -> tuple[list[nn.Module], list[nn.Module]]:
-    """The blocks that a timm trunk lists, and its modules after them."""
-    children = dict(trunk.named_children())
-    for name in ('blocks', 'stages', 'layers'):
-        if isinstance(children.get(name), (nn.Sequential, nn.ModuleList)):
-            return list(children[name]), list(children.values())[list(children).index(name) + 1 :]
-    return [], []
-
-
-def _build(architecture: ClipArchitecture, image_size: Union[int, Sequence[int], None]) -> nn.Module:
-    """Build open_clip's image half alone, with random weights."""
-    values = dict(architecture.vision_cfg, timm_model_pretrained=False)
-    if image_size is not None:
-        values['image_size'] = image_size
-    for key in ('layers', 'image_size'):
-        if isinstance(values.get(key), list):
-            values[key] = tuple(values[key])
-    try:
-        config = CLIPVisionCfg(**values)
-        if isinstance(config.layers, tuple) and not config.timm_model_name and not isinstance(config.image_size, int):
-            height, width = config.image_size
-            if height != width:
-                raise ConfigError(
-                    f'image_size={config.image_size}: the attention pool of a ModifiedResNet takes '
-                    'square images only; give one number'
-                )
-            config.image_size = height
-        visual = _build_vision_tower(architecture.embed_dim, config, architecture.quick_gelu)
-    except (TypeError, AssertionError, RuntimeError) as error:
-        raise ConfigError(
-            f'open_clip cannot build the image half of the model {architecture.label} from vision_cfg '
-            f'{architecture.vision_cfg}: {error}'
-        ) from error
-    if isinstance(visual, VisionTransformer):
-        if config.patch_dropout > 0:
-            raise ConfigError(
-                f'vision_cfg.patch_dropout={config.patch_dropout} leaves holes in the feature map during '
-                'training; set it to 0'
-            )
-        if visual.pool_type == 'none':
-            raise ConfigError('vision_cfg with pool_type="none" has no global vector; set pool_type to "tok" or "avg"')
-        visual.output_tokens = False
-    elif isinstance(visual, TimmModel) and not hasattr(visual.trunk, 'forward_features'):
-        raise ConfigError(
-            f'the timm trunk {config.timm_model_name} has no forward_features and so no feature map; '
-            'choose another architecture'
-        )
-    return visual
-
-
-def _pair(size: Union[int, Sequence[int]]) -> tuple[int, int]:
-    """(H, W) of a side or a pair."""
-    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+        return [*trunk_order(visual.trunk)[1], visual.head]
 
 
 def _size(images: Tensor) -> str:

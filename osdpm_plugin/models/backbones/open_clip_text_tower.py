@@ -12,8 +12,9 @@ from ...errors import ConfigError
 from ...pretrained.clip_architecture import ClipArchitecture, resolve_architecture
 from ...pretrained.clip_pretrained import check_pretrained, load_half
 from ...registry import MODELS
-from ...structures import TextFeatures
+from ...structures import PartialTexts, TextFeatures
 from .freezing import FreezableTower, Part
+from .open_clip_vision import run_blocks
 
 
 @MODELS.register_module()
@@ -110,42 +111,70 @@ class OpenCLIPTextTower(FreezableTower):
         Raises:
             ConfigError: T does not fit this architecture.
         """
-        text, length = self.text, tokens.shape[1]
+        return self.trained_part(self.frozen_part(tokens))
+
+    def frozen_part(self, tokens: Tensor) -> PartialTexts:
+        """Tokens (M, T) -> their features before the first block that is trained. See `cutting`."""
+        text, length = self.text, self._check_length(tokens)
+        tokens = tokens[:, :length]
+        with self.running(tokens.device):
+            dtype = text.transformer.get_cast_dtype()
+            x = text.token_embedding(tokens).to(dtype) + text.positional_embedding[:length].to(dtype)  # (M, T, C)
+            x = run_blocks(text.transformer, x, stop=self.cut or 0, attn_mask=self._attention_mask(length))
+        return PartialTexts(words=x, mask=self._mask(tokens))
+
+    def trained_part(self, partial: PartialTexts) -> TextFeatures:
+        """What `frozen_part` returned -> what the whole tower returns."""
+        text, (x, mask) = self.text, partial
+        with self.running(x.device):
+            attn_mask = self._attention_mask(x.shape[1])
+            words = text.ln_final(run_blocks(text.transformer, x, start=self.cut or 0, attn_mask=attn_mask))
+            pooled = words[torch.arange(len(words), device=words.device), self._pooled_column(mask)]
+            if isinstance(text.text_projection, nn.Linear):
+                pooled = text.text_projection(pooled)
+            elif text.text_projection is not None:
+                pooled = pooled @ text.text_projection
+        return TextFeatures(words=self.as_output(words), mask=mask, pooled=self.as_output(pooled))
+
+    def columns(self, tokens: Tensor) -> Tensor:
+        """(M,) int64, how many tokens of each caption `trained_part` needs."""
+        if self.takes_short_texts:
+            return self._end_of_text(tokens) + 1
+        return torch.full((len(tokens),), tokens.shape[1], device=tokens.device)
+
+    def _check_length(self, tokens: Tensor) -> int:
+        """How many columns of tokens (M, T) to read."""
+        length = tokens.shape[1]
         if length > self.context_length or (length < self.context_length and not self.takes_short_texts):
             limit = 'at most' if self.takes_short_texts else 'exactly'
             raise ConfigError(
                 f'this text tower takes {limit} {self.context_length} tokens, got {length}; '
                 f'set context_length={self.context_length} in the tokenizer'
             )
-        if self.takes_short_texts and len(tokens):
-            length = int(self._pool_index(tokens).max()) + 1
-            tokens = tokens[:, :length]
-        with self.running(tokens.device):
-            dtype = text.transformer.get_cast_dtype()
-            x = text.token_embedding(tokens).to(dtype) + text.positional_embedding[:length].to(dtype)  # (M, T, C)
-            attn_mask = None if text.attn_mask is None else text.attn_mask[:length, :length]
-            words = text.ln_final(text.transformer(x, attn_mask=attn_mask))
-            pooled = words[torch.arange(len(words), device=words.device), self._pool_index(tokens)]
-            if isinstance(text.text_projection, nn.Linear):
-                pooled = text.text_projection(pooled)
-            elif text.text_projection is not None:
-                pooled = pooled @ text.text_projection
-        return TextFeatures(words=self.as_output(words), mask=self._mask(tokens), pooled=self.as_output(pooled))
+        return int(self.columns(tokens).max()) if len(tokens) else length
 
-    def _pool_index(self, tokens: Tensor) -> Tensor:
-        """(M,) position that open_clip pools from."""
+    def _attention_mask(self, length: int) -> Optional[Tensor]:
+        mask = self.text.attn_mask
+        return None if mask is None else mask[:length, :length]
+
+    def _end_of_text(self, tokens: Tensor) -> Tensor:
+        """(M,) position of the end-of-text token, for architectures that pool from it."""
         if self.text.pool_type == 'argmax':
-            return tokens.argmax(dim=-1)  # the end-of-text token has the highest id
-        if self.text.pool_type == 'eos':
-            return (tokens == self.text.eos_id).int().argmax(dim=-1)
-        last = tokens.shape[1] - 1 if self.text.pool_type == 'last' else 0
-        return torch.full((len(tokens),), last, device=tokens.device)
+            return tokens.argmax(dim=-1)  # it has the highest id
+        return (tokens == self.text.eos_id).int().argmax(dim=-1)
+
+    def _pooled_column(self, mask: Tensor) -> Tensor:
+        """(M,) position that open_clip pools from."""
+        if self.text.pool_type in ('argmax', 'eos'):
+            return mask.sum(dim=1) - 1
+        last = mask.shape[1] - 1 if self.text.pool_type == 'last' else 0
+        return torch.full((len(mask),), last, device=mask.device)
 
     def _mask(self, tokens: Tensor) -> Tensor:
         """(M, T) bool, true up to and including the end of text."""
         position = torch.arange(tokens.shape[1], device=tokens.device)
         if self.text.pool_type in ('argmax', 'eos'):
-            return position <= self._pool_index(tokens)[:, None]
+            return position <= self._end_of_text(tokens)[:, None]
         # No known end-of-text id: a row ends in a run of one token, either padding or end of text repeated (SigLIP).
         last = tokens[:, -1:]
         start = torch.where(tokens != last, position + 1, 0).amax(dim=1, keepdim=True)

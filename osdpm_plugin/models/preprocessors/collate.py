@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import ConfigError
-from ...structures import CaptionBatch, Regions, RetrievalDataSample, TextFeatures
+from ...structures import CaptionBatch, PartialTexts, Regions, RetrievalDataSample, TextFeatures
 
 
 def collate_captions(samples: Sequence[RetrievalDataSample], device: torch.device) -> CaptionBatch:
@@ -28,15 +28,16 @@ def collate_captions(samples: Sequence[RetrievalDataSample], device: torch.devic
     def join(key: str) -> Tensor:
         return torch.from_numpy(np.concatenate([sample.get(key) for sample in samples])).to(device)
 
-    texts: Union[Tensor, TextFeatures]
-    if all('tower_pooled' in sample for sample in samples):
+    texts: Union[Tensor, TextFeatures, PartialTexts]
+    if all('tower_words' in sample for sample in samples):
         words = [torch.from_numpy(sample.tower_words).transpose(0, 1) for sample in samples]  # (T, K, C) each
         padded = torch.cat([F.pad(w, (0, 0, 0, 0, 0, max(map(len, words)) - len(w))) for w in words], dim=1)
-        texts = TextFeatures(
+        partial = PartialTexts(
             words=padded.transpose(0, 1).to(device),
             mask=torch.arange(len(padded), device=device) < join('tower_lengths')[:, None],
-            pooled=join('tower_pooled'),
         )
+        pooled = join('tower_pooled') if all('tower_pooled' in sample for sample in samples) else None
+        texts = partial if pooled is None else TextFeatures(*partial, pooled=pooled)
     elif all('tokens' in sample for sample in samples):
         texts = join('tokens')
     else:

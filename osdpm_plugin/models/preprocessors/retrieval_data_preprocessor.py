@@ -9,7 +9,7 @@ from mmengine.model import BaseDataPreprocessor
 
 from ...errors import ConfigError
 from ...registry import MODELS
-from ...structures import ImageFeatures
+from ...structures import ImageFeatures, PartialImages
 from ...utils.checks import check_one_of
 from .collate import collate_regions
 
@@ -69,8 +69,9 @@ class RetrievalDataPreprocessor(BaseDataPreprocessor):
         """Normalise ``data['inputs']`` (B, 3, H, W); ``data['data_samples']`` passes through.
 
         Cached features, ``dict(maps=[...], pooled=...)``, become float ImageFeatures; of several views (B, V, C, h, w)
-        the rows of an image stand one after another, (BV, C, h, w). Regions of the samples (`LoadRegions`) become
-        ``regions``, a key that is there only where they are.
+        the rows of an image stand one after another, (BV, C, h, w). Those of the frozen part of a tower,
+        ``dict(cut=[...])`` of (B, V, ...), become float PartialImages likewise. Regions of the samples (`LoadRegions`)
+        become ``regions``, a key that is there only where they are.
 
         Raises:
             ConfigError: ``inputs`` is not one stacked batch, which means that the dataloader lacks
@@ -83,8 +84,10 @@ class RetrievalDataPreprocessor(BaseDataPreprocessor):
             batch['regions'] = collate_regions(samples, self.device)
         return batch
 
-    def _images(self, inputs: Any) -> Union[torch.Tensor, ImageFeatures]:
+    def _images(self, inputs: Any) -> Union[torch.Tensor, ImageFeatures, PartialImages]:
         images: Any = self.cast_data(inputs)
+        if isinstance(images, dict) and 'cut' in images:  # cached features of the frozen part of a tower
+            return PartialImages(tuple(values.flatten(0, 1).float() for values in images['cut']))
         if isinstance(images, dict):  # cached features
             maps = tuple((m.flatten(0, 1) if m.ndim == 5 else m).float() for m in images['maps'])
             pooled = images['pooled'].flatten(0, -2).float() if 'pooled' in images else None

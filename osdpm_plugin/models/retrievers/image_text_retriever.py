@@ -15,6 +15,8 @@ from ...structures import (
     CaptionBatch,
     ImageFeatures,
     NeckOutput,
+    PartialImages,
+    PartialTexts,
     Regions,
     RetrievalDataSample,
     TextFeatures,
@@ -22,13 +24,15 @@ from ...structures import (
     as_text_features,
 )
 from ...utils.checks import check_int
+from ..backbones.cutting import frozen_part, trained_part
 from ..preprocessors.collate import collate_captions
 from ..rows import first_of_each, take_rows
 from .dihedral import NUM_TURNS, turned
 from .gather import gather_images, gather_texts
 from .grad_cache import check_grad_cache, in_chunks, refuse_batch_norm
 
-Images = Union[Tensor, ImageFeatures]
+Images = Union[Tensor, PartialImages, ImageFeatures]
+Texts = Union[Tensor, PartialTexts, TextFeatures]
 TOWERS = ('image_tower', 'text_tower')  # attributes of every retriever, first parts of the names of their weights
 _DEFAULT_PREPROCESSOR = dict(type='RetrievalDataPreprocessor')
 _DEFAULT_SIMILARITY = dict(type='DotProduct')
@@ -94,7 +98,7 @@ class ImageTextRetriever(BaseModel):
         self.grad_cache_chunk = grad_cache_chunk
         if channels_last:  # here, since DDP lays out its buckets as the weights are when it wraps them
             self.image_tower.to(memory_format=torch.channels_last)
-        self._prompt_features: Optional[TextFeatures] = None
+        self._prompt_features: Any = None  # of the frozen part of the text tower
         self._settle_statistics()
         self.train()  # where Swin freezes its stages, which distributed training must see before it wraps the model
 
@@ -127,15 +131,15 @@ class ImageTextRetriever(BaseModel):
         return self.image_features(images)._replace(regions=regions)
 
     def image_features(self, images: Images) -> ImageFeatures:
-        """What the tower makes of normalised images (B, 3, H, W), or made of them before."""
-        return as_image_features(self.image_tower(images) if isinstance(images, Tensor) else images)
+        """What the tower makes of normalised images (B, 3, H, W), or of what it or its frozen part made of them."""
+        return as_image_features(trained_part(self.image_tower, images))
 
     def embed_images(self, images: Images) -> NeckOutput:
         """Normalised images (B, 3, H, W), or what the tower made of them before -> NeckOutput.
 
         The embedding, and the saliency where the neck has attention. In evaluation the embedding is the normalised mean
-        over ``test_views`` turns, and saliency is that of the image as it is; ImageFeatures then hold ``test_views``
-        rows for each image, one after another.
+        over ``test_views`` turns, and saliency is that of the image as it is; what the tower made before then holds
+        ``test_views`` rows for each image, one after another.
         """
         if self.training or self.test_views == 1:
             return self.neck(self.image_features(images))
@@ -145,25 +149,20 @@ class ImageTextRetriever(BaseModel):
 
     def _views_of(self, images: Images) -> list[Images]:
         turns = range(self.test_views)
-        if not isinstance(images, ImageFeatures):
+        if isinstance(images, Tensor):
             return [turned(images, turn) for turn in turns]
-        if images.regions is not None:
+        if isinstance(images, ImageFeatures) and images.regions is not None:
             raise ConfigError(
                 f'regions of an image are not turned with it; set test_views=1 instead of {self.test_views}'
             )
-        maps = [m.unflatten(0, (-1, self.test_views)) for m in images.maps]  # (B, V, C_i, h_i, w_i)
-        pooled = None if images.pooled is None else images.pooled.unflatten(0, (-1, self.test_views))
-        return [
-            ImageFeatures(maps=tuple(m[:, turn] for m in maps), pooled=None if pooled is None else pooled[:, turn])
-            for turn in turns
-        ]
+        return [take_rows(images, slice(turn, None, self.test_views)) for turn in turns]
 
-    def embed_texts(self, texts: Union[Tensor, TextFeatures]) -> TextFeatures:
+    def embed_texts(self, texts: Texts) -> TextFeatures:
         """Tokens (M, T) int64, or what the tower made of them before -> words and pooled vectors in the joint space.
 
         After a text neck that returns (M, D), a caption is one word: its pooled vector.
         """
-        return as_text_features(self.text_neck(self.text_tower(texts) if isinstance(texts, Tensor) else texts))
+        return as_text_features(self.text_neck(trained_part(self.text_tower, texts)))
 
     def score(self, images: NeckOutput, texts: TextFeatures) -> Tensor:
         """Every image against every caption, (B, M), from what `embed_images` and `embed_texts` returned."""
@@ -178,19 +177,19 @@ class ImageTextRetriever(BaseModel):
         return self.embed_texts(captions.texts)
 
     def _embed_prompts(self, tokens: Optional[Tensor]) -> Optional[Tensor]:
-        """Unit vectors (P, D) of the head's prompts; a frozen tower reads them once an epoch."""
+        """Unit vectors (P, D) of the head's prompts; the frozen part of the tower reads them once an epoch."""
         if tokens is None:
             return None
-        if any(p.requires_grad for p in self.text_tower.parameters()):
-            if self.grad_cache_chunk is not None and self.training:
-                return in_chunks(self._pooled, tokens, self.grad_cache_chunk)
-            return self._pooled(tokens)
-        if self._prompt_features is None:
+        features = self._prompt_features
+        if features is None:
             with torch.no_grad():
-                self._prompt_features = self.text_tower(tokens)
-        return self._pooled(self._prompt_features)
+                features = frozen_part(self.text_tower, tokens)
+            self._prompt_features = None if features is tokens else features  # a tower that is trained reads them again
+        if isinstance(features, TextFeatures) or self.grad_cache_chunk is None or not self.training:
+            return self._pooled(features)
+        return in_chunks(self._pooled, features, self.grad_cache_chunk)
 
-    def _pooled(self, texts: Union[Tensor, TextFeatures]) -> Tensor:
+    def _pooled(self, texts: Texts) -> Tensor:
         return self.embed_texts(texts).pooled
 
     def _collate(self, data_samples: Sequence[RetrievalDataSample]) -> CaptionBatch:
@@ -206,7 +205,7 @@ class ImageTextRetriever(BaseModel):
         """mmengine's entry.
 
         Args:
-            inputs: normalised images (B, 3, H, W), or their ImageFeatures.
+            inputs: normalised images (B, 3, H, W), or what the image tower or its frozen part made of them.
             data_samples: B samples; may be None in mode ``tensor``.
             mode: ``loss`` -> dict of losses; ``predict`` -> samples with embeddings; ``tensor`` -> (image embeddings
                 (B, D), text embeddings (M, D) or None).

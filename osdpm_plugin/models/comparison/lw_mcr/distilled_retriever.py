@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ....errors import ConfigError
 from ....registry import MODELS
-from ....structures import ImageFeatures, RetrievalDataSample
+from ....structures import ImageFeatures, PartialImages, RetrievalDataSample
 from ...retrievers.image_text_retriever import Images, ImageTextRetriever
 from .distillation import Encoding
 from .teacher import Teacher
@@ -83,6 +83,11 @@ class DistilledRetriever(ImageTextRetriever):
                 teacher's, or the teacher's config does not fit.
             CheckpointError: the teacher's checkpoint is missing or of another model.
         """
+        if isinstance(inputs, PartialImages):
+            raise ConfigError(
+                'DistilledRetriever: the teacher cannot see what the frozen part of an image tower gives; freeze '
+                'image_tower whole, or leave feature_cache out'
+            )
         captions = self._collate(data_samples)
         features = self.image_features(inputs)
         images, texts = self.embed_images(features), self._embed_captions(captions)
