@@ -28,7 +28,7 @@ from .cache_files import DTYPES, GRIDS, VERSION, read_cache_manifest
 from .cached_dataset import cached_steps
 from .fingerprints import data_hash, tower_hash, tower_settings, transform_hash
 from .store import SplitWriter, to_rows
-from .use_cache import LOADERS, check_cacheable
+from .use_cache import LOADERS, check_cacheable, split_folders
 
 TEXT_BATCH = 256
 
@@ -72,11 +72,12 @@ def cache_features(
     device = torch.device(get_device())
     model.to(device)
     towers = _frozen_towers(model, towers)
-    datasets: dict[str, tuple[Any, Any]] = {}
+    datasets: dict[str, tuple[Any, Any, Any]] = {}
     for name in LOADERS:
         loader = cfg.get(name)
-        if loader is not None:
-            datasets.setdefault(loader.dataset.split, (loader, DATASETS.build(loader.dataset)))
+        for folder, holder, key in split_folders(loader) if loader is not None else ():
+            if folder not in datasets:
+                datasets[folder] = (loader, holder[key], DATASETS.build(holder[key]))
     plain_pipeline = cfg.val_dataloader.dataset.pipeline
     seed = cfg.get('randomness', {}).get('seed') or 0
     settings = dict(version=VERSION, towers=towers, tower_hash=tower_hash(model, towers))
@@ -86,9 +87,9 @@ def cache_features(
     settings['splits'] = {
         split: dict(
             data_hash=data_hash(dataset),
-            transform_hash=transform_hash(cached_steps(loader.dataset.pipeline, towers)),
+            transform_hash=transform_hash(cached_steps(part.pipeline, towers)),
         )
-        for split, (loader, dataset) in datasets.items()
+        for split, (_, part, dataset) in datasets.items()
     }
     before = read_cache_manifest(Path(out))
     if before is not None and before != settings:
@@ -96,9 +97,9 @@ def cache_features(
         raise DataError(f'{out} holds features of another {", ".join(changed)}; delete it or name another folder')
     write_json(Path(out, 'manifest.json'), settings, 'cache file')
     extraction = _Extraction(model, device, towers, grid, DTYPES[dtype], bf16)
-    for split, (loader, dataset) in datasets.items():
+    for split, (loader, part, dataset) in datasets.items():
         trains = loader is cfg.get('train_dataloader')
-        plain = DATASETS.build(dict(loader.dataset, pipeline=plain_pipeline, check='none')) if trains else dataset
+        plain = DATASETS.build(dict(part, pipeline=plain_pipeline, check='none')) if trains else dataset
         views = [(plain, turn) for turn in range(model.test_views)] + [(dataset, 0)] * (
             augmented_views if trains else 0
         )

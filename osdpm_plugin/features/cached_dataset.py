@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Optional, Sequence
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -34,14 +34,16 @@ class CachedFeatureDataset(Dataset):
 
     Args:
         cache: folder that tools/cache_features.py wrote.
+        dataset: config of the data set.
+        folder: name of its split in the cache; None: that of the data set.
 
     Raises:
         DataError: the cache is missing, incomplete, damaged, or of other images, captions or transforms.
     """
 
-    def __init__(self, *, cache: str, dataset: Any) -> None:
+    def __init__(self, *, cache: str, dataset: Any, folder: Optional[str] = None) -> None:
         pipeline = list(dataset['pipeline'])
-        split = dataset['split']
+        split = folder or dataset['split']
         self.store = FeatureStore(cache, split)
         self._loads_images = 'image_tower' not in self.store.towers
         if not self._loads_images:
@@ -86,6 +88,10 @@ class CachedFeatureDataset(Dataset):
         """See `CaptionRetrievalDataset.seed_position`."""
         self.dataset.seed_position(position)
 
+    def hide_captions(self, fraction: float, seed: int = 0) -> None:
+        """See `CaptionRetrievalDataset.hide_captions`."""
+        self.dataset.hide_captions(fraction, seed)
+
     def get_data_info(self, index: int) -> dict:
         """See mmengine's BaseDataset."""
         return self.dataset.get_data_info(index)
@@ -115,13 +121,13 @@ class CachedFeatureDataset(Dataset):
     def _add_text_features(self, sample: RetrievalDataSample) -> None:
         store = self.store
         assert store.text is not None and store.words is not None and store.lengths is not None
-        rows = [store.row_of_caption[i] for i in sample.caption_ids.tolist()]
+        rows = np.array([store.row_of_caption[i] for i in sample.caption_ids.tolist()], dtype=np.int64)
         sample.tower_pooled = store.text[rows]
         if not self.with_words:
             sample.tower_words, sample.tower_lengths = sample.tower_pooled[:, None], np.ones(len(rows), np.int64)
             return
         sample.tower_lengths = store.lengths[rows]
-        sample.tower_words = from_rows(store.words[rows, : sample.tower_lengths.max()]).float().numpy()
+        sample.tower_words = from_rows(store.words[rows, : sample.tower_lengths.max(initial=0)]).float().numpy()
 
 
 def cached_steps(pipeline: Any, towers: Sequence[str]) -> dict:

@@ -47,6 +47,8 @@ def collate_captions(samples: Sequence[RetrievalDataSample], device: torch.devic
         caption_image_ids=torch.tensor(np.repeat(image_ids, counts), device=device),
         caption_keys=join('caption_keys'),
         object_counts=None if objects is None else torch.from_numpy(objects).to(device),
+        captioned=None if all(counts) else torch.tensor([count > 0 for count in counts], device=device),
+        labels=[sample.get('labels') or {} for sample in samples],
     )
 
 
