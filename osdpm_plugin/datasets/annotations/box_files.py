@@ -1,4 +1,4 @@
-"""A folder of text files with boxes, one an image, of YOLO or of DOTA -> list of `ImageRecord`, objects counted."""
+"""A folder of text files with boxes, one an image, of YOLO or of DOTA -> `ImageRecord`s, `Labels`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import yaml
 from ...errors import DataError
 from .label_files import label_records
 from .labels_in_names import image_names, split_folders
-from .records import Entry, ImageRecord
+from .records import Entry, ImageRecord, Labels
 from .text_files import read_text
 
 NAMES_FILES = ('classes.txt', 'obj.names', 'data.yaml', 'dataset.yaml')
 
 
-def read_box_folder(folder: Path, images: Path) -> list[ImageRecord]:
+def read_box_folder(folder: Path, images: Path) -> tuple[list[ImageRecord], Labels]:
     """The images below a folder with the objects of their box files; an image without a file shows none.
 
     The file of ``train/a.jpg`` is ``train/a.txt``, or ``a.txt``, in ``folder``. A line of YOLO is ``class x y width

@@ -1,4 +1,4 @@
-"""A file of labels, a table or JSON with one or several labels an image, or COCO's boxes -> list of `ImageRecord`."""
+"""A file of labels, a table or JSON, or of COCO's boxes -> `ImageRecord`s and `Labels`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Optional
 
 from ...errors import DataError
 from .coco import is_coco
-from .records import Entry, ImageRecord, check_entries, get_key, join_entries, with_usual_splits
+from .records import Entry, ImageRecord, Labels, check_entries, get_key, join_entries, with_usual_splits
 from .rows import FILE_KEYS, OTHER_FILE_KEYS
 from .text_files import read_text
 
@@ -36,8 +36,8 @@ _COCO = (
 )
 
 
-def read_label_file(path: Path, images: Path) -> list[ImageRecord]:
-    """The labels of a file, told apart by its content.
+def read_label_file(path: Path, images: Path) -> tuple[list[ImageRecord], Labels]:
+    """The images and labels of a file, told apart by its content.
 
     - A table ``filename,label[,split]``; several labels as several rows, or in one cell separated by ``;`` or ``|``, or
       as a list in Python's or JSON's spelling. Or ``filename`` and a column for each label that holds how often an
@@ -72,8 +72,8 @@ def read_label_file(path: Path, images: Path) -> list[ImageRecord]:
     return label_records(path, (_row_entry(path, row, f'[{i}]') for i, row in enumerate(content)), images)
 
 
-def label_records(path: Path, entries: Iterable[Entry], images: Path) -> list[ImageRecord]:
-    """Entries that hold labels where others hold captions, each as often as the image shows it -> records.
+def label_records(path: Path, entries: Iterable[Entry], images: Path) -> tuple[list[ImageRecord], Labels]:
+    """Entries that hold labels where others hold captions, each as often as the image shows it -> records and labels.
 
     Raises:
         DataError: no images, a name that is none, or splits that are named for some images only.
@@ -81,11 +81,10 @@ def label_records(path: Path, entries: Iterable[Entry], images: Path) -> list[Im
     joined = list(join_entries(path, check_entries(path, entries, images)))
     if not joined:
         raise DataError(f'annotation file {path} lists no images')
-    records = []
-    for number, entry in enumerate(joined):
-        labels = Counter(label.strip() for label in entry.captions if label.strip())
-        records.append(ImageRecord(number, entry.filename, entry.split or '', (), (), tuple(labels.items())))
-    return with_usual_splits(records, path)
+    records = [ImageRecord(i, entry.filename, entry.split or '', (), ()) for i, entry in enumerate(joined)]
+    counts = [Counter(label.strip() for label in entry.captions if label.strip()) for entry in joined]
+    labels = {i: {label: float(n) for label, n in count.items()} for i, count in enumerate(counts)}
+    return with_usual_splits(records, path), labels
 
 
 def _table_entries(path: Path, text: str) -> Iterable[Entry]:

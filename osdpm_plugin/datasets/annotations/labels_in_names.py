@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Callable, Optional, Sequence
 
 from ...errors import ConfigError, DataError
-from .records import VAL_SPELLINGS, ImageRecord, with_usual_splits
+from .records import VAL_SPELLINGS, ImageRecord, Labels, with_usual_splits
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.webp', '.jp2')
 SPLIT_FOLDERS = ('train', 'val', 'test', *VAL_SPELLINGS)
@@ -55,8 +55,8 @@ def label_rule(rule: str) -> LabelRule:
     return search
 
 
-def labelled_images(images: Path, rule: str) -> list[ImageRecord]:
-    """All images below a folder, in the order of their names, each with the label in its name.
+def labelled_images(images: Path, rule: str) -> tuple[list[ImageRecord], Labels]:
+    """All images below a folder, in the order of their names, and the label in the name of each.
 
     A first folder that is called like a split is the split, where all images lie in such folders.
 
@@ -74,10 +74,10 @@ def labelled_images(images: Path, rule: str) -> list[ImageRecord]:
             f'{without[0]!r}; give another rule, or move these images away'
         )
     records = [
-        ImageRecord(number, name, split or '', (), (), ((str(label), 1.0),))
-        for number, (name, label, split) in enumerate(zip(names, labels, split_folders(names)))
+        ImageRecord(number, name, split or '', (), ())
+        for number, (name, split) in enumerate(zip(names, split_folders(names)))
     ]
-    return with_usual_splits(records, images)
+    return with_usual_splits(records, images), {number: {str(label): 1.0} for number, label in enumerate(labels)}
 
 
 def split_folders(names: Sequence[str]) -> list[Optional[str]]:

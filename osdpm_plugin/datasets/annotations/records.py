@@ -13,6 +13,9 @@ from .file_names import FileNames, is_unicode, name_some
 
 BlankCaptions = Literal['raise', 'drop']
 
+Labels = dict[int, dict[str, float]]
+"""Image id -> label, as the file spells it -> how often the image shows it."""
+
 VAL_SPELLINGS = ('validation', 'valid', 'dev')
 
 
@@ -25,7 +28,6 @@ class ImageRecord(NamedTuple):
         split: as `usual_split_names` calls it, e.g. ``train``; empty if the file names no splits.
         captions: raw texts, stripped.
         caption_ids: running number of each caption in the order of images, blank ones included.
-        labels: pairs of a label, as the file spells it, and how often the image shows it; empty: it names none.
     """
 
     image_id: int
@@ -33,7 +35,6 @@ class ImageRecord(NamedTuple):
     split: str
     captions: tuple[str, ...]
     caption_ids: tuple[int, ...]
-    labels: tuple[tuple[str, float], ...] = ()
 
 
 class Entry(NamedTuple):

@@ -19,7 +19,7 @@ from ...utils.checks import check_int, check_number, check_one_of
 from ..annotations.exclude_list import leave_out
 from ..annotations.karpathy import read_karpathy_json
 from ..annotations.labels_in_names import label_rule
-from ..annotations.records import BlankCaptions, ImageRecord, usual_split_names
+from ..annotations.records import BlankCaptions, ImageRecord, Labels, usual_split_names
 from ..annotations.split_conventions import CONVENTIONS, SplitConvention, apply_convention, lacks_val, lowest_hashes
 from ..annotations.split_lists import SplitFiles, apply_manifest
 from ..images.region_files import check_one_image_each
@@ -29,7 +29,7 @@ from ..transforms import LoadRegions, TokenizeCaptions
 from ..transforms.mmcv_loader import loader_of
 from .facts import Facts
 from .image_check import ImageCheck, check_images
-from .labels import label_counts
+from .labels import by_category
 
 
 @DATASETS.register_module()
@@ -203,6 +203,12 @@ class CaptionRetrievalDataset(BaseDataset):
             "a regular expression with a group 'label'"
         )
 
+    def read_labels(self, records: Sequence[ImageRecord]) -> Labels:
+        """The labels of all images of the annotation file, by the rule ``labels``."""
+        rule = self.own_label if self.labels == 'own' else label_rule(str(self.labels))
+        found = ((record.image_id, rule(record.filename)) for record in records)
+        return {image_id: {label: 1.0} for image_id, label in found if label is not None}
+
     def load_data_list(self) -> list[dict]:
         """Read the annotation file, choose the split and check its images.
 
@@ -226,15 +232,14 @@ class CaptionRetrievalDataset(BaseDataset):
                 raise DataError(f'exclude list {self.exclude_list} leaves no image in split {self.split!r}; shorten it')
         labels = None
         if self.labels is not None:
-            rule = self.own_label if self.labels == 'own' else label_rule(self.labels)
-            labels = label_counts(records, rule, self.lexicon, source=self.ann_file)
+            labels = by_category(self.read_labels(records), self.lexicon, source=self.ann_file)
         items: list[dict[str, Any]] = [
             dict(
                 image_id=r.image_id,
                 img_path=str(folder / r.filename),
                 captions=list(r.captions),
                 caption_ids=list(r.caption_ids),
-                **({} if labels is None else dict(labels=labels[r.image_id])),
+                **({} if labels is None else dict(labels=labels.get(r.image_id, {}))),
             )
             for r in chosen
         ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 from ...errors import ConfigError, DataError
 from ...registry import DATASETS
 from ..annotations.box_files import read_box_folder
 from ..annotations.label_files import read_label_file
 from ..annotations.labels_in_names import FOLDER, labelled_images
-from ..annotations.records import ImageRecord
+from ..annotations.records import ImageRecord, Labels
 from .caption_retrieval import CaptionRetrievalDataset
 from .facts import Facts
 
@@ -81,15 +81,23 @@ class LabelledImageDataset(CaptionRetrievalDataset):
         return super().load_data_list()
 
     def read_records(self) -> list[ImageRecord]:
-        """All images with their labels.
+        """All images; their labels are kept for `read_labels`.
 
         Raises:
             DataError: files are unusable.
         """
-        if self._in_names:
-            return labelled_images(self.images, str(self.labels))
         path = Path(self.ann_file)
-        return read_box_folder(path, self.images) if path.is_dir() else read_label_file(path, self.images)
+        if self._in_names:
+            records, self._labels = labelled_images(self.images, str(self.labels))
+        elif path.is_dir():
+            records, self._labels = read_box_folder(path, self.images)
+        else:
+            records, self._labels = read_label_file(path, self.images)
+        return records
+
+    def read_labels(self, records: Sequence[ImageRecord]) -> Labels:
+        """The labels that `read_records` found."""
+        return self._labels
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """See `CaptionRetrievalDataset`; by the places of the labels among all labels of the set."""

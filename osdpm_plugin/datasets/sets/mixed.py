@@ -136,11 +136,10 @@ class MixedDataset(Dataset):
         part = self.datasets[number]
         part.seed_position(index)
         item = part[place]
-        images, captions = self._shifts[number]
-        if 'data_samples' not in item:
-            return self._shifted(item, number)
-        item['data_samples'].image_id += images
-        item['data_samples'].caption_ids = item['data_samples'].caption_ids + captions
+        if 'data_samples' in item:
+            images, captions = self._shifts[number]
+            item['data_samples'].image_id += images
+            item['data_samples'].caption_ids = item['data_samples'].caption_ids + captions
         return item
 
     def _info(self, number: int, index: int) -> dict:

@@ -73,7 +73,7 @@ class OSFCMHead(ContrastiveHead):
             raise ConfigError(f'OSFCMHead: prompt must contain {{}} for the category, got {prompt!r}')
         if cluster_weight + label_weight + align_weight == 0:
             raise ConfigError(
-                'OSFCMHead: cluster_weight, label_weight and align_weight are all 0; switch at least one on'
+                'OSFCMHead: cluster_weight and align_weight are both 0, and so is label_weight; switch at least one on'
             )
         self.lexicon = Lexicon.default() if lexicon is None else Lexicon.from_file(lexicon)
         if align_weight == 0:
