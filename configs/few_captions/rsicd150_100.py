@@ -1,6 +1,6 @@
-"""RSICD at 150 px: the plain two-tower model and OSFCM on all images, those without captions by the class in their name.
+"""RSICD at 150 px: the plain two-tower model and OSFCM on all images, by captions and by the class in a file name.
 
-Here all images have both.
+All images have captions here; of those that have none in rsicd150_30 and rsicd150_10 the class alone is known.
 """
 
 _base_ = 'rsicd150_100_captioned.py'

@@ -1,6 +1,6 @@
-"""UCM-Captions: the plain two-tower model and OSFCM on all images, those without captions by the class in their name.
+"""UCM-Captions: the plain two-tower model and OSFCM on all images, by captions and by the class that a file name says.
 
-Here all images have both.
+All images have captions here; of those that have none in ucm_30 and ucm_10 the class alone is known.
 """
 
 _base_ = 'ucm_100_captioned.py'
