@@ -87,7 +87,7 @@ def cache_features(
     settings['splits'] = {
         split: dict(
             data_hash=data_hash(dataset),
-            transform_hash=transform_hash(cached_steps(part.pipeline, towers)),
+            transform_hash=transform_hash(cached_steps(part['pipeline'], towers)),
         )
         for split, (_, part, dataset) in datasets.items()
     }

@@ -103,7 +103,7 @@ class CachedFeatureDataset(Dataset):
         item = self.dataset[index]
         if not self._loads_images:
             item = dict(inputs=self._image_features(item['image_id']), data_samples=self._pack.pack_captions(item))
-        if 'text_tower' in self.store.towers:
+        if 'text_tower' in self.store.towers and len(item['data_samples'].caption_ids):
             self._add_text_features(item['data_samples'])
         return item
 
@@ -121,13 +121,13 @@ class CachedFeatureDataset(Dataset):
     def _add_text_features(self, sample: RetrievalDataSample) -> None:
         store = self.store
         assert store.text is not None and store.words is not None and store.lengths is not None
-        rows = np.array([store.row_of_caption[i] for i in sample.caption_ids.tolist()], dtype=np.int64)
+        rows = [store.row_of_caption[i] for i in sample.caption_ids.tolist()]
         sample.tower_pooled = store.text[rows]
         if not self.with_words:
             sample.tower_words, sample.tower_lengths = sample.tower_pooled[:, None], np.ones(len(rows), np.int64)
             return
         sample.tower_lengths = store.lengths[rows]
-        sample.tower_words = from_rows(store.words[rows, : sample.tower_lengths.max(initial=0)]).float().numpy()
+        sample.tower_words = from_rows(store.words[rows, : sample.tower_lengths.max()]).float().numpy()
 
 
 def cached_steps(pipeline: Any, towers: Sequence[str]) -> dict:

@@ -64,13 +64,13 @@ def split_folders(loader: Any) -> list[tuple[str, Any, Any]]:
     Returns:
         name, holder and key of each: its config is ``holder[key]``.
     """
-    mixed = loader.dataset
+    mixed = loader['dataset']
     if mixed.get('type') != MIXED:
         places: list[tuple[Any, Any]] = [(loader, 'dataset')]
     elif mixed.get('dataset') is not None:
         places = [(mixed, 'dataset')]
     else:
-        places = [(mixed.datasets, i) for i in range(len(mixed.datasets))]
+        places = [(mixed['datasets'], i) for i in range(len(mixed['datasets']))]
     found = []
     for number, (holder, key) in enumerate(places):
         inner = holder[key].get('dataset') or holder[key]  # of a set that reads a cache
