@@ -36,16 +36,14 @@ def found(root, **options):
 
 
 def test_class_folders_and_splits(tmp_path):
-    write_images(tmp_path, 'train/Airport/1.png', 'train/StorageTanks/1.png', 'test/Airport/2.jpg')
+    write_images(tmp_path, 'train/Airport/1.png', 'train/StorageTanks/1.png', 'validation/Airport/2.jpg')
     assert found(tmp_path, split='train') == [
         ('train/Airport/1.png', {'airport': 1.0}),
         ('train/StorageTanks/1.png', {'storage tank': 1.0}),
     ]
-    assert found(tmp_path, split='test') == [('test/Airport/2.jpg', {'airport': 1.0})]
-    with pytest.raises(
-        DataError, match="no image in split 'val'; it has 'test' \\(1 images\\), 'train' \\(2 images\\)"
-    ):
-        found(tmp_path, split='val')
+    assert found(tmp_path, split='val') == [('validation/Airport/2.jpg', {'airport': 1.0})]
+    with pytest.raises(DataError, match=r"no image in split 'test'; it has 'train' \(2 images\), 'val' \(1 images\)"):
+        found(tmp_path, split='test')
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ class LabelledImageDataset(CaptionRetrievalDataset):
             `label_rule`.
         ann_file: file of labels relative to ``data_root``, see `read_label_file`, or a folder with a text file of boxes
             for each image, see `read_box_folder`; None: labels stand in file names.
-        split: see `CaptionRetrievalDataset`; None takes every image.
+        split: see `CaptionRetrievalDataset`; None takes every image. A set that names train, perhaps test, and no other
+            split: ``val_fraction`` of train becomes val if train or val is asked for.
         **kwargs: the other arguments of `CaptionRetrievalDataset`. ``image_dir``, relative to ``data_root``, is the
             folder of images; None: ``data_root``.
 
