@@ -28,13 +28,16 @@ class _Collector(BaseMetric):
         self.found: dict[int, tuple[np.ndarray, dict[str, float]]] = {}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep a batch."""
         for sample in data_samples:
             self.found[sample['image_id']] = sample['image_embed'].cpu().numpy(), sample.get('labels') or {}
 
     def evaluate(self, size: int) -> dict:
+        """No metrics."""
         return {}
 
     def compute_metrics(self, results: list) -> dict:
+        """None; see `evaluate`."""
         return {}
 
 
