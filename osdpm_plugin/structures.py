@@ -6,7 +6,7 @@ embedding, O object categories, h w a feature map, S scales, R regions.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Sequence, Union
+from typing import Mapping, NamedTuple, Optional, Sequence, Union
 
 import torch
 from mmengine.structures import BaseDataElement
@@ -128,6 +128,7 @@ class RetrievalDataSample(BaseDataElement):
         tower_words: (K, T, C) float32, its word features (cached features only).
         tower_lengths: (K,) int64, words of each caption (cached features only). Without ``tower_pooled`` the words are
             those of the frozen part of the text tower, as in `PartialTexts`.
+        labels: dict of object category -> how often the image shows it (sets with labels only).
         regions: dict of ``boxes`` (R, 4), ``scores`` (R,) and, where there are any, ``labels`` (R,) int64 and
             ``features`` (R, F), as in `Regions`, best first (`LoadRegions` only).
 
@@ -140,7 +141,7 @@ class RetrievalDataSample(BaseDataElement):
 
 
 class CaptionBatch(NamedTuple):
-    """The captions of B samples, one after another.
+    """The captions of B samples, one after another; samples may have none.
 
     Attributes:
         texts: tokens (M, T) int64, or what the text tower, or its frozen part, makes of them, where that was cached.
@@ -148,6 +149,8 @@ class CaptionBatch(NamedTuple):
         caption_image_ids: (M,) int64, the image of each caption.
         caption_keys: (M,) int64, equal for equal texts.
         object_counts: (B, O) float32, or None where the pipeline does not count.
+        captioned: (B,) bool, or None where all images have captions.
+        labels: of each image, object category -> how often it shows it; empty for one without labels.
     """
 
     texts: Union[Tensor, TextFeatures, PartialTexts]
@@ -155,6 +158,8 @@ class CaptionBatch(NamedTuple):
     caption_image_ids: Tensor
     caption_keys: Tensor
     object_counts: Optional[Tensor]
+    captioned: Optional[Tensor] = None
+    labels: Sequence[Mapping[str, float]] = ()
 
 
 def as_image_features(output: Union[ImageFeatures, Tensor, Sequence[Tensor]]) -> ImageFeatures:

@@ -21,6 +21,7 @@ def is_twin(config):
         'resnet50': ('_rsicd150.py',),
         'regimes': ('_rsicd.py', '_rsicd150.py'),
         'trials': ('.py',),
+        'few_captions': ('_plain.py', '_dapn.py', '_captioned.py', '_30.py', '_100.py'),
     }
     return config.endswith(twins.get(config.split('/')[-2], ('no config',)))
 

@@ -1,7 +1,8 @@
-"""Hook that gives the OSFCM head the frequency of each object in the training captions, before training."""
+"""Hook that gives the OSFCM head the frequency of each object in training captions and labels, before training."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -10,25 +11,39 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 
 from ..datasets.lexicon import Lexicon
+from ..datasets.sets.wrappers import infos_of
 from ..registry import HOOKS
 from ..utils.dist import unwrapped
 
 
 def object_frequency(dataset: Any, lexicon: Lexicon) -> np.ndarray:
-    """Share of a data set's images whose captions name each category: (O,) float64.
+    """Share of a data set's images with captions whose captions name each category: (O,) float64.
 
     Args:
         dataset: mmengine data set (or a concatenation) whose items carry ``captions``.
     """
     named = np.zeros(len(lexicon), dtype=np.int64)
-    for index in range(len(dataset)):
-        named += lexicon.count(dataset.get_data_info(index)['captions']) > 0
-    return named / len(dataset)
+    total = 0
+    for info in infos_of(dataset):
+        named += lexicon.count(info['captions']) > 0
+        total += len(info['captions']) > 0
+    return named / max(total, 1)
+
+
+def label_frequency(dataset: Any) -> dict[str, float]:
+    """Category -> share of a data set's images with labels that have it, in the order of names.
+
+    Args:
+        dataset: mmengine data set (or a concatenation) some items of which carry ``labels``.
+    """
+    labels = [info['labels'] for info in infos_of(dataset) if info.get('labels')]
+    counts = Counter(name for names in labels for name, number in names.items() if number > 0)
+    return {name: counts[name] / len(labels) for name in sorted(counts)}
 
 
 @HOOKS.register_module()
 class ObjectFrequencyHook(Hook):
-    """Count objects in the captions of the training data; no other split is read.
+    """Count objects in the captions of the training data, and its labels; no other split is read.
 
     Heads without ``set_object_frequency`` are left alone.
     """
@@ -47,3 +62,7 @@ class ObjectFrequencyHook(Hook):
             f'most images name {top}',
             logger='current',
         )
+        labels = label_frequency(runner.train_dataloader.dataset)
+        if labels:
+            head.set_label_frequency(labels)
+            print_log(f'Labels of training images: {len(labels)} categories', logger='current')

@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from torch import nn
 
+from ..datasets.sets.wrappers import infos_of
 from ..datasets.text.stop_words import STOP_WORDS
 from ..datasets.text.word_tokenizer import split_caption
 from ..errors import CheckpointError
@@ -27,10 +28,7 @@ def training_words(dataset: Any, *, min_count: int = 1, drop_stop_words: bool = 
         drop_stop_words: leave out `STOP_WORDS`.
     """
     counts = Counter(
-        word
-        for index in range(len(dataset))
-        for caption in dataset.get_data_info(index)['captions']
-        for word in split_caption(caption)
+        word for info in infos_of(dataset) for caption in info['captions'] for word in split_caption(caption)
     )
     dropped = STOP_WORDS if drop_stop_words else frozenset()
     return {word for word, count in counts.items() if count >= min_count and word not in dropped}

@@ -12,6 +12,7 @@ Read in this order:
 - ``reranking``: scores -> re-ranked scores, labelled transductive (secondary);
 - ``records``: data samples with predictions -> `ImagePrediction`, merged by id into one `PredictedGallery`;
 - ``image_text_recall``: `ImageTextRecall`, the registered metric that joins all of these;
+- ``zero_shot``: embeddings of images with labels, and of a prompt for each class -> accuracy of images to classes;
 - ``embedded_split``: predictions of a loop -> `EmbeddedSplit`, the embeddings of a split with ids, paths and captions.
 
 Protocol: i2t, an image is a hit at K if any of its captions is among its first K of all M captions; t2i, a caption is a

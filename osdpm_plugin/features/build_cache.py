@@ -23,7 +23,7 @@ from .cache_files import CUT_VERSION, DTYPES, GRIDS, VERSION, read_cache_manifes
 from .cached_dataset import cached_steps
 from .extraction import Extraction
 from .fingerprints import data_hash, depths_of, tower_hash, tower_settings, transform_hash
-from .use_cache import LOADERS, check_cacheable
+from .use_cache import LOADERS, check_cacheable, split_folders
 
 
 def cache_features(
@@ -73,11 +73,12 @@ def cache_features(
     depths = depths_of(model, towers)
     if 'image_tower' in depths and grid != 'own':
         raise ConfigError(f'--grid {grid} pools maps for a neck, but stages of image_tower read them; leave it out')
-    datasets: dict[str, tuple[Any, Any]] = {}
+    datasets: dict[str, tuple[Any, Any, Any]] = {}
     for name in LOADERS:
         loader = cfg.get(name)
-        if loader is not None:
-            datasets.setdefault(loader.dataset.split, (loader, DATASETS.build(loader.dataset)))
+        for folder, holder, key in split_folders(loader) if loader is not None else ():
+            if folder not in datasets:
+                datasets[folder] = (loader, holder[key], DATASETS.build(holder[key]))
     plain_pipeline = cfg.val_dataloader.dataset.pipeline
     seed = cfg.get('randomness', {}).get('seed') or 0
     settings = dict(version=VERSION, towers=towers, tower_hash=tower_hash(model, towers))
@@ -89,9 +90,9 @@ def cache_features(
     settings['splits'] = {
         split: dict(
             data_hash=data_hash(dataset),
-            transform_hash=transform_hash(cached_steps(loader.dataset.pipeline, towers)),
+            transform_hash=transform_hash(cached_steps(part['pipeline'], towers)),
         )
-        for split, (loader, dataset) in datasets.items()
+        for split, (_, part, dataset) in datasets.items()
     }
     before = read_cache_manifest(Path(out))
     if before is not None and before != settings:
@@ -99,9 +100,9 @@ def cache_features(
         raise DataError(f'{out} holds features of another {", ".join(changed)}; delete it or name another folder')
     write_json(Path(out, 'manifest.json'), settings, 'cache file')
     extraction = Extraction(model, device, towers, grid, DTYPES[dtype], bf16)
-    for split, (loader, dataset) in datasets.items():
+    for split, (loader, part, dataset) in datasets.items():
         trains = loader is cfg.get('train_dataloader')
-        plain = DATASETS.build(dict(loader.dataset, pipeline=plain_pipeline, check='none')) if trains else dataset
+        plain = DATASETS.build(dict(part, pipeline=plain_pipeline, check='none')) if trains else dataset
         views = [(plain, turn) for turn in range(model.test_views)] + [(dataset, 0)] * (
             augmented_views if trains else 0
         )

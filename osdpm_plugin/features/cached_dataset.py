@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Optional, Sequence
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -36,14 +36,16 @@ class CachedFeatureDataset(Dataset):
 
     Args:
         cache: folder that tools/cache_features.py wrote.
+        dataset: config of the data set.
+        folder: name of its split in the cache; None: that of the data set.
 
     Raises:
         DataError: the cache is missing, incomplete, damaged, or of other images, captions or transforms.
     """
 
-    def __init__(self, *, cache: str, dataset: Any) -> None:
+    def __init__(self, *, cache: str, dataset: Any, folder: Optional[str] = None) -> None:
         pipeline = list(dataset['pipeline'])
-        split = dataset['split']
+        split = folder or dataset['split']
         self.store = FeatureStore(cache, split)
         self._loads_images = 'image_tower' not in self.store.towers
         if not self._loads_images:
@@ -88,6 +90,10 @@ class CachedFeatureDataset(Dataset):
         """See `CaptionRetrievalDataset.seed_position`."""
         self.dataset.seed_position(position)
 
+    def hide_captions(self, fraction: float, seed: int = 0) -> None:
+        """See `CaptionRetrievalDataset.hide_captions`."""
+        self.dataset.hide_captions(fraction, seed)
+
     def get_data_info(self, index: int) -> dict:
         """See mmengine's BaseDataset."""
         return self.dataset.get_data_info(index)
@@ -99,7 +105,7 @@ class CachedFeatureDataset(Dataset):
         item = self.dataset[index]
         if not self._loads_images:
             item = dict(inputs=self._image_features(item['image_id']), data_samples=self._pack.pack_captions(item))
-        if 'text_tower' in self.store.towers:
+        if 'text_tower' in self.store.towers and len(item['data_samples'].caption_ids):
             self._add_text_features(item['data_samples'])
         return item
 

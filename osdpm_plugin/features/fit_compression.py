@@ -13,6 +13,7 @@ from mmengine.runner import save_checkpoint
 from torch import Tensor
 from tqdm import tqdm
 
+from ..datasets.config_views import leaves
 from ..errors import ConfigError
 from ..models.backbones import CompressedTower
 from ..registry import DATASETS, MODELS
@@ -57,7 +58,7 @@ def fit_compression(cfg: Config, *, num_images: int, batch_size: int) -> str:
     tower.to(device)
     preprocessor.to(device)
     pipeline = cfg.val_dataloader.dataset.pipeline
-    dataset = DATASETS.build(dict(cfg.train_dataloader.dataset, pipeline=pipeline))
+    dataset = DATASETS.build(dict(next(leaves(cfg.train_dataloader.dataset)), pipeline=pipeline))
     seed = cfg.get('randomness', {}).get('seed') or 0
     chosen = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))[:num_images].sort().values
     subset = torch.utils.data.Subset(dataset, chosen.tolist())

@@ -195,7 +195,7 @@ class FeatureStore:
             self.maps = [self._load(folder, f'map{i}', dtype) for i in range(count)]
             if 'pooled' in self._kinds:
                 self.pooled = self._load(folder, 'pooled', dtype)
-        if 'text_tower' in self.towers:
+        if 'text_tower' in self.towers and num_texts:  # none where no image has captions
             self._load_texts(folder, num_texts, dtype)
 
     def _load(self, folder: Path, name: str, dtype: np.dtype) -> np.memmap:

@@ -11,6 +11,7 @@ Read in this order:
 - ``runner``: a config -> a Runner of a training, or of a test; ``launchers`` knows several processes;
 - ``load_model``: config and checkpoint -> the trained model;
 - ``embed``: config and checkpoint -> the embeddings of a split;
+- ``classify``: config, checkpoint and labelled images -> accuracy of images to classes;
 - ``faults``: what went wrong -> one sentence.
 """
 

@@ -10,8 +10,9 @@ from typing import Any, Optional
 from mmengine.config import Config
 
 from ..datasets import CaptionRetrievalDataset
-from ..datasets.config_views import inner_sets
+from ..datasets.config_views import inner_sets, leaves
 from ..errors import ConfigError, DataError
+from ..features.use_cache import MIXED
 from ..registry import DATASETS
 from .launchers import LAUNCHERS
 
@@ -43,12 +44,25 @@ def _parts(dataset: Any) -> Iterator[Optional[CaptionRetrievalDataset]]:
     """The sets that a loader reads, inside wrappers too; None for each of another package."""
     kind = dataset.get('type') if isinstance(dataset, Mapping) else None
     found = DATASETS.module_dict.get(kind)
-    if kind in WRAPPERS:
+    if kind == MIXED:
+        yield _mixed(dataset)
+    elif kind in WRAPPERS:
         yield from [part for inner in inner_sets(dataset) for part in _parts(inner)] * dataset.get('times', 1)
     elif inspect.isclass(found) and issubclass(found, CaptionRetrievalDataset):
         yield DATASETS.build(dict(dataset, pipeline=[], check='none'))
     else:
         yield None
+
+
+def _mixed(dataset: Mapping[str, Any]) -> Any:
+    """A `MixedDataset`, whose ids never collide, of sets that read no images."""
+
+    def bare(part: Mapping[str, Any]) -> dict:
+        return dict(next(leaves(part)), pipeline=[], check='none')
+
+    parts = [bare(part) for part in inner_sets(dataset)]
+    keys = {key: value for key, value in dataset.items() if key != 'dataset'}
+    return DATASETS.build(dict(keys, datasets=parts))
 
 
 def _check_ids(name: str, parts: list[CaptionRetrievalDataset]) -> None:

@@ -33,7 +33,7 @@ def embed_split(cfg: Config, checkpoint: str, split: str = 'test') -> EmbeddedSp
         DataError: the data set is missing or unusable.
         MetricError: the model's predictions are incomplete or not finite.
     """
-    cfg = _config_of(cfg, checkpoint, split)
+    cfg = config_of_split(cfg, checkpoint, split)
     runner = build_tester(cfg)
     try:
         loop = runner.test_loop
@@ -49,7 +49,7 @@ def embed_split(cfg: Config, checkpoint: str, split: str = 'test') -> EmbeddedSp
     return collector.split
 
 
-def _config_of(cfg: Config, checkpoint: str, split: str) -> Config:
+def config_of_split(cfg: Config, checkpoint: str, split: str) -> Config:
     """A copy of the config whose test loop reads ``split``."""
     if split not in SPLITS:
         raise ConfigError(f'split must be one of {", ".join(SPLITS)}, got {split!r}')

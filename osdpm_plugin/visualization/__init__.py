@@ -9,6 +9,7 @@
 - ``embedding``: embedded splits -> t-SNE of several models side by side; from ``embedding_classes`` (images ->
   classes), ``embedding_layout`` (t-SNE, alignment) and ``embedding_figures`` (numbers in the joint space);
 - ``recall_curve``: an embedded split -> recall at every K;
+- ``learning_curve``: numbers of several shares of captions -> one line a variant;
 - ``images``: image files -> arrays, read by the loader of the config's pipeline, and square tiles;
 - ``page``: a page measured in pixels, on which gallery, contact sheet and heat maps are drawn (no global state).
 
@@ -24,6 +25,7 @@ from .gallery import draw_gallery
 from .heatmap import Subject, draw_heatmaps
 from .heatmap_model import HeatmapModel
 from .images import reader_of
+from .learning_curve import draw_learning_curve
 from .page import check_png, pixels_of, save_figure, without_font
 from .recall_curve import draw_recall_curves, recall_curves
 from .relevance import occlusion_relevance
@@ -43,6 +45,7 @@ __all__ = [
     'draw_embeddings',
     'draw_gallery',
     'draw_heatmaps',
+    'draw_learning_curve',
     'draw_recall_curves',
     'labels_of',
     'occlusion_relevance',

@@ -41,14 +41,30 @@ def words_of_captions() -> set[str]:
     return {word for i in range(40) for text in captions_of(i) for word in split_caption(text)}
 
 
-def write_dataset(root: Path, kind: str, *, train: int = 12, val: int = 6, test: int = 6, size: int = 48) -> dict:
+def class_name(kind: str) -> Callable[[int], str]:
+    """Number of an image -> a stem of its file name that says its class, as those of the published set do."""
+    if kind == 'UCMCaptions':
+        return lambda index: str(1 + 100 * (index % 21) + index // 21)
+    return lambda index: f'{("airport", "pond", "denseresidential")[index % 3]}_{index}'
+
+
+def write_dataset(
+    root: Path,
+    kind: str,
+    *,
+    train: int = 12,
+    val: int = 6,
+    test: int = 6,
+    size: int = 48,
+    stem: Callable[[int], str] = 'scene_{}'.format,
+) -> dict:
     """Write images and the annotation file of a published layout; returns the annotation as a dict."""
     ann_file, image_dir, suffix = LAYOUTS[kind]
     (root / image_dir).mkdir(parents=True, exist_ok=True)
     splits = ['train'] * train + ['val'] * val + ['test'] * test
     images = []
     for index, split in enumerate(splits):
-        filename = f'scene_{index}{suffix}'
+        filename = f'{stem(index)}{suffix}'
         pixels = np.random.default_rng(index).integers(0, 255, (size, size, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(root / image_dir / filename)
         sentences = [

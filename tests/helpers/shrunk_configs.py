@@ -11,9 +11,10 @@ from mmengine.config import Config
 from PIL import Image
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
+from osdpm_plugin.datasets.config_views import leaves
 from osdpm_plugin.models.backbones import WordEmbedding
 from osdpm_plugin.registry import MODELS
-from tests.helpers.generated_data import LAYOUTS, captions_of, words_of_captions, write_dataset
+from tests.helpers.generated_data import LAYOUTS, captions_of, class_name, words_of_captions, write_dataset
 from tests.helpers.paths import ROOT
 from tests.helpers.tiny_models import CLIP, EMBED_DIM
 
@@ -71,9 +72,12 @@ def at_full_size(config: str) -> tuple[Config, torch.nn.Module]:
 
 
 def _shrink_data(cfg: Config, folder: Path) -> None:
-    kind = cfg.train_dataloader.dataset.type
+    mixed = cfg.train_dataloader.dataset if cfg.train_dataloader.dataset.type == 'MixedDataset' else None
+    kind = next(leaves(cfg.train_dataloader.dataset)).type
     root = folder / 'data'
-    if kind in LAYOUTS:
+    if mixed is not None:
+        write_dataset(root, kind, stem=class_name(kind))
+    elif kind in LAYOUTS:
         write_dataset(root, kind, train=24 if kind == 'RSITMD' else 12, val=0 if kind == 'RSITMD' else 6)
     elif kind == 'CaptionDataset':
         write_dataset(root, 'CaptionRetrievalDataset')
@@ -82,22 +86,24 @@ def _shrink_data(cfg: Config, folder: Path) -> None:
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg[name]
         loader.update(batch_size=4, num_workers=0, persistent_workers=False)
-        loader.dataset.data_root = str(root)
+        dataset = next(leaves(loader.dataset))
+        dataset.data_root = str(root)
         if kind == 'ProceduralScenes':
-            loader.dataset.update(num_train=12, num_val=6, num_test=6, image_size=64)
+            dataset.update(num_train=12, num_val=6, num_test=6, image_size=64)
         elif kind == 'CaptionDataset':
-            loader.dataset.update(ann_file='dataset.json', image_dir='images')
+            dataset.update(ann_file='dataset.json', image_dir='images')
         elif kind == 'RSITMD':
-            loader.dataset.val_fraction = 0.25
+            dataset.val_fraction = 0.25
         size = COMPARISON_SIZE if is_comparison(cfg) else 32
-        for step in loader.dataset.pipeline:
+        for step in dataset.pipeline:
             if 'Resize' in step.type:
                 step.scale = (size, size) if step.type == 'Resize' else size
             if step.type in ('mmpretrain.RandomCrop', 'CenterCrop'):
                 step.crop_size = size
             if step.type == 'TokenizeCaptions':
                 _shrink_tokenizer(step.tokenizer, folder)
-    cfg.train_dataloader.dataset.indices = 8  # two iterations of four
+    images = 8 if mixed is None else 8 // (1 + int(mixed.get('ratio') or 0))
+    next(leaves(cfg.train_dataloader.dataset)).indices = images  # two iterations of four
 
 
 def _shrink_tokenizer(tokenizer: dict, folder: Path) -> None:

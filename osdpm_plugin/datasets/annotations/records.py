@@ -13,6 +13,9 @@ from .file_names import FileNames, is_unicode, name_some
 
 BlankCaptions = Literal['raise', 'drop']
 
+Labels = dict[int, dict[str, float]]
+"""Image id -> label, as the file spells it -> how often the image shows it."""
+
 VAL_SPELLINGS = ('validation', 'valid', 'dev')
 
 
@@ -72,13 +75,12 @@ def build_records(
         DataError: no image, a file name that is empty, leaves the folder or occurs twice, a blank caption, an image
             that lists no captions, or splits that are named for some images only.
     """
-    names = FileNames(path, path.parent if images is None else images)
-    checked = _check_splits(path, [entry._replace(filename=names(entry.filename, entry.where)) for entry in entries])
+    checked = check_entries(path, entries, images)
     records: list[ImageRecord] = []
     blank: list[str] = []
     empty: list[str] = []
     next_caption_id = 0
-    for image_id, entry in enumerate(_joined(path, checked) if join else _single(path, checked)):
+    for image_id, entry in enumerate(join_entries(path, checked) if join else _single(path, checked)):
         if not is_unicode(entry.split or '') or not all(map(is_unicode, entry.captions)):
             raise DataError(
                 f'annotation file {path}: {entry.where} ({entry.filename!r}) holds half a surrogate pair, which is no '
@@ -120,11 +122,17 @@ def build_records(
             logger='current',
             level=logging.WARNING,
         )
-    return _with_usual_splits(records, path)
+    return with_usual_splits(records, path)
 
 
-def _check_splits(path: Path, entries: list[Entry]) -> list[Entry]:
-    """The entries, all of which name a split or none."""
+def check_entries(path: Path, entries: Iterable[Entry], images: Optional[Path]) -> list[Entry]:
+    """The entries with one name for each file; all of them name a split or none.
+
+    Raises:
+        DataError: a file name is none, or splits are named for some images only.
+    """
+    names = FileNames(path, path.parent if images is None else images)
+    entries = [entry._replace(filename=names(entry.filename, entry.where)) for entry in entries]
     for entry in entries:
         if (entry.split is None) != (entries[0].split is None):
             with_split, without = (entries[0], entry) if entry.split is None else (entry, entries[0])
@@ -144,8 +152,12 @@ def _single(path: Path, entries: Iterable[Entry]) -> Iterable[Entry]:
         yield entry
 
 
-def _joined(path: Path, entries: Iterable[Entry]) -> Iterable[Entry]:
-    """Entries of one image -> one entry, images in the order of their first."""
+def join_entries(path: Path, entries: Iterable[Entry]) -> Iterable[Entry]:
+    """Entries of one image -> one entry, images in the order of their first.
+
+    Raises:
+        DataError: an image is in two splits.
+    """
     joined: dict[str, tuple[Entry, list[str]]] = {}
     for entry in entries:
         first, captions = joined.setdefault(entry.filename, (entry, []))
@@ -173,7 +185,8 @@ def usual_split_names(names: Iterable[str]) -> dict[str, str]:
     return usual
 
 
-def _with_usual_splits(records: list[ImageRecord], path: Path) -> list[ImageRecord]:
+def with_usual_splits(records: list[ImageRecord], path: Path) -> list[ImageRecord]:
+    """The records, whose splits are called as `usual_split_names` calls them."""
     usual = usual_split_names(dict.fromkeys(record.split for record in records))
     renamed = [f'{name!r} is {other}' for name, other in usual.items() if name != other]
     if not renamed:

@@ -129,6 +129,11 @@ class Lexicon:
         return MappingProxyType({self._spelling(phrase): self._categories[o] for phrase, o in table if o != _IGNORED})
 
     @property
+    def spaces(self) -> bool:
+        """Whether the language separates words by spaces."""
+        return self._spaces
+
+    @property
     def ignored(self) -> frozenset[str]:
         """Every spelling that is skipped without naming an object, derived ones included."""
         return frozenset(self._spelling(phrase) for phrase, o in self._table.items() if o == _IGNORED)
@@ -171,8 +176,8 @@ class Lexicon:
             counts[self._find(caption)] += times
         return counts
 
-    def prompts(self, template: Optional[str] = None) -> list[str]:
-        """One prompt a category, length O; without a template by the lexicon's own.
+    def prompts(self, template: Optional[str] = None, names: Optional[Sequence[str]] = None) -> list[str]:
+        """One prompt a category, or for each of other ``names``; without a template by the lexicon's own.
 
         ``{}`` takes the name with its indefinite article: *a remote sensing image of a tree*, *... of an airport*, but
         *... of farmland* for mass nouns. ``{name}`` takes the bare name, for a template that has its own article
@@ -186,7 +191,7 @@ class Lexicon:
         _check_template(template)
         return [
             template.format(with_article(name) if self._spaces and name not in self._mass_nouns else name, name=name)
-            for name in self._categories
+            for name in (self._categories if names is None else names)
         ]
 
     def __len__(self) -> int:

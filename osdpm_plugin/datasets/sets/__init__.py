@@ -5,6 +5,8 @@ A published set is its `Facts` (see ``rsicd``); `CaptionDataset` reads a user's 
 
 from .caption_dataset import CaptionDataset
 from .caption_retrieval import CaptionRetrievalDataset
+from .labelled_images import LabelledImageDataset
+from .mixed import MixedDataset
 from .nwpu_captions import NWPUCaptions
 from .precomp_captions import PrecompCaptions
 from .procedural_scenes import ProceduralScenes
@@ -19,6 +21,8 @@ __all__ = [
     'RSITMD',
     'CaptionDataset',
     'CaptionRetrievalDataset',
+    'LabelledImageDataset',
+    'MixedDataset',
     'NWPUCaptions',
     'PrecompCaptions',
     'ProceduralScenes',

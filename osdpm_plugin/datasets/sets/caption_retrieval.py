@@ -18,8 +18,9 @@ from ...registry import DATASETS
 from ...utils.checks import check_int, check_number, check_one_of
 from ..annotations.exclude_list import leave_out
 from ..annotations.karpathy import read_karpathy_json
-from ..annotations.records import BlankCaptions, ImageRecord, usual_split_names
-from ..annotations.split_conventions import CONVENTIONS, SplitConvention, apply_convention, lacks_val
+from ..annotations.labels_in_names import label_rule
+from ..annotations.records import BlankCaptions, ImageRecord, Labels, usual_split_names
+from ..annotations.split_conventions import CONVENTIONS, SplitConvention, apply_convention, lacks_val, lowest_hashes
 from ..annotations.split_lists import SplitFiles, apply_manifest
 from ..images.region_files import check_one_image_each
 from ..lexicon import Lexicon
@@ -28,6 +29,7 @@ from ..transforms import LoadRegions, TokenizeCaptions
 from ..transforms.mmcv_loader import loader_of
 from .facts import Facts
 from .image_check import ImageCheck, check_images
+from .labels import by_category
 
 
 @DATASETS.register_module()
@@ -62,6 +64,10 @@ class CaptionRetrievalDataset(BaseDataset):
             ``split_seed`` alone, and is logged.
         exclude_list: JSON file with names of images to leave out of the split.
         blank_captions: ``raise`` an error for a caption without words, or ``drop`` it; None: the rule of the set.
+        labels: where the object labels of images stand, which then are ``labels`` of an item (category -> count):
+            ``own``, the rule of a published set, or another of `label_rule`; None: items have no labels. They tell of
+            an image whose captions `MixedDataset` hides.
+        lexicon: name or path of the lexicon that labels are mapped to; None: the English one.
         check: how images are checked at start-up: ``decode`` every one, ``exists``, or ``none``.
         indices: the first n items or a list of positions, for quick trials, as in mmengine.
         metainfo: extra meta information.
@@ -90,6 +96,8 @@ class CaptionRetrievalDataset(BaseDataset):
         val_fraction: float = 0.1,
         exclude_list: Optional[str] = None,
         blank_captions: Optional[BlankCaptions] = None,
+        labels: Optional[str] = None,
+        lexicon: Optional[str] = None,
         check: ImageCheck = 'decode',
         indices: Union[int, Sequence[int], None] = None,
         metainfo: Optional[dict] = None,
@@ -111,7 +119,10 @@ class CaptionRetrievalDataset(BaseDataset):
         self.val_fraction = val_fraction
         self.exclude_list = exclude_list
         self.blank_captions: BlankCaptions = self.BLANK_CAPTIONS if blank_captions is None else blank_captions
+        self.labels = labels
+        self.lexicon = lexicon
         self.check = check
+        self._hidden: frozenset[int] = frozenset()
         self._position: Optional[int] = None
         self._seed_and_epoch = torch.full((2,), -1, dtype=torch.int64).share_memory_()  # read by persistent workers
         super().__init__(
@@ -141,6 +152,26 @@ class CaptionRetrievalDataset(BaseDataset):
             random.seed(int(state[1]))
         return super().prepare_data(idx)
 
+    def hide_captions(self, fraction: float, seed: int = 0) -> None:
+        """Hide the captions of all images but a share of them, from now on: their items then have none.
+
+        The images that keep theirs have the lowest hashes of file name and seed, so those of a smaller share are among
+        those of a larger one.
+
+        Args:
+            fraction: share of the images that keep their captions; at least one image does.
+            seed: salt of the hash.
+        """
+        names = [self.get_data_info(index)['img_path'] for index in range(len(self))]
+        names = [Path(name).relative_to(self.images).as_posix() for name in names]
+        kept = lowest_hashes(names, max(1, round(fraction * len(names))), seed)
+        self._hidden = frozenset(index for index, name in enumerate(names) if name not in kept)
+
+    def get_data_info(self, idx: int) -> dict:
+        """See mmengine's BaseDataset; without captions where they are hidden."""
+        info = super().get_data_info(idx)
+        return {**info, 'captions': [], 'caption_ids': []} if idx in self._hidden else info
+
     @property
     def images(self) -> Path:
         """The folder of images."""
@@ -160,6 +191,23 @@ class CaptionRetrievalDataset(BaseDataset):
             DataError: the file is unusable.
         """
         return read_karpathy_json(Path(self.ann_file), blank_captions=self.blank_captions, images=self.images)
+
+    def own_label(self, filename: str) -> Optional[str]:
+        """The label in a file name of a published set; None: it has none.
+
+        Raises:
+            ConfigError: the names of this set follow no rule that is known here.
+        """
+        raise ConfigError(
+            f"{type(self).__name__}: labels='own' is not known for {self.FACTS.name}; write labels='name', 'folder' or "
+            "a regular expression with a group 'label'"
+        )
+
+    def read_labels(self, records: Sequence[ImageRecord]) -> Labels:
+        """The labels of all images of the annotation file, by the rule ``labels``."""
+        rule = self.own_label if self.labels == 'own' else label_rule(str(self.labels))
+        found = ((record.image_id, rule(record.filename)) for record in records)
+        return {image_id: {label: 1.0} for image_id, label in found if label is not None}
 
     def load_data_list(self) -> list[dict]:
         """Read the annotation file, choose the split and check its images.
@@ -182,12 +230,16 @@ class CaptionRetrievalDataset(BaseDataset):
             chosen = leave_out(chosen, Path(self.exclude_list), known=records, source=self.ann_file)
             if not chosen:
                 raise DataError(f'exclude list {self.exclude_list} leaves no image in split {self.split!r}; shorten it')
+        labels = None
+        if self.labels is not None:
+            labels = by_category(self.read_labels(records), self.lexicon, source=self.ann_file)
         items: list[dict[str, Any]] = [
             dict(
                 image_id=r.image_id,
                 img_path=str(folder / r.filename),
                 captions=list(r.captions),
                 caption_ids=list(r.caption_ids),
+                **({} if labels is None else dict(labels=labels.get(r.image_id, {}))),
             )
             for r in chosen
         ]

@@ -1,6 +1,9 @@
 """RSICD: 10921 images of 224 px, 5 captions each; official split 8734 / 1094 / 1093."""
 
+from typing import Optional
+
 from ...registry import DATASETS
+from ..annotations.labels_in_names import NAME, label_rule
 from ..annotations.records import BlankCaptions
 from .caption_retrieval import CaptionRetrievalDataset
 from .facts import Facts
@@ -42,3 +45,7 @@ class RSICD(CaptionRetrievalDataset):
     )
     BLANK_CAPTIONS: BlankCaptions = 'drop'
     METAINFO = dict(dataset='RSICD')
+
+    def own_label(self, filename: str) -> Optional[str]:
+        """The class in the file name: ``airport_12.jpg``."""
+        return label_rule(NAME)(filename)

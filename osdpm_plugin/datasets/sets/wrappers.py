@@ -19,3 +19,10 @@ def found_in(dataset: Any, wanted: Callable[[Any], bool]) -> Iterator[Any]:
         return
     for part in parts_of(dataset):
         yield from found_in(part, wanted)
+
+
+def infos_of(dataset: Any) -> Iterator[dict]:
+    """What `get_data_info` gives of each item of an epoch; of a `MixedDataset`, of each image once."""
+    if hasattr(dataset, 'different_items'):
+        return dataset.different_items()
+    return (dataset.get_data_info(index) for index in range(len(dataset)))

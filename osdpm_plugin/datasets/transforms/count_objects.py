@@ -13,7 +13,8 @@ from ..lexicon import Lexicon
 
 @TRANSFORMS.register_module()
 class CountObjects(BaseTransform):
-    """Add ``object_counts`` (O,) float32: the share of the image's captions that name each category of the lexicon.
+    """Add ``object_counts`` (O,) float32: the share of the image's captions that name each category of the lexicon;
+    zeros for an image without captions.
 
     Put it before `SampleCaptions`, so that it counts over all captions of the image, and only in training pipelines.
     Each image is counted once; the result is cached.
@@ -30,5 +31,5 @@ class CountObjects(BaseTransform):
         """Add ``object_counts``."""
         captions = tuple(results['captions'])
         if captions not in self._shares:
-            self._shares[captions] = self.lexicon.count(captions).astype(np.float32) / len(captions)
+            self._shares[captions] = self.lexicon.count(captions).astype(np.float32) / max(len(captions), 1)
         return {**results, 'object_counts': self._shares[captions]}

@@ -17,7 +17,7 @@ class PackRetrievalInputs(BaseTransform):
     """Return ``dict(inputs=(3, H, W) uint8 tensor, data_samples=RetrievalDataSample)``; see there for the fields."""
 
     def transform(self, results: dict) -> dict:
-        """Pack ``img`` (H, W, 3) uint8, the captions, ids and tokens, and object counts and regions if any."""
+        """Pack ``img`` (H, W, 3) uint8, the captions, ids and tokens, and object counts, regions and labels if any."""
         image = torch.from_numpy(planes(results['img']))  # (3, H, W)
         return dict(inputs=image, data_samples=self.pack_captions(results))
 
@@ -29,7 +29,7 @@ class PackRetrievalInputs(BaseTransform):
         sample.image_id = int(results['image_id'])
         sample.caption_ids = np.asarray(results['caption_ids'], dtype=np.int64)
         sample.caption_keys = np.asarray([caption_key(c) for c in captions], dtype=np.int64)
-        for key in ('tokens', 'object_counts', 'regions'):
+        for key in ('tokens', 'object_counts', 'regions', 'labels'):
             if key in results:
                 sample.set_data({key: results[key]})
         return sample

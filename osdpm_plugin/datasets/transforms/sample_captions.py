@@ -35,6 +35,8 @@ class SampleCaptions(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Modify ``captions`` and ``caption_ids``."""
         captions = results['captions']
+        if not captions:  # an image with labels alone
+            return results
         candidates = list(range(len(captions)))
         if self.distinct:
             candidates = list({caption_key(caption): i for i, caption in reversed(list(enumerate(captions)))}.values())

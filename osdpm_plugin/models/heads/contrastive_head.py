@@ -57,15 +57,37 @@ class ContrastiveHead(BaseModule):
             scores: (sum of B, sum of M) over all processes, in the order of ranks, where `needs_scores` asks for them.
 
         Raises:
-            ConfigError: image and text embeddings differ in width.
+            ConfigError: image and text embeddings differ in width, or an image has no captions.
         """
+        refuse_without_captions(type(self).__name__, captions)
+        return dict(loss_align=self._align(images, texts, captions))
+
+    def _align(self, images: NeckOutput, texts: TextFeatures, captions: CaptionBatch) -> Tensor:
+        """The alignment of the images that have captions."""
         image_embed, text_embed = images.embedding, texts.pooled
         if image_embed.shape[1] != text_embed.shape[1]:
             raise ConfigError(
                 f'image embeddings have {image_embed.shape[1]} values, text embeddings {text_embed.shape[1]}; set '
                 'embed_dims of neck and text_neck to one value'
             )
-        batch = (image_embed, text_embed, captions.image_ids, captions.caption_image_ids, captions.caption_keys)
+        image_ids = captions.image_ids
+        if captions.captioned is not None:
+            image_embed, image_ids = image_embed[captions.captioned], image_ids[captions.captioned]
+        batch = (image_embed, text_embed, image_ids, captions.caption_image_ids, captions.caption_keys)
         if not getattr(self.alignment, 'local_rows', False):
             batch = tuple(gather_rows(x) for x in batch)
-        return dict(loss_align=self.alignment(*batch))
+        return self.alignment(*batch)
+
+
+def refuse_without_captions(owner: str, captions: CaptionBatch) -> None:
+    """Refuse a batch some of whose images have no captions, for a head that knows only pairs.
+
+    Raises:
+        ConfigError: it has such images.
+    """
+    if captions.captioned is not None:
+        raise ConfigError(
+            f'{owner}: {int((~captions.captioned).sum())} of {len(captions.captioned)} images of the batch have no '
+            "captions; train on labels with OSFCMHead(label_weight=0.3), or leave them out with others='left_out' or "
+            'ratio=0 of MixedDataset'
+        )

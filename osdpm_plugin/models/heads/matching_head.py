@@ -14,6 +14,7 @@ from ...structures import CaptionBatch, NeckOutput, TextFeatures
 from ...utils.checks import check_one_of
 from ...utils.dist import gather_rows
 from ..losses.contrastive import IDENTICAL_CAPTIONS, pair_labels
+from .contrastive_head import refuse_without_captions
 
 
 @MODELS.register_module()
@@ -74,8 +75,9 @@ class MatchingHead(BaseModule):
         """See `ContrastiveHead.loss`.
 
         Raises:
-            ConfigError: there are no scores.
+            ConfigError: there are no scores, or an image has no captions.
         """
+        refuse_without_captions(type(self).__name__, captions)
         if scores is None:
             raise ConfigError('MatchingHead: loss needs the scores of the batch; use it in an ImageTextRetriever')
         positives, ignored = pair_labels(

@@ -16,6 +16,9 @@ from ...structures import CaptionBatch, PartialTexts, Regions, RetrievalDataSamp
 def collate_captions(samples: Sequence[RetrievalDataSample], device: torch.device) -> CaptionBatch:
     """Join the captions of a batch of samples on ``device``.
 
+    Returns:
+        texts are tokens (0, T) where no image has captions, also of cached features.
+
     Raises:
         ConfigError: there are no samples, or their captions were not tokenized.
     """
@@ -23,22 +26,26 @@ def collate_captions(samples: Sequence[RetrievalDataSample], device: torch.devic
         raise ConfigError('the batch has no data_samples; end the pipeline with PackRetrievalInputs')
     image_ids = [sample.image_id for sample in samples]
     counts = [len(sample.caption_ids) for sample in samples]
+    captioned = [sample for sample, count in zip(samples, counts) if count]
     objects = np.stack([s.object_counts for s in samples]) if all('object_counts' in s for s in samples) else None
 
     def join(key: str) -> Tensor:
-        return torch.from_numpy(np.concatenate([sample.get(key) for sample in samples])).to(device)
+        return torch.from_numpy(np.concatenate([s.get(key) for s in captioned])).to(device)
 
     texts: Union[Tensor, TextFeatures, PartialTexts]
-    if all('tower_words' in sample for sample in samples):
-        words = [torch.from_numpy(sample.tower_words).transpose(0, 1) for sample in samples]  # (T, K, C) each
+    if not captioned:
+        length = samples[0].tokens.shape[1] if 'tokens' in samples[0] else 3
+        texts = torch.zeros(0, length, dtype=torch.int64, device=device)
+    elif all('tower_words' in sample for sample in captioned):
+        words = [torch.from_numpy(sample.tower_words).transpose(0, 1) for sample in captioned]  # (T, K, C) each
         padded = torch.cat([F.pad(w, (0, 0, 0, 0, 0, max(map(len, words)) - len(w))) for w in words], dim=1)
         partial = PartialTexts(
             words=padded.transpose(0, 1).to(device),
             mask=torch.arange(len(padded), device=device) < join('tower_lengths')[:, None],
         )
-        pooled = join('tower_pooled') if all('tower_pooled' in sample for sample in samples) else None
+        pooled = join('tower_pooled') if all('tower_pooled' in sample for sample in captioned) else None
         texts = partial if pooled is None else TextFeatures(*partial, pooled=pooled)
-    elif all('tokens' in sample for sample in samples):
+    elif all('tokens' in sample for sample in captioned):
         texts = join('tokens')
     else:
         raise ConfigError('the captions have no tokens; put TokenizeCaptions before PackRetrievalInputs')
@@ -46,8 +53,10 @@ def collate_captions(samples: Sequence[RetrievalDataSample], device: torch.devic
         texts=texts,
         image_ids=torch.tensor(image_ids, device=device),
         caption_image_ids=torch.tensor(np.repeat(image_ids, counts), device=device),
-        caption_keys=join('caption_keys'),
+        caption_keys=join('caption_keys') if captioned else texts.new_zeros(0),
         object_counts=None if objects is None else torch.from_numpy(objects).to(device),
+        captioned=None if all(counts) else torch.tensor([count > 0 for count in counts], device=device),
+        labels=[sample.get('labels') or {} for sample in samples],
     )
 
 

@@ -160,8 +160,12 @@ class ImageTextRetriever(BaseModel):
     def embed_texts(self, texts: Texts) -> TextFeatures:
         """Tokens (M, T) int64, or what the tower made of them before -> words and pooled vectors in the joint space.
 
-        After a text neck that returns (M, D), a caption is one word: its pooled vector.
+        After a text neck that returns (M, D), a caption is one word: its pooled vector. No captions at all, as in a
+        batch of images with labels alone, give no rows, which depend on all weights as others do: DDP waits for each.
         """
+        if isinstance(texts, Tensor) and not len(texts):
+            some = torch.arange(texts.shape[1], device=texts.device)[None] % 3  # in any vocabulary, not all padding
+            return take_rows(self.embed_texts(some), slice(0))
         return as_text_features(self.text_neck(trained_part(self.text_tower, texts)))
 
     def score(self, images: NeckOutput, texts: TextFeatures) -> Tensor:

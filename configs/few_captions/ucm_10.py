@@ -1,0 +1,6 @@
+"""ucm_100 with captions of 10 % of the training images; of the others the class alone is known."""
+
+_base_ = 'ucm_100.py'
+
+# as many images with labels alone as with captions, which are as many a batch as in the rows beside this one
+train_dataloader = dict(batch_size=512, dataset=dict(caption_fraction=0.1, others='labelled', ratio=1.0))

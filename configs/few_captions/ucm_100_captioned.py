@@ -1,0 +1,5 @@
+"""UCM-Captions: the plain two-tower model and OSFCM on the images that have captions."""
+
+_base_ = '../_base_/few_captions/ucm.py'
+
+model = dict(neck=dict(_delete_=True, **_base_.plain_neck))

@@ -1,0 +1,5 @@
+"""ucm_100_plain with captions of 10 % of the training images; the others are left out."""
+
+_base_ = 'ucm_100_plain.py'
+
+train_dataloader = dict(dataset=dict(caption_fraction=0.1))
