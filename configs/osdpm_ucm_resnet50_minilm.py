@@ -11,7 +11,11 @@ _base_ = [
     '_base_/ema_runtime.py',
 ]
 
-model = dict(image_tower=dict(init_cfg=dict(type='Pretrained', checkpoint='weights/compressed_resnet50_ucm.pth')))
+model = dict(
+    image_tower=dict(init_cfg=dict(type='Pretrained', checkpoint='weights/compressed_resnet50_ucm.pth')),
+    # ours: mR on val without OSFCM, seeds 0 and 1: 52.1 at the best epoch and at the last; 52.2 and 51.8 without the two
+    neck=dict(drop_path=0.5, object_dropout=0.5),
+)
 optim_wrapper = dict(type='AutocastOptimWrapper')  # bfloat16
 source = dict(type='UCMCaptions', data_root='data/UCM_captions')
 # ours: val, seed 0: mR 52.2 with one caption a step as with all five
