@@ -197,25 +197,28 @@ def test_gradient_cache(chunk):
         torch.testing.assert_close(grad, want_grads[name], rtol=1e-3, atol=2e-6, msg=name)
 
 
-def losses_and_gradients(shares, local_rows):
-    """One step under DDP on this rank's share of six images; gradients are what DDP left."""
-    alignment = dict(type='ContrastiveLoss', local_rows=local_rows)
-    head = dict(type='OSFCMHead', tokenizer=TOKENIZER, num_objects=6, label_weight=0.3, alignment=alignment)
-    model = model_of(head=head)
-    wrapped = torch.nn.parallel.DistributedDataParallel(model)
-    data = model.data_preprocessor(mixed_batch(shares[dist.get_rank()]), training=True)
-    losses = wrapped(**data, mode='loss')
-    sum(losses.values()).backward()
-    grads = {name: p.grad.numpy() for name, p in model.named_parameters() if p.grad is not None}
-    return {name: loss.item() for name, loss in losses.items()}, grads
+def losses_and_gradients(cases):
+    """One step under DDP on this rank's share of six images for each case; gradients are what DDP left."""
+    results = []
+    for shares, local_rows in cases:
+        alignment = dict(type='ContrastiveLoss', local_rows=local_rows)
+        head = dict(type='OSFCMHead', tokenizer=TOKENIZER, num_objects=6, label_weight=0.3, alignment=alignment)
+        model = model_of(head=head)
+        wrapped = torch.nn.parallel.DistributedDataParallel(model)
+        data = model.data_preprocessor(mixed_batch(shares[dist.get_rank()]), training=True)
+        losses = wrapped(**data, mode='loss')
+        sum(losses.values()).backward()
+        grads = {name: p.grad.numpy() for name, p in model.named_parameters() if p.grad is not None}
+        results.append(({name: loss.item() for name, loss in losses.items()}, grads))
+    return results
 
 
-@pytest.mark.parametrize('local_rows', [False, True])
-@pytest.mark.parametrize('shares', [((0, 1, 3), (2, 4, 5)), ((0, 1, 2), (3, 4, 5))], ids=['mixed', 'one kind each'])
-def test_two_processes_equal_one(shares, local_rows):
-    """Also where a process has no captions at all."""
-    ((want, want_grads),) = run_distributed(losses_and_gradients, 1, [tuple(range(6))], False)
-    for losses, grads in run_distributed(losses_and_gradients, 2, shares, local_rows):
-        assert losses == pytest.approx(want, rel=1e-6, abs=1e-6)
-        for name, grad in grads.items():
-            np.testing.assert_allclose(grad, want_grads[name], rtol=1e-3, atol=2e-5, err_msg=name)
+def test_two_processes_equal_one():
+    """Also where a process has no captions at all, and where each computes its own rows of the scores."""
+    (((want, want_grads),),) = run_distributed(losses_and_gradients, 1, [([tuple(range(6))], False)])
+    cases = [(shares, rows) for shares in (((0, 1, 3), (2, 4, 5)), ((0, 1, 2), (3, 4, 5))) for rows in (False, True)]
+    for results in run_distributed(losses_and_gradients, 2, cases):
+        for losses, grads in results:
+            assert losses == pytest.approx(want, rel=1e-6, abs=1e-6) and grads.keys() == want_grads.keys()
+            for name, grad in grads.items():
+                np.testing.assert_allclose(grad, want_grads[name], rtol=1e-3, atol=2e-5, err_msg=name)
