@@ -52,7 +52,7 @@ def collate_captions(samples: Sequence[RetrievalDataSample], device: torch.devic
         texts=texts,
         image_ids=torch.tensor(image_ids, device=device),
         caption_image_ids=torch.tensor(np.repeat(image_ids, counts), device=device),
-        caption_keys=join('caption_keys') if captioned else texts.new_zeros(0),
+        caption_keys=join('caption_keys') if captioned else torch.zeros(0, dtype=torch.int64, device=device),
         object_counts=None if objects is None else torch.from_numpy(objects).to(device),
         captioned=None if all(counts) else torch.tensor([count > 0 for count in counts], device=device),
         labels=[sample.get('labels') or {} for sample in samples],
