@@ -13,7 +13,7 @@ _base_ = [
 
 model = dict(
     image_tower=dict(init_cfg=dict(type='Pretrained', checkpoint='weights/compressed_resnet50_ucm.pth')),
-    # ours: mR on val without OSFCM, seeds 0 and 1: 52.1 at the best epoch and at the last; 52.2 and 51.8 without the two
+    # ours: mR on val, seeds 0 and 1, without OSFCM: best epoch 52.1, last 52.1; without these two 52.2 and 51.8
     neck=dict(drop_path=0.5, object_dropout=0.5),
 )
 optim_wrapper = dict(type='AutocastOptimWrapper')  # bfloat16
