@@ -27,9 +27,10 @@ class CachedFeatureDataset(Dataset):
     An item: ``dict(inputs=dict(maps=[(C, h, w), ...], pooled=(D,) where there is one), data_samples=...)`` with
     ``tower_pooled`` (K, C), ``tower_words`` (K, T, C) and ``tower_lengths`` (K,) in the sample. Of a tower that is
     frozen in part, what its frozen part gives: ``inputs=dict(cut=[(V, ...), ...])``, one view in training, and a sample
-    without ``tower_pooled``. In training a view is
-    drawn for each item and epoch; in evaluation, where the cache holds V > 1 views, maps are (V, C, h, w). What the
-    cache lacks (images or words of a tower that is not frozen) comes from the data set itself.
+    without ``tower_pooled``.
+
+    In training a view is drawn for each item and epoch; in evaluation, where the cache holds V > 1 views, maps are
+    (V, C, h, w). What the cache lacks (images or words of a tower that is trained whole) comes from the data set itself.
 
     Set ``with_words`` to False if the model does not read words, which are most of the data of an item: a caption then
     has one word, its pooled vector.
