@@ -30,7 +30,7 @@ class CachedFeatureDataset(Dataset):
     without ``tower_pooled``.
 
     In training a view is drawn for each item and epoch; in evaluation, where the cache holds V > 1 views, maps are
-    (V, C, h, w). What the cache lacks (images or words of a tower that is trained whole) comes from the data set itself.
+    (V, C, h, w). What the cache lacks, images or words of a tower that is trained whole, comes from the data set.
 
     Set ``with_words`` to False if the model does not read words, which are most of the data of an item: a caption then
     has one word, its pooled vector.
