@@ -167,7 +167,7 @@ def test_translation_is_in_step():
         ('links', '![程序化场景', '[程序化场景'),
         ('links', 'AMFMN/tree/master/RSITMD', 'AMFMN'),
         ('code_spans', '`--unreadable raise`', '`raise`'),
-        ('numbers', '13 种已发表方法', '12 种已发表方法'),
+        ('numbers', '绘制 2400', '绘制 2401'),
     ],
 )
 def test_a_step_missed_is_found(difference, old, new):

@@ -22,7 +22,25 @@ from tests.test_datasets.test_fuzz_readers import CSV, ROWS, mutate_bytes, mutat
 SCENES = dict(num_train=1, num_val=1, num_test=1, image_size=64)
 KARPATHY_SETS = sorted(LAYOUTS)
 OTHERS = ('NWPUCaptions', 'PrecompCaptions', 'CaptionDataset', 'ProceduralScenes')
-WRAPPERS = ('CachedFeatureDataset', 'SeedByPosition')
+LABELLED = 'LabelledImageDataset'  # no captions
+WRAPPERS = ('CachedFeatureDataset', 'MixedDataset', 'SeedByPosition')
+LABEL_FILES = {
+    'rows.csv': 'filename,label\na.png,plane\na.png,storage tank\nb.png,quarry\nc.png,\n',
+    'lists.csv': "image,classes,split\na.png,\"['plane', 'quarry']\",train\nb.png,quarry,train\nc.png,[],test\n",
+    'columns.csv': 'image,plane,quarry\na.png,2,1\nb.png,0,1\nc.png,0,0\n',
+    'names.json': '{"a.png": {"plane": 2, "quarry": 1}, "b.png": "quarry", "c.png": []}',
+    'lines.jsonl': '{"image": "a.png", "labels": ["plane", "quarry"]}\n{"image": "b.png", "labels": "quarry"}\n',
+    'coco.json': json.dumps(
+        dict(
+            images=[dict(id=i, file_name=f'{name}.png') for i, name in enumerate('abc')],
+            categories=[dict(id=4, name='plane'), dict(id=5, name='quarry')],
+            annotations=[dict(image_id=0, category_id=4, bbox=[0, 0, 1, 1]), dict(image_id=1, category_id=5)],
+        )
+    ),
+    'yolo/a.txt': '0 0.5 0.5 0.1 0.1\n1 0.1 0.2 0.3 0.4\n',
+    'yolo/data.yaml': 'names: [plane, quarry]\n',
+    'dota/b.txt': 'imagesource:GoogleEarth\ngsd:0.1\n1 2 3 4 5 6 7 8 plane 0\n',
+}
 
 
 @pytest.fixture(scope='module')
@@ -77,7 +95,7 @@ def test_every_registered_set_is_among_them(roots):
         name for name, kind in DATASETS.module_dict.items()
         if isinstance(kind, type) and kind.__module__.startswith('osdpm_plugin.')
     }  # fmt: skip
-    assert ours == {*KARPATHY_SETS, *OTHERS, *WRAPPERS} == {*roots, *WRAPPERS}
+    assert ours == {*KARPATHY_SETS, *OTHERS, LABELLED, *WRAPPERS} == {*roots, LABELLED, *WRAPPERS}
     assert all(issubclass(DATASETS.get(name), CaptionRetrievalDataset) for name in roots)
 
 
@@ -104,6 +122,62 @@ def test_good_files_are_read(roots, kind):
     own = dict(ann_file=names[0]) if kind == 'CaptionDataset' else {}
     settings = dict(type=kind, data_root=str(root), split='test', **own, **arguments)
     assert must_build_or_explain(lambda: DATASETS.build(dict(settings, check='none')), root) is not None
+
+
+@pytest.fixture(scope='module')
+def labelled(tmp_path_factory):
+    """A folder with images and their labels in every layout."""
+    root = tmp_path_factory.mktemp('labelled')
+    for name in 'abc':
+        (root / f'{name}.png').write_bytes(b'')
+    for name, text in LABEL_FILES.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def labels_of(root, name):
+    """All labels that a file of `LABEL_FILES`, or its folder, gives."""
+    data = DATASETS.build(dict(type=LABELLED, data_root=str(root), ann_file=name.partition('/')[0], check='none'))
+    return [data.get_data_info(index)['labels'] for index in range(len(data))]
+
+
+@FUZZED
+@given(seed=SEEDS, name=st.sampled_from(sorted(LABEL_FILES)))
+def test_spoilt_files_of_labels(labelled, seed, name):
+    path = labelled / name
+    path.write_bytes(spoil(path, seed))
+    try:
+        found = labels_of(labelled, name)
+    except DataError as error:
+        assert len(str(error)) > 20 and '\n' not in str(error) and str(labelled) in str(error), str(error)
+    else:
+        assert found and all(isinstance(n, float) for labels in found for n in labels.values())
+    finally:
+        path.write_text(LABEL_FILES[name])
+
+
+@pytest.mark.parametrize('name', sorted(LABEL_FILES))
+def test_good_files_of_labels_are_read(labelled, name):
+    assert 'plane' in {label for labels in labels_of(labelled, name) for label in labels}
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        '{"a.png": {"plane": 1e400}}',
+        '{"a.png": {"plane": 1e12}}',
+        '{"a.png": {"plane": -1}}',
+        '{"images": 3}',
+        '{"images": [{"id": [1], "file_name": "a.png"}], "categories": [], "annotations": []}',
+        '[3]',
+    ],
+)
+def test_labels_that_are_none(labelled, text):
+    path = labelled / 'odd.json'
+    path.write_text(text)
+    with pytest.raises(DataError, match='odd.json'):
+        labels_of(labelled, path.name)
 
 
 REGIONS = RegionRecord(

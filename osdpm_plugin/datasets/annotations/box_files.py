@@ -85,5 +85,6 @@ def _class_names(folder: Path) -> Optional[dict[int, str]]:
         names = yaml.safe_load(text)['names']
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
         return {int(number): str(name) for number, name in pairs}
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f'{path} has no list "names" ({error}); write the names of the classes there') from error
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
+        why = ' '.join(str(error).split())
+        raise DataError(f'{path} has no list "names" ({why}); write the names of the classes there') from error

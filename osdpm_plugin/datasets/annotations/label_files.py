@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ...errors import DataError
-from .coco import is_coco
+from .coco import id_of, is_coco
 from .records import Entry, ImageRecord, Labels, check_entries, get_key, join_entries, with_usual_splits
 from .rows import FILE_KEYS, OTHER_FILE_KEYS
 from .text_files import read_text
@@ -30,6 +30,7 @@ LABEL_KEYS = (
     'objects',
     'tags',
 )
+MOST_OBJECTS = 100_000  # of one kind in an image
 _EXPECTED = 'expected filename,label[,split], or filename and a column of 0 and 1 for each label'
 _COCO = (
     'the layout of COCO boxes: images[].id, .file_name, annotations[].image_id, .category_id, categories[].id, .name'
@@ -65,7 +66,7 @@ def read_label_file(path: Path, images: Path) -> tuple[list[ImageRecord], Labels
             raise DataError(f'annotation file {path} is not JSON ({error}); download it again') from error
     if is_coco(content):
         return label_records(path, _coco_entries(path, content), images)
-    if isinstance(content, dict) and 'images' in content:
+    if isinstance(content, dict) and isinstance(content.get('images'), list):
         content = content['images']
     if isinstance(content, dict):
         content = [dict(filename=name, labels=labels) for name, labels in content.items()]
@@ -123,13 +124,17 @@ def _labels(value: Any, place: str) -> Sequence[str]:
     """One label, a list of labels, or numbers by label -> labels, each as often as the image shows it."""
     if isinstance(value, Mapping) and value:
         try:
-            return [str(label) for label, number in value.items() for _ in range(round(float(number)))]
+            numbers = {str(label): float(number) for label, number in value.items()}
         except (TypeError, ValueError):
             raise DataError(f'{place} has no label, and its other values are no numbers; {_EXPECTED}') from None
+        for label, number in numbers.items():
+            if not 0 <= number <= MOST_OBJECTS:
+                raise DataError(f'{place} shows {label!r} {number} times; write a number from 0 to {MOST_OBJECTS}')
+        return [label for label, number in numbers.items() for _ in range(round(number))]
     if isinstance(value, str) and value.strip().startswith('['):
         try:
             value = ast.literal_eval(value.strip())
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
             raise DataError(f'{place}: {value!r} is no list of labels ({error}); correct it') from error
     elif isinstance(value, str):
         value = re.split(r'\s*[;|]\s*', value.strip())
@@ -141,18 +146,18 @@ def _labels(value: Any, place: str) -> Sequence[str]:
 def _coco_entries(path: Path, content: Mapping[str, Any]) -> Iterable[Entry]:
     """An entry an image; each of its boxes counts."""
     names: dict[Any, str] = {}
-    for index, category in enumerate(content.get('categories') or ()):
+    for index, category in enumerate(get_key(content, 'categories', list, path, 'the file', _COCO)):
         where = f'categories[{index}]'
         names[get_key(category, 'id', int, path, where, _COCO)] = get_key(category, 'name', str, path, where, _COCO)
     boxes: dict[Any, list[str]] = {}
     files: dict[Any, tuple[str, Optional[str]]] = {}
     for index, image in enumerate(content['images']):
-        number = get_key(image, 'id', object, path, f'images[{index}]', _COCO)
+        number = id_of(image, 'id', path, f'images[{index}]')
         files[number] = get_key(image, 'file_name', str, path, f'images[{index}]', _COCO), image.get('split')
         boxes[number] = []
     for index, box in enumerate(content['annotations']):
         where = f'annotations[{index}]'
-        image = get_key(box, 'image_id', object, path, where, _COCO)
+        image = id_of(box, 'image_id', path, where)
         category = get_key(box, 'category_id', int, path, where, _COCO)
         if image not in boxes or category not in names:
             raise DataError(f'annotation file {path}: {where} is of an image or a category that the file does not list')
