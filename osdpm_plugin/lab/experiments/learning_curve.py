@@ -28,12 +28,13 @@ def read_curves(paths: Sequence[Path]) -> tuple[str, Curves]:
     """The set, and the curves of `configs/few_captions`, by the names of the configs.
 
     Args:
-        paths: ``test_results.json`` files of any seeds.
+        paths: ``test_results.json`` files of any seeds; one that is named twice counts once.
 
     Raises:
         DataError: a file is not valid, its config has another name, two files are of the same config and seed, or they
             are of different data or rules for ties.
     """
+    paths = list(dict.fromkeys(paths))
     results = [read_result(path) for path in paths]
     curves: Curves = {label: {} for label in VARIANTS.values()}
     seen: dict[tuple[str, object], Path] = {}
