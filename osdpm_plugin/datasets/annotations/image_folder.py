@@ -7,12 +7,11 @@ from typing import Iterable
 
 from ...errors import DataError
 from .json_rows import line_entries
-from .records import VAL_SPELLINGS, Entry
+from .records import SPLIT_FOLDERS, Entry
 from .tables import table_entries
 from .text_files import read_text
 
 _NAMES = ('metadata.jsonl', 'metadata.csv')
-_SPLITS = ('train', 'val', 'test', *VAL_SPELLINGS)
 
 
 def folder_entries(folder: Path) -> Iterable[Entry]:
@@ -33,7 +32,7 @@ def folder_entries(folder: Path) -> Iterable[Entry]:
         raise DataError(f'annotation folder {folder}: {twice[0]} holds {" and ".join(_NAMES)}; remove one')
     for path in files:
         parts = path.parent.relative_to(folder).parts
-        split = parts[0] if parts and parts[0].lower() in _SPLITS else None
+        split = parts[0] if parts and parts[0].lower() in SPLIT_FOLDERS else None
         text = read_text(path)
         for entry in (line_entries if path.suffix == '.jsonl' else table_entries)(path, text):
             yield Entry(

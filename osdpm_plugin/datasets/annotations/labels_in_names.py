@@ -7,10 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Callable, Optional, Sequence
 
 from ...errors import ConfigError, DataError
-from .records import VAL_SPELLINGS, ImageRecord, Labels, with_usual_splits
+from .records import SPLIT_FOLDERS, ImageRecord, Labels, with_usual_splits
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.webp', '.jp2')
-SPLIT_FOLDERS = ('train', 'val', 'test', *VAL_SPELLINGS)
 FOLDER, NAME = 'folder', 'name'
 
 LabelRule = Callable[[str], Optional[str]]

@@ -17,6 +17,7 @@ Labels = dict[int, dict[str, float]]
 """Image id -> label, as the file spells it -> how often the image shows it."""
 
 VAL_SPELLINGS = ('validation', 'valid', 'dev')
+SPLIT_FOLDERS = ('train', 'val', 'test', *VAL_SPELLINGS)  # folders that are called so hold a split
 
 
 class ImageRecord(NamedTuple):

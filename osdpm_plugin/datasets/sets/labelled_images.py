@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
@@ -100,7 +101,12 @@ class LabelledImageDataset(CaptionRetrievalDataset):
         """The labels that `read_records` found."""
         return self._labels
 
+    @functools.cached_property
+    def _places(self) -> dict[str, int]:
+        """Label -> its place among all labels of the set."""
+        names = {name for index in range(len(self)) for name in self.get_data_info(index)['labels']}
+        return {name: place for place, name in enumerate(sorted(names))}
+
     def get_cat_ids(self, idx: int) -> list[int]:
         """See `CaptionRetrievalDataset`; by the places of the labels among all labels of the set."""
-        names = sorted({name for i in range(len(self)) for name in self.get_data_info(i)['labels']})
-        return [names.index(name) for name in self.get_data_info(idx)['labels']]
+        return [self._places[name] for name in self.get_data_info(idx)['labels']]

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from ...errors import ConfigError, DataError
 from ...registry import DATASETS
 from ...utils.checks import check_int, check_number, check_one_of
+from .wrappers import infos_of
 
 LABELLED, LEFT_OUT = 'labelled', 'left_out'
 
@@ -78,7 +79,7 @@ class MixedDataset(Dataset):
         for number, part in enumerate(self.datasets):
             if not hasattr(part, 'hide_captions'):
                 raise ConfigError(f'MixedDataset: {type(part).__name__} is no data set of this package; name its parts')
-            infos = _infos(part)
+            infos = list(infos_of(part))
             self._shifts.append((image_shift, caption_shift))
             image_shift += max((info['image_id'] for info in infos), default=-1) + 1
             caption_shift += max((i for info in infos for i in info['caption_ids']), default=-1) + 1
@@ -86,20 +87,17 @@ class MixedDataset(Dataset):
             self._num_captioned += len(own)
             if own and caption_fraction < 1:
                 part.hide_captions(caption_fraction, caption_seed)
-                infos = _infos(part)
+                infos = list(infos_of(part))
             captioned += [(number, index) for index, info in enumerate(infos) if info['captions']]
             if not own or others == LABELLED:
                 labelled += _labelled(part, number, infos)
-        if not captioned or (ratio and not labelled):
-            kind, remedy = (
-                ('captions', 'name a captioned set')
-                if not captioned
-                else (
-                    'labels alone',
-                    "name a LabelledImageDataset, or set caption_fraction below 1 and others='labelled'",
-                )
+        if not captioned:
+            raise DataError('MixedDataset: no image has captions; name a captioned set')
+        if ratio and not labelled:
+            raise DataError(
+                'MixedDataset: no image has labels alone; name a LabelledImageDataset, or set caption_fraction below 1 '
+                "and others='labelled'"
             )
-            raise DataError(f'MixedDataset: no image has {kind}; {remedy}')
         self._num_labelled = len(labelled) if ratio is None else round(ratio * self._num_captioned)
         self._captioned, self._labelled = _shuffled(captioned), _shuffled(labelled)
         print_log(
@@ -143,9 +141,7 @@ class MixedDataset(Dataset):
         return item
 
     def _info(self, number: int, index: int) -> dict:
-        return self._shifted(self.datasets[number].get_data_info(index), number)
-
-    def _shifted(self, item: dict, number: int) -> dict:
+        item = self.datasets[number].get_data_info(index)
         images, captions = self._shifts[number]
         ids = dict(image_id=item['image_id'] + images, caption_ids=[i + captions for i in item['caption_ids']])
         return {**item, **ids}
@@ -160,10 +156,6 @@ class MixedDataset(Dataset):
         epoch = max(0, int(self._seed_and_epoch[1]))
         number, index = places[(epoch * count + position) % len(places)].tolist()
         return number, index
-
-
-def _infos(part: Any) -> list[dict]:
-    return [part.get_data_info(index) for index in range(len(part))]
 
 
 def _labelled(part: Any, number: int, infos: Sequence[dict]) -> list[tuple[int, int]]:

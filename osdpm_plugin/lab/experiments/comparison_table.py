@@ -12,7 +12,7 @@ from ...utils.files import write_text
 from .published_tables import PublishedTable
 from .schema import RunResult, read_result
 from .statistics import Difference
-from .summary import compare
+from .summary import compare, of_shared_seeds
 from .tables import RecallRow, RecallTable, Results, average_seeds, digits, lay_out, seed_names, tex
 
 NOTHING = '–'
@@ -114,12 +114,8 @@ def _spent(results: Sequence[RunResult]) -> Optional[list[float]]:
 
 def _lead(leader: Results, row: Results) -> Optional[Difference]:
     """Difference of Rsum over the seeds that both have."""
-    by_seed = [{result.seed: path for path, result in runs} for runs in (leader, row)]
-    both = [seed for seed in by_seed[0] if seed in by_seed[1]]
-    if not both:
-        return None
-    found = compare(*([paths[seed] for seed in both] for paths in by_seed))
-    return Difference(**found['difference']['Rsum'])
+    paths = of_shared_seeds(*([path for path, _ in runs] for runs in (leader, row)))
+    return Difference(**compare(*paths)['difference']['Rsum']) if paths[0] else None
 
 
 def lead_notes(table: ComparisonTable, leaders: Mapping[str, str]) -> Iterator[str]:

@@ -59,10 +59,10 @@ def keep_results(work_dirs: Sequence[Path], configs: Path, *, command: Optional[
         name = _config_of(result, state, configs, source)
         target = configs / 'results' / name / f'seed_{result.seed}.json'
         for path in target.parent.glob('seed_*.json'):
-            if read_result(path).config.sha256 != result.config.sha256:
+            if (old := read_result(path).config.sha256) != result.config.sha256:
                 raise DataError(
-                    f'{path} is of config hash {read_result(path).config.sha256[:12]}, {source} of '
-                    f'{result.config.sha256[:12]}; remove the old results to keep new ones'
+                    f'{path} is of config hash {old[:12]}, {source} of {result.config.sha256[:12]}; remove the old '
+                    'results to keep new ones'
                 )
         queries = source.parent / result.queries_file
         read_queries(queries)  # is whole

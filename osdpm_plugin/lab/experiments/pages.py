@@ -23,7 +23,7 @@ from .comparison_setting import CONFIG_NAMES, METHOD_NAMES, PAIRS, Setting
 from .comparison_table import render_comparison
 from .schema import read_result
 from .statistics import Difference
-from .summary import compare
+from .summary import compare, of_shared_seeds
 from .tables import build_table, lay_out, put_into, render
 
 PLACE = re.compile(r'<!-- table:([\w.-]+) (from|published|minus)\s+([^>]+?) -->')
@@ -90,16 +90,14 @@ def _differences(folder: Path, source: Sequence[str]) -> str:
         raise ConfigError(f'minus {" ".join(source)} must be pairs of folders, with ; between them')
     rows, used = [], []
     for pair in pairs:
-        by_seed = [{read_result(path).seed: path for path in result_files(folder, name)} for name in pair]
-        both = [seed for seed in by_seed[0] if seed in by_seed[1]]
-        if not both:
+        paths = of_shared_seeds(*(result_files(folder, name) for name in pair))
+        if not paths[0]:
             continue
-        paths = [[part[seed] for seed in both] for part in by_seed]
         found = compare(*paths)
         used += [path for part in paths for path in part]
         names = ' minus '.join(f'`{found[key]["name"]}`' for key in ('first', 'second'))
         numbers = (str(Difference(**found['difference'][name])) for name in ('Rsum', 'mR'))
-        rows.append([names, f'{found["data"]["name"]}, {found["data"]["split"]}', *numbers, str(len(both))])
+        rows.append([names, f'{found["data"]["name"]}, {found["data"]["split"]}', *numbers, str(len(paths[0]))])
     if not rows:
         return ''
     notes = [

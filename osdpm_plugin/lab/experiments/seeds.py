@@ -123,15 +123,15 @@ def run_jobs(jobs: Sequence[Job], tools: Path, *, gpus: int = 1) -> None:
     Raises:
         OSDPMError: a run failed; the sentence names its log. The same command continues from there.
     """
-    todo = []
+    remaining = []
     for job in jobs:
         result = finished(job)
         if result is None:
-            todo.append(job)
+            remaining.append(job)
         else:
             print(f'[{job.name}] finished before, Rsum {result.metrics[result.tie_policy]["Rsum"]:.2f}', flush=True)
-    run_commands([(job.name, _steps(job, tools)) for job in todo], gpus=gpus)
-    for job in todo:
+    run_commands([(job.name, _steps(job, tools)) for job in remaining], gpus=gpus)
+    for job in remaining:
         if finished(job) is None:
             raise DataError(f'{job.name} ended without a valid {job.result_file}; see {job.folder / "test.log"}')
 

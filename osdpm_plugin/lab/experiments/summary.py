@@ -85,6 +85,17 @@ def summarise_seeds(paths: Sequence[Path]) -> dict[str, Any]:
     }
 
 
+def of_shared_seeds(first: Sequence[Path], second: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The result files of the seeds that two configs both have, in the order of the first.
+
+    Raises:
+        DataError: a file is not valid.
+    """
+    one, two = ({read_result(path).seed: path for path in paths} for paths in (first, second))
+    shared = [seed for seed in one if seed in two]
+    return [one[seed] for seed in shared], [two[seed] for seed in shared]
+
+
 def compare(
     first: Sequence[Path], second: Sequence[Path], *, resamples: int = 10_000, level: float = 0.95, seed: int = 0
 ) -> dict[str, Any]:
