@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 from pathlib import Path
@@ -84,11 +85,15 @@ def resident_memory() -> tuple[float, float]:
 def added_memory(call: Callable[[], object]) -> Optional[int]:
     """The peak of resident bytes during a call, minus the resident bytes before it.
 
-    Linux's peak value is first reset to the current value, because it would include memory that was freed long ago.
+    What was freed long ago shall not count: the allocator first gives its free pages back to the system, since the call
+    would fill those pages without any growth, and Linux's peak value is reset to the current value.
 
     Returns:
         None if the system has no such value, or does not let a process reset it; the call is made in any case.
     """
+    release = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+    if release is not None:  # glibc
+        release(0)
     try:
         RESET.write_text('5')  # Linux: "reset the peak resident set size to the current value"
         before = _status_bytes(RESIDENT)
