@@ -13,7 +13,12 @@ from ..version import __version__
 
 
 def embedding_key(
-    model: nn.Module, *, settings: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], precision: str
+    model: nn.Module,
+    *,
+    settings: Mapping[str, Any],
+    steps: Sequence[Mapping[str, Any]],
+    precision: str,
+    version: str = __version__,
 ) -> str:
     """32 hexadecimal digits over everything that decides the embedding of an image, but the image.
 
@@ -26,9 +31,10 @@ def embedding_key(
         settings: config of the model.
         steps: configs of the transforms.
         precision: of the computation, e.g. ``float32``.
+        version: of the code that computes it.
     """
     digest = hashlib.blake2b(digest_size=16)
-    facts = dict(package=__version__, model=settings, steps=list(steps), precision=precision)
+    facts = dict(package=version, model=settings, steps=list(steps), precision=precision)
     digest.update(json.dumps(facts, sort_keys=True, default=repr).encode())
     digest.update(repr(getattr(getattr(model, 'data_preprocessor', None), 'channel_order', None)).encode())
     for name, value in sorted(_values_of(model).items()):

@@ -73,19 +73,40 @@ def to_uint8(image: np.ndarray, stretch: Stretch, empty: Optional[np.ndarray] = 
     out = np.zeros(image.shape, np.uint8)
     for band in range(image.shape[2]):
         values = image[..., band].astype(np.float64)
-        valid = np.abs(values) < _NO_MEASUREMENT  # false for NaN
+        valid = is_measured(values)
         if empty is not None:
             valid &= ~empty[..., band]
-        if not valid.any():
-            continue
-        extremes = values[valid].min(), values[valid].max()
-        low, high = extremes if stretch == 'minmax' else np.percentile(values[valid], PERCENTILES)
-        if low == high:
-            low, high = extremes
-        if high > low:
-            scaled = (np.where(valid, values, low).clip(low, high) - low) / (high - low)
-            out[..., band] = np.floor(scaled * 255 + 0.5)
+        limits = stretch_limits(values[valid], stretch)
+        if limits is not None:
+            out[..., band] = between_limits(np.where(valid, values, limits[0]), limits)
     return out
+
+
+def is_measured(values: np.ndarray) -> np.ndarray:
+    """Where real numbers can be data: false for NaN, infinity and what fills borders."""
+    return np.abs(values) < _NO_MEASUREMENT
+
+
+def stretch_limits(values: np.ndarray, stretch: Stretch) -> Optional[tuple[float, float]]:
+    """The values of a band that become 0 and 255; None if there are no values, or all are equal.
+
+    Args:
+        values: (n,) those that are data.
+        stretch: ``minmax`` or ``percentile``, see `to_uint8`.
+    """
+    if not values.size:
+        return None
+    extremes = float(values.min()), float(values.max())
+    low, high = extremes if stretch == 'minmax' else (float(v) for v in np.percentile(values, PERCENTILES))
+    if low == high:
+        low, high = extremes
+    return (low, high) if high > low else None
+
+
+def between_limits(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Real numbers -> uint8, 0 at the lower limit and 255 at the upper one, clipped beyond."""
+    low, high = limits
+    return np.floor((values.clip(low, high) - low) / (high - low) * 255 + 0.5).astype(np.uint8)
 
 
 def to_rgb8(raster: Raster, bands: Optional[Sequence[int]], stretch: Stretch) -> np.ndarray:

@@ -1,0 +1,180 @@
+"""A raster file or address -> its shape, place, date and pixels, read by GDAL's drivers of self-contained formats."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from datetime import datetime, timezone
+from typing import Iterator, NamedTuple, Optional
+
+import numpy as np
+from affine import Affine
+from rasterio import Env
+from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from ..errors import DataError
+from .places import Georeference
+
+DRIVERS = ('GTiff', 'JP2OpenJPEG', 'PNG', 'JPEG', 'BMP', 'WEBP')
+"""Formats whose files hold their own pixels. VRT and its like name other files, which a stranger's file must not."""
+SUFFIXES = ('.tif', '.tiff', '.jp2', '.j2k', '.png', '.jpg', '.jpeg', '.bmp', '.webp')
+_SETTINGS = dict(
+    GDAL_HTTP_MAX_RETRY='5',
+    GDAL_HTTP_RETRY_DELAY='0.5',
+    GDAL_HTTP_RETRY_CODES='429,500,502,503,504',
+    GDAL_HTTP_TIMEOUT='60',
+    GDAL_HTTP_CONNECTTIMEOUT='10',
+    GDAL_PAM_ENABLED='NO',  # a scene's folder is never written to, and no .aux.xml is believed
+    GDAL_TIFF_INTERNAL_MASK='YES',
+    VSI_CACHE='TRUE',
+)
+_DATE = re.compile(r'(\d{4})[:-](\d\d)[:-](\d\d)(?:[ T](\d\d):(\d\d):(\d\d))?')
+
+
+class Facts(NamedTuple):
+    """What a file says of itself.
+
+    Attributes:
+        shape: height, width in pixels.
+        georeference: None for a plain picture.
+        datetime: of its tags, in UTC where they name no zone; None without.
+    """
+
+    shape: tuple[int, int]
+    georeference: Optional[Georeference]
+    datetime: Optional[datetime]
+
+
+class RasterFile:
+    """An open raster.
+
+    Raises:
+        DataError: it cannot be opened, or is of a kind that is not read.
+    """
+
+    def __init__(self, dataset: DatasetReader, assume_crs: Optional[str] = None) -> None:
+        self._dataset = dataset
+        self.shape = (dataset.height, dataset.width)
+        if any(kind == 'complex' for kind in map(_kind, dataset.dtypes)):
+            raise DataError('its values are complex numbers; store their amplitude')
+        if dataset.tags(ns='OVERVIEWS').get('OVERVIEW_FILE'):
+            raise DataError('it names another file as its overview; rewrite it: gdal_translate in.tif out.tif')
+        interpretations = dataset.colorinterp
+        self.bands = [i for i, c in zip(dataset.indexes, interpretations) if c != ColorInterp.alpha]
+        if ColorInterp.cyan in interpretations:
+            raise DataError('its colours are printing inks (CMYK); convert it to RGB')
+        self._palette = _palette(dataset) if interpretations[0] == ColorInterp.palette else None
+        structure = dataset.tags(1, ns='IMAGE_STRUCTURE')
+        self._is_bilevel = structure.get('NBITS') == '1'
+        self._is_negative = dataset.tags(ns='IMAGE_STRUCTURE').get('MINISWHITE') == 'YES'
+        self.georeference = _georeference(dataset, assume_crs)
+        self.datetime = _tagged_date(dataset)
+
+    @property
+    def facts(self) -> Facts:
+        """What does not need pixels."""
+        return Facts(self.shape, self.georeference, self.datetime)
+
+    def read(
+        self, window: tuple[int, int, int, int], *, shape: Optional[tuple[int, int]] = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels of a window as stored, with colours in place of a palette's numbers.
+
+        Args:
+            window: row, column, height, width.
+            shape: height and width of what is returned, by the nearest pixels; None: the window's.
+
+        Returns:
+            Bands (h, w, C), and (h, w) bool, false where no band has data.
+
+        Raises:
+            DataError: the file is damaged, or its server does not answer.
+        """
+        row, column, height, width = window
+        part = Window(column, row, width, height)
+        try:
+            bands = self._dataset.read(
+                self.bands, window=part, out_shape=None if shape is None else (len(self.bands), *shape)
+            )
+            mask = self._dataset.dataset_mask(window=part, out_shape=shape) > 0
+        except (RasterioError, MemoryError, ValueError) as error:
+            raise DataError(_reason(error)) from error
+        bands = np.moveaxis(bands, 0, -1)  # (h, w, C)
+        if self._palette is not None:
+            bands = self._palette[bands[..., 0]]
+        elif self._is_bilevel:
+            bands = (bands > 0).astype(np.uint8) * np.uint8(255)
+        if self._is_negative:
+            bands = -bands if bands.dtype.kind == 'f' else ~bands
+        return bands, mask
+
+
+@contextlib.contextmanager
+def open_raster(address: str, *, assume_crs: Optional[str] = None) -> Iterator[RasterFile]:
+    """Open a file, or what stands behind an http(s) address.
+
+    Args:
+        address: path, ``http(s)://`` address, or ``/vsicurl/`` of one.
+        assume_crs: well-known text for files that have coordinates but name no CRS.
+
+    Raises:
+        DataError: it cannot be opened, or is of a kind that is not read; the sentence begins with the reason, not with
+            the address.
+    """
+    name = f'/vsicurl/{address}' if re.match('https?://', address) else address
+    extra = dict(GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR') if name.startswith('/vsicurl/') else {}
+    with Env(**_SETTINGS, **extra):
+        try:
+            dataset = DatasetReader(name, driver=list(DRIVERS))
+        except (RasterioError, ValueError, UnicodeError) as error:
+            raise DataError(_reason(error)) from error
+        with dataset:
+            yield RasterFile(dataset, assume_crs)
+
+
+def _kind(dtype: str) -> str:
+    return 'complex' if 'complex' in dtype else 'real'
+
+
+def _palette(dataset: DatasetReader) -> np.ndarray:
+    """(256 or 65536, 3) uint8 colours by number."""
+    colours = dataset.colormap(1)
+    table = np.zeros((1 << 16 if dataset.dtypes[0] == 'uint16' else 256, 3), np.uint8)
+    for number, colour in colours.items():
+        table[number] = colour[:3]
+    return table
+
+
+def _georeference(dataset: DatasetReader, assume_crs: Optional[str]) -> Optional[Georeference]:
+    if dataset.transform == Affine.identity():
+        if dataset.gcps[0]:
+            raise DataError('it is placed by ground control points alone; warp it: gdalwarp in.tif out.tif')
+        return None
+    crs = dataset.crs.to_wkt() if dataset.crs else assume_crs
+    if not crs:
+        raise DataError(
+            'it has coordinates but names no CRS; name it with --assume-crs EPSG:..., or write it: gdal_edit.py -a_srs '
+            'EPSG:... FILE'
+        )
+    return Georeference(crs, tuple(dataset.transform)[:6])
+
+
+def _tagged_date(dataset: DatasetReader) -> Optional[datetime]:
+    """TIFF's DateTime, or the acquisition date of GDAL's metadata for imagery."""
+    for tags, name in ((dataset.tags(ns='IMAGERY'), 'ACQUISITIONDATETIME'), (dataset.tags(), 'TIFFTAG_DATETIME')):
+        match = _DATE.match(tags.get(name, ''))
+        if match:
+            with contextlib.suppress(ValueError):  # 0000:00:00
+                return datetime(*(int(part or 0) for part in match.groups()), tzinfo=timezone.utc)  # type: ignore[arg-type, misc]
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    """GDAL's own words, which stand behind rasterio's."""
+    while isinstance(error, RasterioIOError) and isinstance(error.__cause__, BaseException):
+        error = error.__cause__
+    words = ' '.join(str(error).split()) or type(error).__name__
+    return f'GDAL cannot read it ({words})'

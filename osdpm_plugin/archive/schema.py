@@ -1,0 +1,80 @@
+"""The columns of an archive: one row is one tile."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+GEOMETRY, VECTOR = 'footprint', 'embedding'
+BOUNDS = ('xmin', 'ymin', 'xmax', 'ymax')  # the names that GeoParquet gives the sides of a box
+WINDOW = ('row', 'column', 'height', 'width')
+NO_BOUNDS = np.nan
+
+
+def schema_of(dims: int) -> pa.Schema:
+    """Columns of a shard and of a store.
+
+    - ``tile`` id, unique in the archive; ``scene`` id; ``shard`` the file that holds the row; ``source`` address;
+    - ``row``, ``column``, ``height``, ``width``: the window in pixels of the scene;
+    - ``datetime`` in UTC, null if unknown; ``gsd`` in metres, null without georeference; ``nodata`` share 0 to 1;
+    - ``bbox`` in degrees, NaN without georeference, xmin > xmax across the antimeridian; ``footprint`` as WKB in
+      EPSG:4326;
+    - ``attributes`` as ``name=value``; ``embedding`` (D,) float16 of length 1.
+
+    Args:
+        dims: D.
+    """
+    geo = dict(
+        version='1.1.0',
+        primary_column=GEOMETRY,
+        columns={
+            GEOMETRY: dict(
+                encoding='WKB',
+                geometry_types=['Polygon', 'MultiPolygon'],
+                orientation='counterclockwise',
+                covering=dict(bbox={side: ['bbox', side] for side in BOUNDS}),
+            )
+        },
+    )
+    fields = [
+        *((name, pa.string()) for name in ('tile', 'scene', 'shard', 'source')),
+        *((name, pa.int32()) for name in WINDOW),
+        ('datetime', pa.timestamp('us', tz='UTC')),
+        ('gsd', pa.float64()),
+        ('nodata', pa.float32()),
+        ('bbox', pa.struct([(side, pa.float64()) for side in BOUNDS])),
+        (GEOMETRY, pa.binary()),
+        ('attributes', pa.list_(pa.string())),
+        (VECTOR, pa.list_(pa.float16(), dims)),
+    ]
+    return pa.schema(fields, metadata=dict(geo=json.dumps(geo)))
+
+
+def tile_id(scene: str, window: Sequence[int]) -> str:
+    """Scene and window -> the id of a tile."""
+    row, column, height, width = window
+    return f'{scene}/{row}_{column}_{height}x{width}'
+
+
+def vectors_of(table: pa.Table) -> np.ndarray:
+    """(N, D) float16 embeddings of a table, without a copy where it has one chunk."""
+    column = table.column(VECTOR)
+    dims = column.type.list_size
+    parts = [chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, dims) for chunk in column.chunks]
+    if not parts:
+        return np.zeros((0, dims), np.float16)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def bounds_of(table: pa.Table) -> np.ndarray:
+    """(4, N) float64 west, south, east, north of a table; NaN without georeference."""
+    box = table.column('bbox').combine_chunks()
+    return np.stack([_field(box, side) for side in BOUNDS])
+
+
+def _field(box: Any, side: str) -> np.ndarray:
+    values = box.field(side) if isinstance(box, pa.StructArray) else pa.chunked_array(box).combine_chunks().field(side)
+    return values.to_numpy(zero_copy_only=False)

@@ -1,0 +1,212 @@
+"""A store in files, without a server: LanceDB keeps rows and index; exact search is by dot products in memory."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Iterator, Optional, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from ...errors import ConfigError
+from ...utils.checks import check_int
+from ..filters import EVERY, Filter
+from ..schema import VECTOR
+from .flat import best_rows
+from .resident import COLUMNS, Resident, make_resident
+from .tile_store import STORES, Candidates, TileStore
+
+_TABLE = 'tiles'
+_FINGERPRINT = b'osdpm_fingerprint'
+_ROW = '_rowid'
+
+
+@STORES.register_module()
+class LanceStore(TileStore):
+    """Rows in a folder.
+
+    Exact search holds the vectors in memory as float32, which takes 4 D + 44 bytes a tile (2.1 GB a million at
+    D = 512); it is loaded by the first query, and again after the store has changed.
+
+    Args:
+        folder: of the store.
+        index: kind of the index for approximate search, see LanceDB's ``create_index``.
+        probes: partitions of the index that a query looks into.
+        refine: candidates a hit that are scored by their whole vectors.
+    """
+
+    def __init__(self, *, folder: Path, index: str = 'IVF_SQ', probes: int = 20, refine: int = 5) -> None:
+        self.folder = folder
+        self.index = index
+        self.probes = check_int('LanceStore', 'probes', probes)
+        self.refine = check_int('LanceStore', 'refine', refine)
+        self._opened: Any = None
+        self._resident: Optional[tuple[int, Resident]] = None
+
+    @property
+    def _table(self) -> Any:
+        """The table in its latest version."""
+        if self._opened is None:
+            self._opened = _connect(self.folder).open_table(_TABLE)
+        self._opened.checkout_latest()
+        return self._opened
+
+    def exists(self) -> bool:
+        """Whether the table can be opened."""
+        try:
+            self._table.schema  # noqa: B018
+        except (ValueError, FileNotFoundError, RuntimeError, OSError):
+            self._opened = None
+            return False
+        return True
+
+    def create(self, schema: pa.Schema, fingerprint: str) -> None:
+        """Begin anew; what was in the folder is removed."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        schema = schema.with_metadata({**(schema.metadata or {}), _FINGERPRINT: fingerprint.encode()})
+        self._opened = _connect(self.folder).create_table(_TABLE, schema=schema)
+        self._resident = None
+
+    def check(self, fingerprint: str) -> None:
+        """Raise ConfigError unless the rows are by the maker with this fingerprint."""
+        found = (self._table.schema.metadata or {}).get(_FINGERPRINT, b'').decode()
+        if found != fingerprint:
+            raise ConfigError(
+                f'the store in {self.folder} holds rows of another model; make it anew: tools/archive/manage.py rebuild'
+            )
+
+    def upsert(self, rows: pa.Table) -> None:
+        """Add rows; those of tiles that are there replace them."""
+        (
+            self._table.merge_insert('tile')
+            .when_matched_update_all()
+            .when_not_matched_insert_all()
+            .execute(rows.replace_schema_metadata(None))
+        )
+
+    def delete(self, condition: Filter) -> None:
+        """Remove the rows that pass a filter."""
+        if condition.is_empty:
+            raise ConfigError('an empty filter would remove every row; name scenes or tiles')
+        self._table.delete(to_sql(condition))
+
+    def count(self, condition: Filter = EVERY) -> int:
+        """Rows that pass a filter."""
+        return self._table.count_rows(to_sql(condition))
+
+    def scan(self, columns: Optional[Sequence[str]] = None, condition: Filter = EVERY) -> Iterator[pa.RecordBatch]:
+        """Rows in the order of the store."""
+        table = self._table
+        query = table.search().select(list(columns or table.schema.names)).limit(max(1, table.count_rows()))
+        sql = to_sql(condition)
+        yield from (query if sql is None else query.where(sql)).to_batches()
+
+    def search(self, vectors: np.ndarray, k: int, condition: Filter = EVERY, *, exact: bool = True) -> list[Candidates]:
+        """The k best rows for each query."""
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        return self._exact(vectors, k, condition) if exact else self._approximate(vectors, k, condition)
+
+    def optimize(self) -> None:
+        """Join small files, bring the indices up to date and remove what is older than an hour."""
+        self._table.optimize(cleanup_older_than=timedelta(hours=1))
+
+    def build_index(self) -> None:
+        """Make the index of approximate search."""
+        self._table.create_index(metric='dot', vector_column_name=VECTOR, index_type=self.index, replace=True)  # type: ignore[arg-type]
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether there is an index for approximate search."""
+        return any(VECTOR in index.columns for index in self._table.list_indices())
+
+    def _exact(self, vectors: np.ndarray, k: int, condition: Filter) -> list[Candidates]:
+        resident = self._load()
+        among = None
+        if condition.tiles is not None:
+            chosen = self._ids(condition)
+            among = np.isin(resident.ids, chosen)
+        elif not condition.is_empty:
+            among = resident.passing(condition)
+        found = best_rows(resident.vectors, vectors, k, among=among)
+        return [Candidates(scores, self._rows(resident.ids[places]), True) for places, scores in found]
+
+    def _load(self) -> Resident:
+        table = self._table
+        if self._resident is None or self._resident[0] != table.version:
+            self._resident = None  # frees the old one first
+            query = table.search().select(list(COLUMNS)).with_row_id(True).limit(max(1, table.count_rows()))
+            rows = query.to_arrow()
+            ids = rows.column(_ROW).to_numpy()
+            self._resident = table.version, make_resident(rows, ids)
+        return self._resident[1]
+
+    def _ids(self, condition: Filter) -> np.ndarray:
+        table = self._table
+        query = table.search().select(['tile']).with_row_id(True).limit(max(1, table.count_rows()))
+        return query.where(to_sql(condition)).to_arrow().column(_ROW).to_numpy()
+
+    def _rows(self, ids: np.ndarray) -> pa.Table:
+        """Whole rows but the embedding, in the order of their numbers."""
+        names = [name for name in self._table.schema.names if name != VECTOR]
+        if not len(ids):
+            return pa.Table.from_batches([], pa.schema([self._table.schema.field(name) for name in names]))
+        rows = self._table.take_row_ids([int(i) for i in ids]).select(names).with_row_id().to_arrow()
+        place = {int(i): n for n, i in enumerate(rows.column(_ROW).to_numpy())}
+        return rows.take([place[int(i)] for i in ids]).select(names)
+
+    def _approximate(self, vectors: np.ndarray, k: int, condition: Filter) -> list[Candidates]:
+        if not self.is_indexed:
+            raise ConfigError('the archive has no index for approximate search; make it: tools/archive/manage.py index')
+        table = self._table
+        names = [name for name in table.schema.names if name != VECTOR]
+        sql = to_sql(condition)
+        found = []
+        for vector in vectors:
+            query = table.search(vector, vector_column_name=VECTOR).distance_type('dot').limit(k)
+            query = query.nprobes(self.probes).refine_factor(self.refine).select([*names, '_distance'])
+            rows = (query if sql is None else query.where(sql, prefilter=True)).to_arrow()
+            scores = 1.0 - rows.column('_distance').to_numpy().astype(np.float32)
+            found.append(Candidates(scores, rows.select(names), False))
+        return found
+
+
+def _connect(folder: Path) -> Any:
+    """Open a folder by LanceDB, which is imported here since it warns of every fork after its import."""
+    import lancedb
+
+    return lancedb.connect(folder)
+
+
+def to_sql(condition: Filter) -> Optional[str]:
+    """A filter in the SQL of LanceDB (DataFusion); None without conditions."""
+    parts = []
+    if condition.bounds is not None:
+        west, south, east, north = (repr(float(side)) for side in condition.bounds)
+        begins, ends, crosses = f'bbox.xmin <= {east}', f'bbox.xmax >= {west}', 'bbox.xmin > bbox.xmax'
+        if condition.bounds[0] <= condition.bounds[2]:
+            across = f'(({begins} AND {ends}) OR ({crosses} AND ({begins} OR {ends})))'
+        else:
+            across = f'({crosses} OR {begins} OR {ends})'
+        parts.append(f'bbox.ymin <= {north} AND bbox.ymax >= {south} AND {across}')
+    if condition.start is not None:
+        parts.append(f'datetime >= {_moment(condition.start)}')
+    if condition.end is not None:
+        parts.append(f'datetime <= {_moment(condition.end)}')
+    for name, values in condition.attributes.items():
+        wanted = ', '.join(_text(f'{name}={value}') for value in values)
+        parts.append(f'array_has_any(attributes, [{wanted}])')
+    for column, ids in (('scene', condition.scenes), ('tile', condition.tiles)):
+        if ids is not None:
+            parts.append(f'{column} IN ({", ".join(map(_text, ids))})' if len(ids) else 'false')
+    return ' AND '.join(parts) or None
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _moment(value: datetime) -> str:
+    return f"timestamp '{value.strftime('%Y-%m-%dT%H:%M:%S.%f')}+00:00'"
