@@ -27,6 +27,7 @@ The plugin::
     engine        what mmengine builds by name: hooks, optimizer wrappers, strategy, checkpoints
     launch        command line and config file -> Runner, or the embeddings of a split
     search        words or an image -> ranked images, in memory: the public API
+    archive       scenes of any size -> tiles -> stored embeddings -> places on a map; needs the extra of its name
 
 The lab, which only commands call::
 

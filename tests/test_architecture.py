@@ -15,7 +15,7 @@ ORDER = [
     *('datasets.transforms', 'datasets.sets', 'datasets'),
     *('models.pooling', 'models.rows', 'models.preprocessors', 'models.backbones', 'models.necks', 'models.losses'),
     *('models.similarities', 'models.heads', 'models.retrievers', 'models.comparison', 'models'),
-    *('evaluation', 'visualization', 'features', 'engine', 'launch', 'search'),
+    *('evaluation', 'visualization', 'features', 'engine', 'launch', 'search', 'archive'),
     *('lab.data', 'lab.experiments', 'lab.report', 'lab.benchmarks', 'lab'),
 ]
 

@@ -201,6 +201,10 @@ class Archive:
 
     # ---- what is in it
 
+    def index_note(self) -> str:
+        """What is known of the recall of approximate search, in words."""
+        return self.folder.index_note()
+
     def records(self) -> dict[str, SceneRecord]:
         """Id -> what is known of each scene."""
         return self.folder.records()

@@ -9,6 +9,8 @@
       shards/<scene>/<mark>-<unit>.parquet   rows of one unit of work; the mark is of the file's signature
       store/                    what is searched; made from the shards, and again if it is lost
       loaded.json               shards that the store holds
+      requests.json             which scenes it was asked to hold
+      index.json                measured recall of approximate search
 """
 
 from __future__ import annotations
@@ -46,6 +48,8 @@ class ArchiveFolder:
         self.scenes, self.shards, self.store = self.path / 'scenes', self.path / 'shards', self.path / 'store'
         self.loaded = self.path / 'loaded.json'
         self.config = self.path / 'config.json'
+        self.requests = self.path / 'requests.json'
+        self.index = self.path / 'index.json'
 
     def __str__(self) -> str:
         return str(self.path)
@@ -97,6 +101,14 @@ class ArchiveFolder:
     def record_path(self, scene: str) -> Path:
         """Of the record of a scene."""
         return self.scenes / f'{scene}.json'
+
+    def record(self, scene: str) -> SceneRecord:
+        """What is known of a scene.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        return read_record(self.record_path(scene))
 
     def records(self) -> dict[str, SceneRecord]:
         """Id -> record of each scene, in the order of names."""
@@ -165,6 +177,18 @@ class ArchiveFolder:
     def write_loaded(self, loaded: Mapping[str, int]) -> None:
         """Note which shards the store holds."""
         write_json(self.loaded, dict(loaded), 'archive')
+
+    def index_note(self) -> str:
+        """What was measured of the index of approximate search, in words."""
+        try:
+            note = json.loads(self.index.read_text('utf-8'))
+            return f'recall@{note["k"]} {100 * note["recall"]:.1f} % of {note["rows"]} tiles when its index was made'
+        except (OSError, ValueError, KeyError, TypeError):
+            return 'its recall has not been measured; measure it: tools/archive/manage.py index'
+
+    def note_index(self, content: Mapping[str, Any]) -> None:
+        """Keep what was measured of the index of approximate search."""
+        write_json(self.index, dict(content), 'archive')
 
     def read_loaded(self) -> dict[str, int]:
         """Name of a shard -> number of its rows in the store; empty if the list is lost."""

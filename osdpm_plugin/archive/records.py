@@ -110,8 +110,10 @@ def _record(content: dict[str, Any]) -> SceneRecord:
             'gsd': None if content['gsd'] is None else tuple(content['gsd']),
             **{name: None if content[name] is None else dt.datetime.fromisoformat(content[name]) for name in _DATES},
             'limits': None if limits is None else tuple(None if pair is None else tuple(pair) for pair in limits),
-            'layout': Layout(
-                *(tuple(v) if isinstance(v, list) else v for v in map(content['layout'].get, Layout._fields))
-            ),
+            'layout': _layout(**content['layout']),
         }
     )
+
+
+def _layout(height: int, width: int, rows: list[int], columns: list[int]) -> Layout:
+    return Layout(height, width, tuple(rows), tuple(columns))

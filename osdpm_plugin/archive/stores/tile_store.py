@@ -83,6 +83,10 @@ class TileStore(abc.ABC):
         """Rows in the order of the store; without ``columns``, all columns."""
 
     @abc.abstractmethod
+    def build_index(self) -> None:
+        """Make what approximate search needs."""
+
+    @abc.abstractmethod
     def optimize(self) -> None:
         """Bring files and indices up to date after rows have changed."""
 
