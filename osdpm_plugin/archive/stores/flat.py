@@ -15,9 +15,9 @@ _GATHER_BELOW = 0.25  # share of rows below which copying them costs less than s
 
 
 def best_rows(
-    vectors: np.ndarray, queries: np.ndarray, k: int, *, among: Optional[np.ndarray] = None
+    vectors: np.ndarray, queries: np.ndarray, k: int, *, rank: np.ndarray, among: Optional[np.ndarray] = None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each query its k best rows: positions (k,) int64 and scores (k,) float32, best first, then by position.
+    """For each query its k best rows: positions (k,) int64 and scores (k,) float32, best first.
 
     All rows are scored in float32; those that rounding could bring among the best are scored again by exact
     arithmetic, so that a score depends on nothing but the two vectors, and equal rows have equal scores.
@@ -26,6 +26,7 @@ def best_rows(
         vectors: (N, D) float32, of length 1.
         queries: (Q, D) float32, of length 1.
         k: at least 1; fewer rows are returned where there are fewer.
+        rank: (N,) int64, by which rows of equal scores are sorted.
         among: (N,) bool, rows that may be returned; None: all.
     """
     places: Optional[np.ndarray] = None
@@ -42,9 +43,9 @@ def best_rows(
         for query, row in zip(part, scores):
             rows = _near_the_best(row, k)
             exact = dot_products(vectors[rows], query[None])[:, 0] if len(rows) else np.zeros(0, np.float32)
-            order = np.argsort(-exact, kind='stable')[:k]
-            rows = rows[order]
-            found.append((rows if among is not None or places is None else places[rows], exact[order]))
+            whole = rows if among is not None or places is None else places[rows]  # among all N
+            order = np.lexsort((rank[whole], -exact))[:k]
+            found.append((whole[order], exact[order]))
     return found
 
 

@@ -15,7 +15,7 @@ from ...utils.checks import check_int
 from ..filters import EVERY, Filter
 from ..schema import VECTOR
 from .flat import best_rows
-from .resident import COLUMNS, Resident, make_resident
+from .resident import Resident
 from .tile_store import STORES, Candidates, TileStore
 
 _TABLE = 'tiles'
@@ -27,19 +27,17 @@ _ROW = '_rowid'
 class LanceStore(TileStore):
     """Rows in a folder.
 
-    Exact search holds the vectors in memory as float32, which takes 4 D + 44 bytes a tile (2.1 GB a million at
-    D = 512); it is loaded by the first query, and again after the store has changed.
+    The first query loads the rows into memory, about 250 bytes a tile, and for exact search their vectors as float32,
+    4 D bytes a tile (2.3 GB a million tiles together at D = 512); after the store has changed, the next one does again.
 
     Args:
         folder: of the store.
-        index: kind of the index for approximate search, see LanceDB's ``create_index``.
-        probes: partitions of the index that a query looks into.
+        probes: partitions of the index of approximate search that a query looks into.
         refine: candidates a hit that are scored by their whole vectors.
     """
 
-    def __init__(self, *, folder: Path, index: str = 'IVF_SQ', probes: int = 20, refine: int = 5) -> None:
+    def __init__(self, *, folder: Path, probes: int = 20, refine: int = 2) -> None:
         self.folder = folder
-        self.index = index
         self.probes = check_int('LanceStore', 'probes', probes)
         self.refine = check_int('LanceStore', 'refine', refine)
         self._opened: Any = None
@@ -115,7 +113,14 @@ class LanceStore(TileStore):
 
     def build_index(self) -> None:
         """Make the index of approximate search."""
-        self._table.create_index(metric='dot', vector_column_name=VECTOR, index_type=self.index, replace=True)  # type: ignore[arg-type]
+        from lancedb.index import HnswSq
+
+        self._table.create_index(VECTOR, config=HnswSq(distance_type='dot'), replace=True)
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that exact search holds; it is loaded if it is not."""
+        return self._load(vectors=True).nbytes
 
     @property
     def is_indexed(self) -> bool:
@@ -123,54 +128,41 @@ class LanceStore(TileStore):
         return any(VECTOR in index.columns for index in self._table.list_indices())
 
     def _exact(self, vectors: np.ndarray, k: int, condition: Filter) -> list[Candidates]:
-        resident = self._load()
-        among = None
-        if condition.tiles is not None:
-            chosen = self._ids(condition)
-            among = np.isin(resident.ids, chosen)
-        elif not condition.is_empty:
-            among = resident.passing(condition)
-        found = best_rows(resident.vectors, vectors, k, among=among)
-        return [Candidates(scores, self._rows(resident.ids[places]), True) for places, scores in found]
-
-    def _load(self) -> Resident:
-        table = self._table
-        if self._resident is None or self._resident[0] != table.version:
-            self._resident = None  # frees the old one first
-            query = table.search().select(list(COLUMNS)).with_row_id(True).limit(max(1, table.count_rows()))
-            rows = query.to_arrow()
-            ids = rows.column(_ROW).to_numpy()
-            self._resident = table.version, make_resident(rows, ids)
-        return self._resident[1]
-
-    def _ids(self, condition: Filter) -> np.ndarray:
-        table = self._table
-        query = table.search().select(['tile']).with_row_id(True).limit(max(1, table.count_rows()))
-        return query.where(to_sql(condition)).to_arrow().column(_ROW).to_numpy()
-
-    def _rows(self, ids: np.ndarray) -> pa.Table:
-        """Whole rows but the embedding, in the order of their numbers."""
-        names = [name for name in self._table.schema.names if name != VECTOR]
-        if not len(ids):
-            return pa.Table.from_batches([], pa.schema([self._table.schema.field(name) for name in names]))
-        rows = self._table.take_row_ids([int(i) for i in ids]).select(names).with_row_id().to_arrow()
-        place = {int(i): n for n, i in enumerate(rows.column(_ROW).to_numpy())}
-        return rows.take([place[int(i)] for i in ids]).select(names)
+        resident = self._load(vectors=True)
+        if not len(resident.ids):
+            return [Candidates(np.zeros(0, np.float32), resident.take(np.zeros(0, np.int64)), True)] * len(vectors)
+        among = None if condition.is_empty else resident.passing(condition)
+        found = best_rows(resident.vectors, vectors, k, rank=resident.rank, among=among)
+        return [Candidates(scores, resident.take(places), True) for places, scores in found]
 
     def _approximate(self, vectors: np.ndarray, k: int, condition: Filter) -> list[Candidates]:
         if not self.is_indexed:
             raise ConfigError('the archive has no index for approximate search; make it: tools/archive/manage.py index')
-        table = self._table
-        names = [name for name in table.schema.names if name != VECTOR]
-        sql = to_sql(condition)
-        found = []
+        resident, sql, found = self._load(vectors=False), to_sql(condition), []
         for vector in vectors:
-            query = table.search(vector, vector_column_name=VECTOR).distance_type('dot').limit(k)
-            query = query.nprobes(self.probes).refine_factor(self.refine).select([*names, '_distance'])
+            query = self._opened.search(vector, vector_column_name=VECTOR).distance_type('dot').limit(k)
+            query = query.nprobes(self.probes).refine_factor(self.refine).select(['_distance']).with_row_id(True)
             rows = (query if sql is None else query.where(sql, prefilter=True)).to_arrow()
             scores = 1.0 - rows.column('_distance').to_numpy().astype(np.float32)
-            found.append(Candidates(scores, rows.select(names), False))
+            found.append(Candidates(scores, resident.take(resident.places(rows.column(_ROW).to_numpy())), False))
         return found
+
+    def _load(self, *, vectors: bool) -> Resident:
+        """The rows of the latest version in memory, and their vectors if they are wanted."""
+        table = self._table
+        if self._resident is None or self._resident[0] != table.version:
+            self._resident = None  # frees the old one first
+            names = [name for name in table.schema.names if name != VECTOR]
+            self._resident = table.version, Resident(_all(table, names).to_arrow(), _ROW)
+        resident = self._resident[1]
+        if vectors and len(resident.vectors) < len(resident.ids):
+            resident.load_vectors(_all(table, [VECTOR]).to_batches(), _ROW)
+        return resident
+
+
+def _all(table: Any, columns: Sequence[str]) -> Any:
+    """A query for columns of all rows, with their numbers."""
+    return table.search().select(list(columns)).with_row_id(True).limit(max(1, table.count_rows()))
 
 
 def _connect(folder: Path) -> Any:

@@ -1,8 +1,9 @@
-"""Rows of a store, held in memory for exact search: vectors, and what filters ask of them."""
+"""Rows of a store in memory: what hits say and filters ask, and for exact search the vectors."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cached_property
+from typing import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -10,62 +11,89 @@ import pyarrow as pa
 from ..filters import Filter, in_scene, touches
 from ..schema import bounds_of, vectors_of
 
+_REPEATED = ('scene', 'shard', 'source')  # stored once for all tiles that have them
 
-class Resident(NamedTuple):
-    """N rows, in the order of their tile ids, of S scenes.
+
+class Resident:
+    """N rows, in the order of the store.
+
+    Args:
+        rows: all columns but the embedding, and the store's own number of each row.
+        row_id: name of the column of these numbers.
 
     Attributes:
-        ids: (N,) uint64 numbers by which the store finds the whole rows.
-        vectors: (N, D) float32.
-        bounds: (4, N) float64.
-        scene: (N,) int32 positions of the scenes.
-        scenes: S ids.
-        times: (S,) int64 microseconds; the least number for no date.
-        attributes: S lists of ``name=value``.
+        rows: all columns but the embedding.
+        ids: (N,) uint64 numbers of the store.
+        rank: (N,) int64 places of the rows in the order of their tile ids, by which equal scores are sorted.
+        vectors: (N, D) float32; empty until `load_vectors`.
     """
 
-    ids: np.ndarray
-    vectors: np.ndarray
-    bounds: np.ndarray
-    scene: np.ndarray
-    scenes: np.ndarray
-    times: np.ndarray
-    attributes: list[list[str]]
+    def __init__(self, rows: pa.Table, row_id: str) -> None:
+        rows = rows.combine_chunks()
+        self.ids = rows.column(row_id).to_numpy()
+        self.rank = np.empty(rows.num_rows, np.int64)
+        self.rank[np.argsort(rows.column('tile').to_numpy(zero_copy_only=False).astype(str), kind='stable')] = (
+            np.arange(rows.num_rows)
+        )
+        self._types = {name: rows.schema.field(name).type for name in _REPEATED}
+        for name in _REPEATED:
+            place = rows.schema.get_field_index(name)
+            rows = rows.set_column(place, name, rows.column(name).dictionary_encode().combine_chunks())
+        self.rows = rows.drop_columns([row_id])
+        self.vectors = np.empty((0, 0), np.float32)
+        self._by_id = np.argsort(self.ids)
 
     @property
     def nbytes(self) -> int:
-        """Memory of the rows."""
-        return sum(x.nbytes for x in (self.ids, self.vectors, self.bounds, self.scene))
+        """Memory of rows and vectors."""
+        return self.rows.nbytes + self.ids.nbytes + self.rank.nbytes + self._by_id.nbytes + self.vectors.nbytes
+
+    def load_vectors(self, batches: Iterable[pa.RecordBatch], row_id: str) -> None:
+        """Take the vectors of the same rows, in any order, batch by batch, so that they are in memory once."""
+        for batch in batches:
+            block = vectors_of(pa.Table.from_batches([batch]))
+            if not self.vectors.size:
+                self.vectors = np.empty((len(self.ids), block.shape[1]), np.float32)
+            self.vectors[self.places(batch.column(row_id).to_numpy())] = block
+
+    def places(self, ids: np.ndarray) -> np.ndarray:
+        """Numbers of the store -> positions of the rows."""
+        return self._by_id[np.searchsorted(self.ids, ids, sorter=self._by_id)]
+
+    def take(self, places: np.ndarray) -> pa.Table:
+        """Whole rows but the embedding."""
+        rows = self.rows.take(pa.array(places))
+        for name, kind in self._types.items():
+            rows = rows.set_column(rows.schema.get_field_index(name), name, rows.column(name).cast(kind))
+        return rows
 
     def passing(self, condition: Filter) -> np.ndarray:
-        """(N,) bool: rows that pass a filter which names no tiles."""
-        keep = in_scene(condition, scenes=self.scenes, times=self.times, attributes=self.attributes)[self.scene]
-        return keep if condition.bounds is None else keep & touches(condition.bounds, self.bounds)
+        """(N,) bool: rows that pass a filter."""
+        scene, (ids, times, attributes) = self._scene, self._scenes
+        keep = in_scene(condition, scenes=ids, times=times, attributes=attributes)[scene]
+        if condition.bounds is not None:
+            keep &= touches(condition.bounds, self._bounds)
+        if condition.tiles is not None:
+            tiles = self.rows.column('tile').to_numpy(zero_copy_only=False)
+            keep &= np.isin(tiles, np.array(list(condition.tiles), dtype=object))
+        return keep
 
+    @cached_property
+    def _bounds(self) -> np.ndarray:
+        return bounds_of(self.rows)
 
-COLUMNS = ('tile', 'scene', 'datetime', 'bbox', 'attributes', 'embedding')
-"""What `make_resident` reads of each row, besides the store's own number of it."""
+    @cached_property
+    def _scene(self) -> np.ndarray:
+        """(N,) int32 positions of the scenes of rows."""
+        return self.rows.column('scene').combine_chunks().indices.to_numpy(zero_copy_only=False)
 
-
-def make_resident(table: pa.Table, ids: np.ndarray) -> Resident:
-    """Rows of a store -> `Resident`.
-
-    Args:
-        table: with `COLUMNS`.
-        ids: (N,) uint64, in the order of the table.
-    """
-    order = np.argsort(table.column('tile').to_numpy(zero_copy_only=False).astype(str), kind='stable')
-    names = table.column('scene').combine_chunks().dictionary_encode()
-    names = names.combine_chunks() if isinstance(names, pa.ChunkedArray) else names
-    code = names.indices.to_numpy(zero_copy_only=False).astype(np.int32)
-    _, first = np.unique(code, return_index=True)
-    times = table.column('datetime').cast(pa.int64()).take(first).to_pylist()
-    return Resident(
-        ids=ids[order],
-        vectors=vectors_of(table)[order].astype(np.float32),
-        bounds=np.ascontiguousarray(bounds_of(table)[:, order]),
-        scene=code[order],
-        scenes=np.array(names.dictionary.to_pylist(), dtype=object),
-        times=np.array([np.iinfo(np.int64).min if time is None else time for time in times], np.int64),
-        attributes=table.column('attributes').take(first).to_pylist(),
-    )
+    @cached_property
+    def _scenes(self) -> tuple[list[str], np.ndarray, list[list[str]]]:
+        """Ids of the scenes, their dates in microseconds (the least number for none), and their attributes."""
+        _, first = np.unique(self._scene, return_index=True)
+        times = self.rows.column('datetime').cast(pa.int64()).take(first).to_pylist()
+        return (
+            self.rows.column('scene').combine_chunks().dictionary.to_pylist(),
+            np.array([np.iinfo(np.int64).min if time is None else time for time in times], np.int64),
+            self.rows.column('attributes').take(first).to_pylist(),
+        )
