@@ -73,9 +73,9 @@ def read_hits(rows: pa.Table, scores: np.ndarray) -> Iterator[Hit]:
     """Rows of a store, best first -> hits, whose ranks are still 0."""
     columns = {name: rows.column(name).to_pylist() for name in rows.column_names}
     for i, score in enumerate(scores):
-        bounds = tuple(columns['bbox'][i][side] for side in BOUNDS)
-        footprint = columns[GEOMETRY][i]
-        lon, lat = (None, None) if footprint is None else centre_of(bounds)  # type: ignore[misc]
+        box, footprint = columns['bbox'][i], columns[GEOMETRY][i]
+        bounds = None if box is None else tuple(box[side] for side in BOUNDS)
+        lon, lat = centre_of(bounds) or (None, None)
         yield Hit(
             rank=0,
             score=float(score),
@@ -85,7 +85,7 @@ def read_hits(rows: pa.Table, scores: np.ndarray) -> Iterator[Hit]:
             window=tuple(columns[name][i] for name in WINDOW),  # type: ignore[arg-type]
             lon=lon,
             lat=lat,
-            bounds=None if footprint is None else bounds,  # type: ignore[arg-type]
+            bounds=bounds,  # type: ignore[arg-type]
             footprint=None if footprint is None else shapely.from_wkb(footprint),
             datetime=columns['datetime'][i],
             gsd=columns['gsd'][i],

@@ -34,7 +34,8 @@ class Footprints(NamedTuple):
     """Places of N windows.
 
     Attributes:
-        polygons: (N,) shapely geometries in EPSG:4326; a MultiPolygon where the antimeridian cuts a window.
+        polygons: (N,) shapely geometries in EPSG:4326, counterclockwise; a MultiPolygon where the antimeridian cuts a
+            window.
         bounds: (N, 4) float64 west, south, east, north in degrees; west > east across the antimeridian.
         centres: (N, 2) float64 longitude, latitude of the middle pixel.
     """
@@ -60,10 +61,10 @@ def footprints(georeference: Georeference, windows: np.ndarray) -> Footprints:
     rows = np.stack([row, bottom, bottom, row, row + height / 2], axis=1)
     lonlat = to_lonlat(georeference, columns, rows)  # (N, 5, 2)
     corners, centres = lonlat[:, :4], lonlat[:, 4]
-    polygons = shapely.polygons(corners)
+    polygons = shapely.orient_polygons(shapely.polygons(corners))
     bounds = shapely.bounds(polygons).reshape(-1, 4)
     for i in np.flatnonzero(np.ptp(corners[..., 0], axis=1) > 180):
-        polygons[i] = antimeridian.fix_polygon(polygons[i], fix_winding=True)
+        polygons[i] = antimeridian.fix_polygon(polygons[i], fix_winding=True, great_circle=False)
         bounds[i] = antimeridian.bbox(polygons[i])
     return Footprints(polygons, bounds, centres)
 

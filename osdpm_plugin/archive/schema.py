@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Sequence
+from typing import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 GEOMETRY, VECTOR = 'footprint', 'embedding'
 BOUNDS = ('xmin', 'ymin', 'xmax', 'ymax')  # the names that GeoParquet gives the sides of a box
 WINDOW = ('row', 'column', 'height', 'width')
-NO_BOUNDS = np.nan
 
 
 def schema_of(dims: int) -> pa.Schema:
@@ -20,8 +20,8 @@ def schema_of(dims: int) -> pa.Schema:
     - ``tile`` id, unique in the archive; ``scene`` id; ``shard`` the file that holds the row; ``source`` address;
     - ``row``, ``column``, ``height``, ``width``: the window in pixels of the scene;
     - ``datetime`` in UTC, null if unknown; ``gsd`` in metres, null without georeference; ``nodata`` share 0 to 1;
-    - ``bbox`` in degrees, NaN without georeference, xmin > xmax across the antimeridian; ``footprint`` as WKB in
-      EPSG:4326;
+    - ``bbox`` in degrees, null without georeference, xmin > xmax across the antimeridian, which is why it is not
+      declared as GeoParquet's covering; ``footprint`` as WKB in EPSG:4326;
     - ``attributes`` as ``name=value``; ``embedding`` (D,) float16 of length 1.
 
     Args:
@@ -35,7 +35,6 @@ def schema_of(dims: int) -> pa.Schema:
                 encoding='WKB',
                 geometry_types=['Polygon', 'MultiPolygon'],
                 orientation='counterclockwise',
-                covering=dict(bbox={side: ['bbox', side] for side in BOUNDS}),
             )
         },
     )
@@ -71,10 +70,11 @@ def vectors_of(table: pa.Table) -> np.ndarray:
 
 def bounds_of(table: pa.Table) -> np.ndarray:
     """(4, N) float64 west, south, east, north of a table; NaN without georeference."""
-    box = table.column('bbox').combine_chunks()
-    return np.stack([_field(box, side) for side in BOUNDS])
+    boxes = table.column('bbox')
+    return np.stack([pc.struct_field(boxes, side).to_numpy().astype(np.float64) for side in BOUNDS])
 
 
-def _field(box: Any, side: str) -> np.ndarray:
-    values = box.field(side) if isinstance(box, pa.StructArray) else pa.chunked_array(box).combine_chunks().field(side)
-    return values.to_numpy(zero_copy_only=False)
+def boxes_of(bounds: np.ndarray) -> pa.Array:
+    """(4, N) float64, NaN without georeference -> the column ``bbox``."""
+    sides = [pa.array(side, pa.float64()) for side in bounds]
+    return pa.StructArray.from_arrays(sides, list(BOUNDS), mask=pa.array(np.isnan(bounds[0])))

@@ -15,7 +15,7 @@ from ..errors import DataError
 from ..utils.files import write_atomically
 from .places import footprints
 from .records import SceneRecord
-from .schema import BOUNDS, NO_BOUNDS, WINDOW, schema_of, tile_id, vectors_of
+from .schema import WINDOW, boxes_of, schema_of, tile_id, vectors_of
 
 _DIGEST = b'osdpm_digest'
 
@@ -36,7 +36,7 @@ def make_rows(
         DataError: the coordinates are none that the CRS has.
     """
     count, dims = embedding.shape
-    bounds, shapes = np.full((count, 4), NO_BOUNDS), np.full(count, None)
+    bounds, shapes = np.full((count, 4), np.nan), np.full(count, None)
     if record.georeference is not None and count:
         places = footprints(record.georeference, windows)
         bounds, shapes = places.bounds, shapely.to_wkb(places.polygons)
@@ -49,7 +49,7 @@ def make_rows(
         datetime=[record.datetime] * count,
         gsd=[None if record.gsd is None else float(np.mean(record.gsd))] * count,
         nodata=nodata.astype(np.float32),
-        bbox=pa.StructArray.from_arrays([pa.array(side, pa.float64()) for side in bounds.T], list(BOUNDS)),
+        bbox=boxes_of(bounds.T),
         footprint=list(shapes),
         attributes=[attribute_list(record)] * count,
         embedding=pa.FixedSizeListArray.from_arrays(pa.array(embedding.reshape(-1), pa.float16()), dims),

@@ -11,7 +11,7 @@ import pytest
 import shapely
 
 from osdpm_plugin.archive.filters import EVERY, Filter
-from osdpm_plugin.archive.schema import BOUNDS, schema_of, tile_id
+from osdpm_plugin.archive.schema import boxes_of, schema_of, tile_id
 from osdpm_plugin.archive.stores import TileStore
 from osdpm_plugin.errors import ConfigError
 
@@ -53,7 +53,7 @@ def rows(count: int = 60, *, scenes: int = 5, seed: int = 0, shard: str = 'a') -
             datetime=[DAYS[s % 3] for s in scene],
             gsd=[None if s == 0 else 0.5 for s in scene],
             nodata=pa.array(np.zeros(count), pa.float32()),
-            bbox=pa.StructArray.from_arrays([pa.array(side) for side in bounds], list(BOUNDS)),
+            bbox=boxes_of(bounds),
             footprint=boxes,
             attributes=[[f'sensor={SENSORS[s % 3]}', f'number={s}'] for s in scene],
             embedding=pa.FixedSizeListArray.from_arrays(pa.array(vectors(count, seed).reshape(-1)), DIMS),
@@ -67,7 +67,7 @@ def passes(row: dict, condition: Filter) -> bool:
     if condition.bounds is not None:
         west, south, east, north = condition.bounds
         box = row['bbox']
-        if np.isnan(box['xmin']) or box['ymin'] > north or box['ymax'] < south:
+        if box is None or box['ymin'] > north or box['ymax'] < south:
             return False
         spans = [(west, east)] if west <= east else [(west, 180), (-180, east)]
         own = [(box['xmin'], box['xmax'])] if box['xmin'] <= box['xmax'] else [(box['xmin'], 180), (-180, box['xmax'])]

@@ -2,8 +2,8 @@ r"""Make an archive of scenes that can be searched, or bring one up to date.
 
 Examples:
     python tools/archive/build.py scenes/ --config zero_shot/remoteclip_vitb32 --out archive
-    python tools/archive/build.py 'scenes/**/*.tif' catalog.json --config osdpm_ucm --checkpoint best.pth --out archive \
-        --tile-metres 120 --attributes scenes.csv
+    python tools/archive/build.py 'scenes/**/*.tif' catalog.json --config osdpm_ucm --checkpoint best.pth \
+        --tile-metres 120 --attributes scenes.csv --out archive
     bash tools/dist_archive.sh 8 scenes/ --config osdpm_ucm --checkpoint best.pth --out archive
 
 An interrupted build goes on when it is started again; scenes that have not changed cost nothing.

@@ -147,6 +147,7 @@ def compare_update(cfg: Config, folder: Path, *, scenes: int, side: int = 448, d
 
     report = build()
     full = time.perf_counter() - begin
+    built = len(samples)
     changed = Path(sources[0].address)
     pixels = np.zeros((3, side, side), np.uint8) + np.arange(side, dtype=np.uint8)
     with rasterio.open(changed, 'r+') as file:
@@ -156,8 +157,8 @@ def compare_update(cfg: Config, folder: Path, *, scenes: int, side: int = 448, d
     again = build()
     update = time.perf_counter() - start
     slope: Optional[dict[str, float]] = None
-    if len(samples) >= 20:
-        seconds, megabytes, tiles = (np.array(column, float) for column in zip(*samples[: -again.tiles or None]))
+    if built >= 20:
+        seconds, megabytes, tiles = zip(*samples[:built])
         fitted = memory_slope(seconds, megabytes)
         per_thousand = fitted.mb_per_hour / 3600 * (seconds[-1] - seconds[0]) / max(1.0, tiles[-1] - tiles[0]) * 1000
         slope = dict(fitted._asdict(), mb_per_thousand_tiles=per_thousand)

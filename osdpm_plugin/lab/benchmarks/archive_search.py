@@ -15,7 +15,7 @@ import pyarrow as pa
 import torch
 
 from ...archive.filters import EVERY, Filter
-from ...archive.schema import BOUNDS, schema_of
+from ...archive.schema import boxes_of, schema_of
 from ...archive.stores import LanceStore
 from ...errors import ConfigError
 from .report import Goal, comparison
@@ -66,7 +66,7 @@ def fill(store: LanceStore, vectors: np.ndarray, seed: int = 0) -> np.ndarray:
                     datetime=[None] * len(part),
                     gsd=[0.5] * len(part),
                     nodata=zeros.astype(np.float32),
-                    bbox=pa.StructArray.from_arrays([pa.array(side) for side in corners], list(BOUNDS)),
+                    bbox=boxes_of(corners),
                     footprint=[b''] * len(part),
                     attributes=[[]] * len(part),
                     embedding=pa.FixedSizeListArray.from_arrays(pa.array(vectors[part].reshape(-1)), dims),
@@ -112,7 +112,7 @@ def compare_search(folder: Path, *, repeats: int, count: int = 200_000, width: i
     side = 180 * np.sqrt(FILTER_SHARE)  # of a box of so many degrees of longitude, and a third of them of latitude
     box = (-side, -side / 3, side, side / 3)
     inside = (np.abs(places[:, 0]) <= side) & (np.abs(places[:, 1]) <= side / 3)
-    selector = faiss.SearchParameters(sel=faiss.IDSelectorBatch(np.flatnonzero(inside)))
+    selector = faiss.SearchParameters(sel=faiss.IDSelectorBatch(np.flatnonzero(inside)))  # type: ignore[call-arg]
 
     def ours(condition: Filter) -> None:
         for query in queries:
