@@ -2,8 +2,10 @@
 # Sourced by the other scripts: makes, repairs or reuses the virtual environment of a stack.
 #
 #     source tools/environment.sh
-#     osdpm_environment [onedl|openmmlab]     # default: $STACK, else onedl
+#     osdpm_environment [onedl|openmmlab [EXTRA,EXTRA...]]     # default: $STACK, else onedl; no extras of setup.cfg
 #     "$ENV_PYTHON" -m ...
+#
+# Extras that an earlier call installed stay: an environment grows, and is never installed again for fewer.
 #
 # OSDPM_VENV    folder of the environment (default .venv, or .venv-openmmlab)
 # OSDPM_PYTHON  a Python that has everything installed already; then nothing is made
@@ -46,10 +48,15 @@ print(digest.hexdigest())
 PYTHON
 }
 
+# Comma-separated lists -> one, sorted, each name once.
+osdpm_union() {
+    printf '%s\n' "$@" | tr ',' '\n' | sed '/^$/d' | LC_ALL=C sort -u | paste -s -d , -
+}
+
 osdpm_environment() {
-    local stack=${1:-${STACK:-onedl}}
+    local stack=${1:-${STACK:-onedl}} extras=${2:-}
     local python=${PYTHON:-python3}
-    local root venv stamp want
+    local root venv stamp want had_stack='' had_extras=''
     root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || return 1
 
     if [ -n "${OSDPM_PYTHON:-}" ]; then
@@ -71,7 +78,11 @@ osdpm_environment() {
     stamp=$venv/.osdpm_plugin
 
     osdpm_check_python "$python" "$stack" || return 1
-    want="$stack $(cd "$root" && osdpm_fingerprint "$python" "$stack")" || return 1
+    # The stamp says what is installed: stack, fingerprint, extras.
+    [ ! -f "$stamp" ] || read -r had_stack _ had_extras <"$stamp" || return 1
+    [ "$had_stack" = "$stack" ] || had_extras=''
+    extras=$(osdpm_union "$extras" "$had_extras") || return 1
+    want="$stack $(cd "$root" && osdpm_fingerprint "$python" "$stack") $extras" || return 1
     if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$want" ]; then
         echo "environment: $venv is up to date and reused"
         ENV_PYTHON=$venv/bin/python
@@ -101,7 +112,7 @@ osdpm_environment() {
     fi
     echo 'environment: installing; the first time this downloads torch and takes minutes'
     (cd "$root" && "$venv/bin/python" -m pip install --disable-pip-version-check \
-        -c "tools/constraints/$stack.txt" -e ".[$stack,dev]") || {
+        -c "tools/constraints/$stack.txt" -e ".[$stack${extras:+,$extras}]") || {
         osdpm_fail 'the installation failed; the message of pip stands above, run the same command again to retry'
         return 1
     }

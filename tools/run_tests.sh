@@ -8,6 +8,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tools/environment.sh
-osdpm_environment "${STACK:-onedl}"
+osdpm_environment "${STACK:-onedl}" archive,dev
 export OMP_NUM_THREADS=1  # two workers share the machine, and the tensors are tiny
 exec "$ENV_PYTHON" -m pytest -n "${TEST_WORKERS:-2}" --dist worksteal "$@"

@@ -308,14 +308,14 @@ def test_a_failure_leaves_nothing(tmp_path, monkeypatch, num_workers):
 
 
 def test_another_process_was_faster(tmp_path, monkeypatch):
-    root, results = tmp_path / 'set', generator._results
+    root, results = tmp_path / 'set', generator.draw_all
 
     def slow(jobs, write, num_workers):
-        monkeypatch.setattr(generator, '_results', results)
+        monkeypatch.setattr(generator, 'draw_all', results)
         write_scenes(root, num_workers=1, **SMALL)
         return results(jobs, write, num_workers)
 
-    monkeypatch.setattr(generator, '_results', slow)
+    monkeypatch.setattr(generator, 'draw_all', slow)
     assert write_scenes(root, num_workers=1, **SMALL) == root
     assert [path.name for path in tmp_path.iterdir()] == ['set']
 

@@ -166,7 +166,7 @@ def test_environment_is_made_once_and_reused(copy):
     assert first.returncode == 0, first.stderr
     assert first.stdout.splitlines()[-1] == '3 passed in 0.10s'
     assert verbs(log) == ['venv', 'pip', 'pytest']
-    assert '-c tools/constraints/onedl.txt -e .[onedl,dev]' in log()[1]
+    assert '-c tools/constraints/onedl.txt -e .[onedl,archive,dev]' in log()[1]
     second = run('tools/run_tests.sh')
     assert 'is up to date and reused' in second.stdout
     assert verbs(log) == ['venv', 'pip', 'pytest', 'pytest']
@@ -179,6 +179,37 @@ def test_environment_follows_a_change_of_requirements(copy):
         file.write('# changed\n')
     run('tools/run_tests.sh')
     assert verbs(log) == ['venv', 'pip', 'pytest', 'pip', 'pytest']
+
+
+def test_the_quick_start_installs_no_extra_and_the_tests_add_theirs(copy):
+    _, run, log = copy
+    run('tools/quickstart.sh')
+    assert log()[1].endswith('-c tools/constraints/onedl.txt -e .[onedl]')
+    run('tools/run_tests.sh')
+    assert verbs(log)[5:] == ['pip', 'pytest'] and log()[5].endswith('-e .[onedl,archive,dev]')
+    assert 'is up to date and reused' in run('tools/quickstart.sh').stdout
+    assert 'is up to date and reused' in run('tools/run_tests.sh').stdout
+
+
+def test_extras_stay(copy):
+    root, run, log = copy
+    environment = 'source tools/environment.sh; osdpm_environment onedl'
+    for extras in ('b', 'c,a', 'b,c', 'a'):
+        done = run('-c', f'{environment} {extras}')
+        assert done.returncode == 0 and done.stderr == ''
+    assert [line.rpartition(' ')[2] for line in log()[1:]] == ['.[onedl,b]', '.[onedl,a,b,c]']
+    with (root / 'setup.cfg').open('a') as file:
+        file.write('# changed\n')
+    run('-c', environment)
+    assert log()[-1].endswith('.[onedl,a,b,c]')  # what is there follows the new requirements
+
+
+def test_an_environment_of_the_other_stack_keeps_no_extras(copy, tmp_path):
+    _, run, log = copy
+    named = {'OSDPM_VENV': str(tmp_path / 'one')}
+    run('-c', 'source tools/environment.sh; osdpm_environment onedl a', **named)
+    run('-c', 'source tools/environment.sh; osdpm_environment openmmlab', **named)
+    assert log()[-1].endswith('-c tools/constraints/openmmlab.txt -e .[openmmlab]')
 
 
 def test_a_killed_installation_is_repaired(copy):
@@ -214,7 +245,7 @@ def test_folders_of_the_user_are_left_alone(copy, tmp_path, where):
 def test_stacks_have_environments_of_their_own(copy):
     root, run, log = copy
     assert run('tools/run_tests.sh', '-m', 'stack', STACK='openmmlab').returncode == 0
-    assert '-c tools/constraints/openmmlab.txt -e .[openmmlab,dev]' in log()[1]
+    assert '-c tools/constraints/openmmlab.txt -e .[openmmlab,archive,dev]' in log()[1]
     assert (root / '.venv-openmmlab').is_dir() and not (root / '.venv').exists()
     done = run('tools/run_tests.sh', STACK='other')
     assert done.returncode != 0 and done.stderr.strip() == "there is no stack 'other'; choose onedl or openmmlab"
@@ -307,6 +338,15 @@ def test_ci_runs_the_checks_and_ends_with_the_line_of_pytest(ci):
     assert verbs(log) == ['venv', 'pip', 'ruff', 'ruff', 'mypy', 'interrogate', 'pytest', 'venv', 'pip', 'pytest']
     assert log()[-1].endswith('-m stack') and '-m pytest ' in log()[-1]
     assert done.stdout.splitlines()[-1] == '3 passed in 0.10s'
+
+
+def test_ci_shares_one_environment(ci):
+    run, log = ci
+    run('.ci/run')
+    assert [line.rpartition(' ')[2] for line in log() if line.startswith('pip ')] == [
+        '.[onedl,archive,dev]',
+        '.[openmmlab,archive,dev]',
+    ]
 
 
 def test_parts_of_ci(ci):

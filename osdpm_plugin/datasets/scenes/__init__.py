@@ -4,6 +4,7 @@
 - ``objects``, ``fields``: functions that draw one object;
 - ``companions``, ``kinds``, ``kinds_*``, ``site``: the parts of a scene and their places;
 - ``vocabulary``, ``captions``: things -> phrases -> sentences;
+- ``processes``: scenes -> their results, drawn in one process or several;
 - ``generator``: the public functions.
 """
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import re
 import shutil
 import tempfile
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,14 +15,13 @@ from typing import Any, Optional, Union
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from ...errors import ConfigError, DataError
 from ...utils.checks import check_int, check_one_of
 from .canvas import SIDE, Box, Canvas
 from .captions import Statements, write_captions
 from .kinds import KINDS, compose
-from .textures import warm_up
+from .processes import draw_all
 
 GENERATOR_VERSION = 1  # raise it whenever a picture or a caption of some seed changes
 SPLITS = ('train', 'val', 'test')
@@ -107,19 +104,6 @@ def _write_one(
     return scene.kind, scene.captions
 
 
-def _results(jobs: list, write: Callable, num_workers: int) -> list[tuple[str, tuple[str, ...]]]:
-    """``write`` of each job in order; in forked workers, which share the tiles, if the system can fork."""
-    bar = partial(tqdm, total=len(jobs), desc='drawing scenes', unit='image', mininterval=0.5)
-    if num_workers == 1:
-        return list(bar(map(write, jobs)))
-    context = multiprocessing.get_context('fork' if 'fork' in multiprocessing.get_all_start_methods() else None)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', DeprecationWarning)  # Python 3.12+ warns of forks beside idle threads
-        pool = context.Pool(num_workers)
-    with pool:
-        return list(bar(pool.imap(write, jobs, chunksize=8)))
-
-
 def _check_existing(root: Path, block: dict[str, Any]) -> bool:
     """Whether ``root`` already holds the same set; DataError if it holds something else."""
     annotation = root / 'dataset.json'
@@ -183,14 +167,11 @@ def write_scenes(
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f'.{root.name}.', dir=root.parent))
-    threads = cv2.getNumThreads()
     try:
         (temporary / 'images').mkdir()
         jobs = [(split, i, f'{split}_{i + 1:05d}.jpg') for split in SPLITS for i in range(counts[split])]
-        warm_up()
-        cv2.setNumThreads(0)  # one process for each core; threads of OpenCV do not survive a fork
         write = partial(_write_one, folder=str(temporary / 'images'), seed=seed, image_size=image_size, quality=quality)
-        results = _results(jobs, write, min(num_workers or os.cpu_count() or 1, len(jobs)))
+        results = draw_all(jobs, write, num_workers)
         images, sentid = [], 0
         for imgid, ((split, _, filename), (kind, captions)) in enumerate(zip(jobs, results)):
             sentences = [
@@ -217,6 +198,5 @@ def write_scenes(
             if not _check_existing(root, block):
                 raise
     finally:
-        cv2.setNumThreads(threads)
         shutil.rmtree(temporary, ignore_errors=True)
     return root
