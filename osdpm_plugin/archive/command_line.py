@@ -214,7 +214,7 @@ def _parts(geometry: BaseGeometry) -> list[BaseGeometry]:
 
 
 def questions_of(args: argparse.Namespace) -> list[Question]:
-    """What is asked on the command line, or by a table.
+    """What is asked on the command line, or by a table, each question once.
 
     Raises:
         ConfigError: nothing is asked, or both ways at once.
@@ -243,7 +243,7 @@ def questions_of(args: argparse.Namespace) -> list[Question]:
             raise DataError(f'{args.queries}, line {line}: {error}') from error
     if not questions:
         raise DataError(f'{args.queries} has no queries; write one a line')
-    return questions
+    return list(dict.fromkeys(questions))
 
 
 def line_of(hit: Hit) -> str:
