@@ -11,6 +11,8 @@ from PIL import Image
 
 from osdpm_plugin.datasets.config_views import test_pipeline as pipeline_of_test
 from osdpm_plugin.errors import CheckpointError
+from osdpm_plugin.lab.experiments.provenance import weights_sha256
+from osdpm_plugin.lab.experiments.schema import read_result
 from osdpm_plugin.launch import load_model
 from osdpm_plugin.pretrained import clip_pretrained
 from osdpm_plugin.registry import MODELS
@@ -138,7 +140,10 @@ def test_weights_of_the_other_activation(tmp_path):
 @pytest.mark.parametrize(
     ('config', 'sentence'),
     [
-        ('configs/osdpm_rsicd.py', r'\d+ weights of the config come from training alone, first neck\.\S+; name a check'),
+        (
+            'configs/osdpm_rsicd.py',
+            r'\d+ weights of the config come from training alone, first neck\.\S+; name a check',
+        ),
         ('configs/ablations/rsicd_plain.py', r'first neck\.\S+'),
         ('configs/comparison/vsepp_ucm.py', r'first neck\.\S+'),
         ('configs/mixing/dapn_resnet_classifier.py', r'first \S+; name a checkpoint that was trained with it'),
@@ -186,7 +191,9 @@ def test_missing_weights(tmp_path, monkeypatch, command, config, file, place):
     (tmp_path / 'photos').mkdir()
     Image.new('RGB', (64, 64)).save(tmp_path / 'photos' / 'a.png')
     code, out, err = command('retrieve', 'a river', '--images', 'photos', '--config', f'zero_shot/{config}')
-    assert code == 2 and out == '' and err.splitlines()[-1].startswith(f'error: pretrained={file!r} is not a file; put ')
+    assert (
+        code == 2 and out == '' and err.splitlines()[-1].startswith(f'error: pretrained={file!r} is not a file; put ')
+    )
     assert place in err.splitlines()[-1]
 
 
@@ -225,12 +232,22 @@ def test_the_search_tool(tmp_path, monkeypatch, command):
     assert sorted((tmp_path / 'cache').rglob('*.vectors')) == embedded and len(embedded) == 1
 
 
-def test_an_evaluation_says_what_it_is_of(tmp_path, command):
-    """And needs a data set."""
+def test_an_evaluation_and_a_training(tmp_path, command):
+    """The first says what it is of, and needs a data set; there is nothing to train."""
     cfg, _ = shrink_zero_shot(REMOTECLIP, tmp_path)
     code, out, err = command('test', cfg.filename)
     assert code == 0 and 'checkpoint: given weights (pretrained weights)' in out, err
-    code, _, err = command('test', ROOT / 'configs/osdpm_rsicd.py', '--work-dir', tmp_path / 'none')
-    assert code == 2 and err.splitlines()[-1].startswith('error: ')
-    code, _, err = command('test', ROOT / REMOTECLIP, '--work-dir', tmp_path / 'none')
-    assert code == 2 and err.splitlines()[-1].startswith('error: ')
+    weights = dict(read_result(str(tmp_path / 'work_dir' / 'test_results.json')).checkpoint.__dict__)
+    sha256 = weights_sha256(load_model(cfg, None).state_dict())
+    assert weights == dict(file='pretrained weights', sha256=sha256, of='weights', epoch=None)
+
+    code, _, err = command('test', cfg.filename, '--cfg-options', 'model.neck.adapter=True')
+    assert code == 2 and 'weights of the config come from training alone, first neck.' in err.splitlines()[-1]
+    del cfg.test_dataloader.dataset['type']
+    cfg.dump(tmp_path / 'none.py')
+    code, _, err = command('test', tmp_path / 'none.py')
+    assert code == 2 and err.splitlines()[-1].startswith('error: the config names no type for a component')
+    code, _, err = command('train', cfg.filename)
+    assert code == 2 and err.splitlines()[-1].endswith(
+        'has no train_cfg, so that it says nothing of a training; name another one'
+    )

@@ -1,4 +1,4 @@
-"""GeoRSCLIP ViT-B/32 (Zhang et al. 2024, TGRS, arXiv 2306.11300), trained on RS5M alone, so neither on RSICD nor RSITMD.
+"""GeoRSCLIP ViT-B/32 (Zhang et al. 2024, TGRS, arXiv 2306.11300), trained on RS5M, not on RSICD or RSITMD.
 
 The weights are published at https://huggingface.co/Zilun/GeoRSCLIP, folder ckpt. The authors' inference script fills a
 model of OpenAI's activation, QuickGELU, and prepares pixels as OpenAI did.

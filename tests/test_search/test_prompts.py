@@ -90,7 +90,7 @@ def test_braces_of_a_text_are_no_place():
 @pytest.mark.parametrize(
     ('prompts', 'sentence'),
     [
-        ('remote', "prompts: 'remote' has no {} in the place of the text; write a sentence .* (remote_sensing)"),
+        ('remote', "prompts: 'remote' has no {} in the place of the text; write a sentence such as"),
         (['a {}.', 'a photo'], "prompts: 'a photo' has no {}"),
         (['a {}.', 3], 'prompts: 3 has no {}'),
         ([], 'prompts=[] must be a sentence'),
@@ -99,7 +99,7 @@ def test_braces_of_a_text_are_no_place():
     ],
 )
 def test_what_is_no_prompt(prompts, sentence):
-    with pytest.raises(ConfigError, match=re.escape(sentence).replace(r'\ \.\*\ ', '.* ')):
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
         templates_of(prompts)
 
 
