@@ -241,6 +241,8 @@ def test_an_evaluation_and_a_training(tmp_path, command):
     sha256 = weights_sha256(load_model(cfg, None).state_dict())
     assert weights == dict(file='pretrained weights', sha256=sha256, of='weights', epoch=None)
 
+    code, _, err = command('test', cfg.filename, '--work-dir', tmp_path, 'gone.pth', '--out', tmp_path / 'a.npz')
+    assert code == 2 and err.splitlines()[-1] == 'error: checkpoint gone.pth does not exist; check the path'
     code, _, err = command('test', cfg.filename, '--cfg-options', 'model.neck.adapter=True')
     assert code == 2 and 'weights of the config come from training alone, first neck.' in err.splitlines()[-1]
     del cfg.test_dataloader.dataset['type']

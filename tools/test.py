@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     add_common_arguments(parser)
     parser.add_argument('checkpoint', nargs='?', help='checkpoint file; none where all weights are pretrained')
     parser.add_argument('--out', help='write scores (N, M) and ids to this .npz file')
-    return parser.parse_args()
+    return parser.parse_intermixed_args()  # the checkpoint may follow options
 
 
 def recall_metric(cfg: Config) -> Optional[ConfigDict]:
