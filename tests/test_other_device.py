@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from osdpm_plugin.engine import ObjectFrequencyHook, VocabularyHook
 from tests.helpers.other_device import DEVICE, OtherDeviceTensor, other_device
-from tests.helpers.shrunk_configs import SHIPPED, shrink
+from tests.helpers.shrunk_configs import TRAINED, shrink
 from tests.helpers.tiny_models import batch, build
 
 STEPS = 2
@@ -73,7 +73,7 @@ def losses_and_metrics(runner, device):
 
 
 @pytest.mark.parametrize(
-    'config', [c if c in ONE_OF_EACH_KIND else pytest.param(c, marks=pytest.mark.slow) for c in SHIPPED]
+    'config', [c if c in ONE_OF_EACH_KIND else pytest.param(c, marks=pytest.mark.slow) for c in TRAINED]
 )
 def test_every_config_runs_there_as_it_does_here(tmp_path, config):
     cfg = shrink(config, tmp_path)

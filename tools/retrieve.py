@@ -4,6 +4,7 @@ Examples:
     python tools/retrieve.py "two planes beside a terminal" --images photos \
         --config osdpm_ucm --checkpoint work_dirs/osdpm_ucm/best.pth
     python tools/retrieve.py --image query.png --images photos --config configs/osdpm_ucm.py --checkpoint best.pth
+    python tools/retrieve.py "two planes" --images photos --config zero_shot/remoteclip_vitb32
 
 prints rank, score and path of the best images, and draws them. Embeddings are cached by model and by content of the
 file: the first query embeds all images of a folder, later queries only read the files to find what has changed.
@@ -39,7 +40,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     )
     parser.add_argument('--images', required=True, metavar='DIR', help='folder to search, with the folders below it')
     parser.add_argument('--config', required=True, help='config file, or the name of a shipped config')
-    parser.add_argument('--checkpoint', required=True, help='checkpoint that was trained with the config')
+    parser.add_argument(
+        '--checkpoint', help='checkpoint that was trained with the config; those of configs/zero_shot need none'
+    )
     parser.add_argument('--topk', type=int, default=5, help='answers to each query (default: %(default)s)')
     parser.add_argument('--batch-size', type=int, default=32, help='images in a step (default: %(default)s)')
     parser.add_argument('--device', help='e.g. cpu or cuda:1 (default: a GPU if there is one)')

@@ -34,6 +34,10 @@ def main() -> None:
     """Run the tool."""
     args = parse_args()
     cfg = load_config(args)
+    if not cfg.get('train_cfg'):
+        raise ConfigError(
+            f'config {args.config} has no train_cfg, so that it says nothing of a training; name another one'
+        )
     resume = args.resume or ('auto' if cfg.get('resume') and not cfg.get('load_from') else None)
     if resume is not None:
         out_dir = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('out_dir')

@@ -20,7 +20,7 @@ from .command_line import Overrides, add_common_arguments, overrides_of, run_too
 from .configs import check_work_dir, load_config, use_amp
 from .embed import SPLITS, embed_split
 from .faults import explain
-from .load_model import load_model
+from .load_model import load_model, load_pretrained
 from .runner import build_runner, build_tester
 from .selection import check_selection
 
@@ -37,6 +37,7 @@ __all__ = [
     'explain',
     'load_config',
     'load_model',
+    'load_pretrained',
     'overrides_of',
     'run_tool',
     'use_amp',

@@ -17,7 +17,8 @@ from mmengine.config import DictAction
 from ..errors import OSDPMError
 from .faults import explain
 
-COMPONENT = re.compile(r'\bdict\(|\{\s*[\'"]')  # in a value of the command line
+# in a value of the command line: a component, or a list of sentences with {} in them
+COMPONENT = re.compile(r'\bdict\(|\{\s*[\'"]|^\s*[\[(]\s*[\'"].*\{\}')
 LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 
 
@@ -25,7 +26,8 @@ class Overrides(DictAction):
     """``KEY=VALUE`` pairs; anything else ends the program as argparse does, with the usage and exit code 2.
 
     Values are written as in mmengine (``1,2,3``, ``[(1,2),(3,4)]``), or as in a config where they hold a component or a
-    dict: ``custom_hooks=[dict(type='EMAHook', momentum=0.01)]``. Names in it need no quotes.
+    dict: ``custom_hooks=[dict(type='EMAHook', momentum=0.01)]``. Names in it need no quotes. A sentence with ``{}`` for
+    a text keeps its blanks and commas.
     """
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Optional[str] = None) -> None:
@@ -45,7 +47,8 @@ class Overrides(DictAction):
                 return _value_of(ast.parse(val.strip(), mode='eval').body)
             except SyntaxError as error:
                 raise ValueError(val) from error
-        return DictAction._parse_iterable(val)
+        sentence = '{}' in val and not val.lstrip().startswith(('[', '('))
+        return val.strip('\'"') if sentence else DictAction._parse_iterable(val)
 
 
 def _value_of(node: ast.expr) -> Any:

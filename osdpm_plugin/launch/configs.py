@@ -31,6 +31,7 @@ RUNNER_KEYS = (
     'feature_cache',
     'find_unused_parameters',
     'model_wrapper_cfg',
+    'prompts',
     'resume',
     'runner_type',
     'select_on_test',

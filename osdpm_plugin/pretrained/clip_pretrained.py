@@ -18,6 +18,10 @@ from .clip_architecture import ClipArchitecture, matching_models, sibling_with, 
 from .clip_checkpoint import load_strictly, read_clip_weights
 
 _HALVES = {'visual': 'image', 'text': 'text'}
+_PUBLISHED = {  # how the names of files begin -> where they are published
+    'RemoteCLIP-': 'https://huggingface.co/chendelong/RemoteCLIP',
+    'RS5M_': 'https://huggingface.co/Zilun/GeoRSCLIP, folder ckpt',
+}
 _WEIGHT_SUFFIXES = ('.pt', '.pth', '.bin', '.safetensors', '.ckpt')
 
 
@@ -62,7 +66,10 @@ def load_half(
     """
     tag_cfg = _tag_cfg(architecture, pretrained)
     if not tag_cfg and not os.path.isfile(pretrained):
-        raise CheckpointError(f'pretrained={pretrained!r} is not a file; check the path, or give an open_clip tag')
+        name = os.path.basename(pretrained)
+        place = next((place for begin, place in _PUBLISHED.items() if name.startswith(begin)), None)
+        fetch = f'put {name} of {place} there' if place else 'check the path, or give an open_clip tag'
+        raise CheckpointError(f'pretrained={pretrained!r} is not a file; {fetch}')
     path = _download(architecture, pretrained, tag_cfg) if tag_cfg else pretrained
     weights = read_clip_weights(path)
     state = weights.half(half)

@@ -5,6 +5,7 @@ Read in this order:
 - ``shipped_configs``: a name -> the config of that name;
 - ``inputs``: paths, folders, arrays, PIL images, texts -> checked lists;
 - ``image_pipeline``: image -> what the model takes, by the config's test pipeline, and a digest of its content;
+- ``prompts``: texts -> sentences that they are put into, and the mean of these;
 - ``encoder``: texts, or a batch of images -> vectors, in the precision of the evaluation;
 - ``fingerprint``, ``cache``: vectors on disk, by model and by content of the image;
 - ``index``: many images -> `ImageIndex`, what is searched;

@@ -19,6 +19,7 @@ from ..utils.checks import check_int
 from .fingerprint import embedding_key, weights_stamp
 from .image_pipeline import ImagePipeline, build_tokenizer
 from .inputs import ArrayOrder, Texts, as_texts
+from .prompts import mean_of_prompts, prompted, templates_of
 
 
 class Vector(NamedTuple):
@@ -39,16 +40,19 @@ class Encoder:
 
     Args:
         model: retriever in evaluation mode.
-        cfg: its config; ``test_cfg.fp16`` is the precision, a `PairwiseScoringHook` gives the tile.
+        cfg: its config; ``test_cfg.fp16`` is the precision, a `PairwiseScoringHook` gives the tile, ``prompts`` what
+            texts are put into, see `prompts`.
         array_order: of the colours of images in memory, see `ImagePipeline`.
 
     Attributes:
         pipeline: image -> item of a batch.
         tokenizer: M texts -> (M, T) int64.
         settings: config of the model, for the key.
+        templates: P sentences with ``{}``; none: texts stay as they are.
 
     Raises:
-        ConfigError: the model is no retriever, or its test pipeline reads no images or no texts.
+        ConfigError: the model is no retriever, its test pipeline reads no images or no texts, or ``prompts`` does not
+            fit.
     """
 
     def __init__(self, model: Any, cfg: Config, *, array_order: ArrayOrder = 'bgr') -> None:
@@ -62,6 +66,12 @@ class Encoder:
         self.tokenizer = build_tokenizer(steps)
         self.model = model
         self.indexable: bool = model.similarity.indexable
+        self.templates = templates_of(cfg.get('prompts'))
+        if len(self.templates) > 1 and not self.indexable:
+            raise ConfigError(
+                f'prompts has {len(self.templates)} sentences, whose vectors are averaged, but '
+                f'{type(model.similarity).__name__} scores pairs of image and text; name one sentence'
+            )
         self.half = bool((cfg.get('test_cfg') or {}).get('fp16', False))
         self.tile = check_tile(hook_of(cfg, 'PairwiseScoringHook').get('tile', TILE))
         self.settings = cfg.model.to_dict()
@@ -109,21 +119,28 @@ class Encoder:
         return [Vector(*row) for row in zip(embedding, output.regions.float().cpu().numpy())]
 
     def texts(self, texts: Texts, *, batch_size: int) -> list[Vector]:
-        """Vectors of one text or several; texts of equal tokens share one.
+        """Vectors of one text or several, in their prompts where the config has some; equal tokens share one.
 
         Raises:
             ConfigError: there are no texts, one has no words, or ``batch_size`` is out of range.
         """
         texts = as_texts(texts)
         check_int('', 'batch_size', batch_size)
-        warn_of_cut(self.tokenizer, texts, 'texts')
         tokens = self.tokenizer(texts)  # (M, T)
         for text, row in zip(texts, tokens):
             if (row == getattr(self.tokenizer, 'pad_token_id', None)).all():
                 raise ConfigError(f'the text {text!r} has no word; write a few')
+        if self.templates:
+            texts = prompted(texts, self.templates)
+            tokens = self.tokenizer(texts)  # (M P, T)
+        warn_of_cut(self.tokenizer, texts, 'texts')
         unique, place = np.unique(tokens, axis=0, return_inverse=True)
         vectors = [vector for rows in torch.from_numpy(unique).split(batch_size) for vector in self.tokens(rows)]
-        return [vectors[i] for i in place.reshape(-1)]
+        found = [vectors[i] for i in place.reshape(-1)]
+        if len(self.templates) < 2:
+            return found
+        means = mean_of_prompts(np.stack([vector.embedding for vector in found]), len(self.templates))
+        return [Vector(row) for row in means]
 
     @torch.no_grad()
     def tokens(self, tokens: Union[Tensor, np.ndarray]) -> list[Vector]:

@@ -1,4 +1,4 @@
-"""`RetrievalInferencer`: a config and a checkpoint -> answers to questions of words or of images."""
+"""`RetrievalInferencer`: a config, and mostly a checkpoint -> answers to questions of words or of images."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RetrievalInferencer(BaseInferencer):
     equal scores what was given first comes first, and images or texts of equal content have equal scores.
 
     Images are paths, arrays (H, W) or (H, W, C), PIL images, a folder (searched with the folders below), or a list of
-    such. They go through the test pipeline of the config.
+    such. They go through the test pipeline of the config, and texts through its ``prompts``, see `prompts`.
 
     Example:
         >>> inferencer = RetrievalInferencer('osdpm_scenes', 'best.pth', show_progress=False)
@@ -58,7 +58,7 @@ class RetrievalInferencer(BaseInferencer):
 
     Args:
         model: path of a config, name of a shipped one (see `list_models`), or a config.
-        weights: checkpoint that was trained with it.
+        weights: checkpoint that was trained with it; None where all weights are pretrained (``configs/zero_shot``).
         device: e.g. ``cpu`` or ``cuda:1``; None: a GPU where there is one.
         scope: default scope of registries; None: the config's.
         show_progress: draw a bar on standard error while images are embedded.
@@ -69,13 +69,14 @@ class RetrievalInferencer(BaseInferencer):
 
     Raises:
         ConfigError: the config is missing, cannot be read, or is of no retriever; or a value is out of range.
-        CheckpointError: the checkpoint is missing, unreadable, or of another model.
+        CheckpointError: the checkpoint is missing, unreadable, or of another model; or none was named for a config that
+            needs training, or whose pretrained weights are missing.
     """
 
     def __init__(
         self,
         model: Union[str, os.PathLike, Config],
-        weights: Union[str, os.PathLike],
+        weights: Union[str, os.PathLike, None] = None,
         *,
         device: Optional[str] = None,
         scope: Optional[str] = None,
@@ -84,7 +85,7 @@ class RetrievalInferencer(BaseInferencer):
         unreadable: Unreadable = 'raise',
         array_order: ArrayOrder = 'bgr',
     ) -> None:
-        if model is None or not weights:  # a checkpoint carries its config too, but that is code
+        if model is None or weights == '':  # a checkpoint carries its config too, but that is code
             raise CheckpointError('RetrievalInferencer needs a config and a checkpoint that was trained with it')
         self.unreadable = check_one_of('', 'unreadable', unreadable, get_args(Unreadable))
         self.cache = cache
@@ -92,7 +93,8 @@ class RetrievalInferencer(BaseInferencer):
         cfg = read_config(model)
         scope = scope or cfg.get('default_scope') or 'mmengine'
         with DefaultScope.overwrite_default_scope(scope):
-            super().__init__(cfg, os.fspath(weights), check_device(device), scope, show_progress)
+            checkpoint = None if weights is None else os.fspath(weights)
+            super().__init__(cfg, checkpoint, check_device(device), scope, show_progress)
 
     # ---- questions
 

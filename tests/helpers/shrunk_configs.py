@@ -14,11 +14,14 @@ from transformers import BertConfig, BertModel, BertTokenizerFast
 from osdpm_plugin.datasets.config_views import leaves
 from osdpm_plugin.models.backbones import WordEmbedding
 from osdpm_plugin.registry import MODELS
+from tests.helpers.clip_formats import save_format
 from tests.helpers.generated_data import LAYOUTS, captions_of, class_name, words_of_captions, write_dataset
 from tests.helpers.paths import ROOT
 from tests.helpers.tiny_models import CLIP, EMBED_DIM
 
 SHIPPED = sorted(str(p.relative_to(ROOT)) for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts)
+ZERO_SHOT = [c for c in SHIPPED if c.startswith('configs/zero_shot/')]  # nothing in them is trained
+TRAINED = [c for c in SHIPPED if c not in ZERO_SHOT]
 TEXT_WIDTH = 32
 CLIP_RESNET = dict(CLIP, vision_cfg=dict(image_size=32, layers=[1, 1, 1, 1], width=8))
 COMPARISON_SHRINKAGE = 8  # every width of a comparison model is divided by this
@@ -62,6 +65,35 @@ def shrink(config: str, folder: Path) -> Config:
     return cfg
 
 
+def shrink_zero_shot(config: str, folder: Path, kind: str = 'plain') -> tuple[Config, dict]:
+    """A zero-shot config on tiny towers with random weights, whose file lies in ``folder`` under its published name,
+    and a generated RSICD; and open_clip's config of the whole tiny model, with the activation of the shipped one.
+
+    Args:
+        config: of `ZERO_SHOT`.
+        folder: of weights, data and work dir.
+        kind: format of the weights, see `save_format`.
+    """
+    cfg = Config.fromfile(ROOT / config)
+    name, file = cfg.model.image_tower.model, Path(cfg.model.image_tower.pretrained).name
+    clip = dict(CLIP_RESNET if name.startswith('RN') else CLIP, quick_gelu=name.endswith('quickgelu'))
+    folder.mkdir(parents=True, exist_ok=True)
+    path = save_format(kind, clip, (folder / file).with_suffix('.pt'))
+    if clip['vision_cfg'] is CLIP_RESNET['vision_cfg']:  # a random ResNet hardly tells images apart
+        state = torch.load(path, weights_only=True)
+        torch.save({key: value * (0.02 if 'running_var' in key else 1) for key, value in state.items()}, path)
+    for tower in (cfg.model.image_tower, cfg.model.text_tower):
+        tower.update(model=clip, pretrained=path)
+    cfg.model.neck.embed_dims = cfg.model.text_neck.embed_dims = EMBED_DIM
+    write_dataset(folder / 'data', 'RSICD')
+    cfg.test_dataloader.update(batch_size=4, num_workers=0)
+    cfg.test_dataloader.dataset.update(type='RSICD', data_root=str(folder / 'data'))
+    _shrink_steps(cfg.test_dataloader.dataset.pipeline, 32, folder)
+    cfg.work_dir = str(folder / 'work_dir')
+    cfg.dump(folder / 'config.py')
+    return Config.fromfile(folder / 'config.py'), clip
+
+
 def at_full_size(config: str) -> tuple[Config, torch.nn.Module]:
     """A shipped config with CLIP towers, and its model on the meta device, without weights and head."""
     cfg = Config.fromfile(ROOT / config)
@@ -94,16 +126,19 @@ def _shrink_data(cfg: Config, folder: Path) -> None:
             dataset.update(ann_file='dataset.json', image_dir='images')
         elif kind == 'RSITMD':
             dataset.val_fraction = 0.25
-        size = COMPARISON_SIZE if is_comparison(cfg) else 32
-        for step in dataset.pipeline:
-            if 'Resize' in step.type:
-                step.scale = (size, size) if step.type == 'Resize' else size
-            if step.type in ('mmpretrain.RandomCrop', 'CenterCrop'):
-                step.crop_size = size
-            if step.type == 'TokenizeCaptions':
-                _shrink_tokenizer(step.tokenizer, folder)
+        _shrink_steps(dataset.pipeline, COMPARISON_SIZE if is_comparison(cfg) else 32, folder)
     images = 8 if mixed is None else 8 // (1 + int(mixed.get('ratio') or 0))
     next(leaves(cfg.train_dataloader.dataset)).indices = images  # two iterations of four
+
+
+def _shrink_steps(steps: list, size: int, folder: Path) -> None:
+    for step in steps:
+        if 'Resize' in step.type:
+            step.scale = (size, size) if step.type == 'Resize' else size
+        if step.type in ('mmpretrain.RandomCrop', 'CenterCrop'):
+            step.crop_size = size
+        if step.type == 'TokenizeCaptions':
+            _shrink_tokenizer(step.tokenizer, folder)
 
 
 def _shrink_tokenizer(tokenizer: dict, folder: Path) -> None:

@@ -11,7 +11,7 @@ from osdpm_plugin.errors import ConfigError
 from osdpm_plugin.launch import build_runner
 from osdpm_plugin.launch.selection import ON_TEST, check_selection, describe_selection
 from tests.helpers.paths import ROOT
-from tests.helpers.shrunk_configs import SHIPPED
+from tests.helpers.shrunk_configs import TRAINED
 
 ON_TEST_SPLIT = dict(type='RSITMD', data_root='data/x', split='test')
 
@@ -81,7 +81,7 @@ def test_bad_switch_and_no_validation():
     assert check_selection(Config(dict())) is None
 
 
-@pytest.mark.parametrize('path', SHIPPED)
+@pytest.mark.parametrize('path', TRAINED)
 def test_shipped_configs_choose_on_val(path):
     """Those of the part of RSICD that has no test split choose on a tenth of train."""
     cfg = Config.fromfile(ROOT / path)

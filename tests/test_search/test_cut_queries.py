@@ -16,6 +16,7 @@ def test_a_query_that_is_cut_is_said_once(monkeypatch):
     )
     encoder = object.__new__(Encoder)
     encoder.tokenizer = WordTokenizer(context_length=3)
+    encoder.templates = ()
     encoder.tokens = lambda tokens: list(np.asarray(tokens))
     encoder.texts('a green park', batch_size=2)
     assert lines == []
@@ -25,3 +26,6 @@ def test_a_query_that_is_cut_is_said_once(monkeypatch):
         "texts: 1 of 2 are cut at 3 tokens, first 'a green park near a river'; shorten them, or raise context_length "
         'if the text tower takes more'
     ]
+    encoder.templates = ('an image of {}',)
+    encoder.texts('a green park', batch_size=2)
+    assert len(lines) == 2 and "are cut at 3 tokens, first 'an image of a green park'" in lines[1]

@@ -146,6 +146,10 @@ def test_one_process_needs_no_launcher(trained, tmp_path, monkeypatch, environme
         ("{'type': 'A', 'n': None}", dict(type='A', n=None)),
         ("dict(type='A',inner=dict(b=[1,2]))", dict(type='A', inner=dict(b=[1, 2]))),
         ('epoch_{}.pth', 'epoch_{}.pth'),
+        ('an image of {}, from above', 'an image of {}, from above'),
+        ('"an image of {}"', 'an image of {}'),
+        ("['an image of {}.', 'a {}, from above']", ['an image of {}.', 'a {}, from above']),
+        ('[a_{}.pth,b]', ['a_{}.pth', 'b']),
         ('[(1,2),a]', [(1, 2), 'a']),
     ],
 )  # fmt: skip

@@ -16,6 +16,7 @@ from ...datasets.sets.wrappers import found_in
 from ...errors import ConfigError
 from ...evaluation import ImageTextRecall
 from ...launch.selection import describe_selection
+from ...utils.dist import unwrapped
 from .provenance import config_sha256, data_sha256, file_sha256, git_state, hardware, versions, weights_sha256
 from .schema import SCHEMA_VERSION, CheckpointInfo, ConfigInfo, DataInfo, RunResult, write_result
 from .training_spent import read_spent
@@ -31,7 +32,7 @@ class TestRecord:
 
     Args:
         cfg: resolved config; it is not changed.
-        checkpoint: file or address of the weights.
+        checkpoint: file or address of the weights; or what to call them, where the model has them already.
 
     Attributes:
         path: the result file.
@@ -124,7 +125,7 @@ class TestRecord:
 
 
 class _Checkpoint(Hook):
-    """Keeps seed, epoch and, for an address, the hash of the loaded checkpoint."""
+    """Keeps seed, epoch and, where there is no local file, the hash of the weights."""
 
     def __init__(self, local: bool) -> None:
         self.local = local
@@ -138,3 +139,8 @@ class _Checkpoint(Hook):
         self.seed, self.epoch = (int(meta[key]) if meta.get(key) is not None else None for key in ('seed', 'epoch'))
         if not self.local:
             self.sha256 = weights_sha256(checkpoint.get('state_dict', checkpoint))
+
+    def before_test(self, runner: Any) -> None:
+        """See `Hook`."""
+        if not self.local and not self.sha256:
+            self.sha256 = weights_sha256(unwrapped(runner.model).state_dict())

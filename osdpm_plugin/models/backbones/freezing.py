@@ -32,9 +32,14 @@ class FreezableTower(BaseModule):
         precision: 'fp32' (the ambient autocast, if any, applies), or 'bf16' / 'fp16': the forward pass runs under
             autocast of that type and its floating outputs come back as float32.
 
+    Attributes:
+        pretrained: what `load_pretrained` reads, all weights of the tower; None where it reads nothing.
+
     Raises:
         ConfigError: unknown ``precision``.
     """
+
+    pretrained: Optional[str] = None
 
     def __init__(
         self, *, frozen: bool = False, precision: str = 'fp32', init_cfg: Union[dict, list, None] = None

@@ -1,0 +1,10 @@
+"""GeoRSCLIP ViT-L/14; source and training data of the weights as in georsclip_vitb32.py.
+
+The authors' inference script leaves this size out. Their other code fills a model of OpenAI's activation, QuickGELU,
+with the same size at 336 px; taken from there.
+"""
+
+_base_ = 'clip_vitl14.py'
+
+tower = dict(pretrained='weights/RS5M_ViT-L-14.pt')
+model = dict(image_tower=tower, text_tower=tower)
