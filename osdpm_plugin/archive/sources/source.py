@@ -30,8 +30,20 @@ class Source(NamedTuple):
 
     @property
     def scene(self) -> str:
-        """The id of the scene: its file's name without ending, and eight digits of its address."""
+        """The id of the scene: its file's name without ending, and twelve digits of its address."""
         return scene_id(self.address)
+
+
+class Failure(NamedTuple):
+    """A scene that is left out.
+
+    Attributes:
+        address: of the scene, or what was to name it.
+        reason: one sentence.
+    """
+
+    address: str
+    reason: str
 
 
 def scene_id(address: str) -> str:
@@ -39,7 +51,7 @@ def scene_id(address: str) -> str:
     stem = os.path.splitext(os.path.basename(address.rstrip('/')))[0]
     name = re.sub(r'[^\w.-]+', '_', stem).strip('.') or 'scene'
     name = name.encode()[:_NAME_BYTES].decode(errors='ignore')
-    return f'{name}-{hashlib.blake2b(os.fsencode(address), digest_size=4).hexdigest()}'
+    return f'{name}-{hashlib.blake2b(os.fsencode(address), digest_size=6).hexdigest()}'
 
 
 def file_signature(path: str) -> str:

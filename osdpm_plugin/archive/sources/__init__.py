@@ -1,0 +1,5 @@
+"""Files, folders, patterns, lists, STAC and web addresses -> scenes, with what is known of each before it is opened."""
+
+from .source import Failure, Source, file_signature, scene_id
+
+__all__ = ['Failure', 'Source', 'file_signature', 'scene_id']
