@@ -34,6 +34,7 @@ _SETTINGS = dict(
     GDAL_PAM_ENABLED='NO',  # a scene's folder is never written to, and no .aux.xml is believed
     GDAL_TIFF_INTERNAL_MASK='YES',
     GDAL_ERROR_ON_LIBJPEG_WARNING='TRUE',  # half a JPEG is no scene
+    GDAL_PNG_WHOLE_IMAGE_OPTIM='NO',  # which gives false pixels of half a PNG without a word
     CPL_VSIL_CURL_NON_CACHED='/vsicurl/',  # what a server held when it was last asked
     VSI_CACHE='TRUE',
 )
@@ -68,21 +69,25 @@ class RasterFile:
 
     def __init__(self, name: str, assume_crs: Optional[str] = None) -> None:
         self._name = name
-        self._dataset = dataset = _patiently(self._open, name)
+        self._dataset = _patiently(self._open, name)
+        with _in_words():
+            self._describe(self._dataset, assume_crs)
+
+    def _describe(self, dataset: DatasetReader, assume_crs: Optional[str]) -> None:
         self.shape = (dataset.height, dataset.width)
         if any(kind == 'complex' for kind in map(_kind, dataset.dtypes)):
             raise DataError('its values are complex numbers; store their amplitude')
-        check_claims(dataset, name)
+        check_claims(dataset, self._name)
         if names_other_files(dataset):
             raise DataError('it names another file as its overview; rewrite it: gdal_translate in.tif out.tif')
         interpretations = dataset.colorinterp
         self.bands = [i for i, c in zip(dataset.indexes, interpretations) if c != ColorInterp.alpha]
-        if ColorInterp.cyan in interpretations:
+        if ColorInterp.cyan in interpretations:  # of 16 bits; GDAL makes RGB of 8
             raise DataError('its colours are printing inks (CMYK); convert it to RGB')
-        self._palette = _palette(dataset) if interpretations[0] == ColorInterp.palette else None
-        structure = dataset.tags(1, ns='IMAGE_STRUCTURE')
-        self._is_bilevel = structure.get('NBITS') == '1'
+        self._is_bilevel = dataset.tags(1, ns='IMAGE_STRUCTURE').get('NBITS') == '1'
         self._is_negative = dataset.tags(ns='IMAGE_STRUCTURE').get('MINISWHITE') == 'YES'
+        has_colours = interpretations[0] == ColorInterp.palette and not self._is_negative  # there GDAL's are greys
+        self._palette = _palette(dataset) if has_colours else None
         self.georeference = _georeference(dataset, assume_crs)
         self.datetime = _tagged_date(dataset)
 
@@ -108,11 +113,11 @@ class RasterFile:
         """
         row, column, height, width = window
         part = Window(column, row, width, height)
-        check_read(self._dataset, window, shape or (height, width))
 
         def read() -> tuple[np.ndarray, np.ndarray]:
             if self._dataset.closed:
                 self._dataset = self._open()
+            check_read(self._dataset, window, shape or (height, width))
             try:
                 bands = self._dataset.read(
                     self.bands, window=part, out_shape=None if shape is None else (len(self.bands), *shape)
@@ -173,12 +178,23 @@ def _patiently(action: Callable[[], _T], name: str) -> _T:
     """
     for pause in (*(PAUSES[:2] if _is_remote(name) else ()), None):
         try:
-            return action()
-        except (RasterioError, MemoryError, ValueError) as error:
-            if pause is None:
-                raise DataError(_reason(error)) from error
+            with _in_words():
+                return action()
+        except DataError as error:
+            if pause is None or not isinstance(error.__cause__, RasterioError):
+                raise
         time.sleep(pause)
     raise AssertionError('the last attempt returns or raises')
+
+
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except DataError:
+        raise
+    except (RasterioError, MemoryError, ValueError) as error:
+        raise DataError(_reason(error)) from error
 
 
 def _kind(dtype: str) -> str:
@@ -223,4 +239,6 @@ def _reason(error: BaseException) -> str:
     while isinstance(error, RasterioIOError) and isinstance(error.__cause__, BaseException):
         error = error.__cause__
     words = ' '.join(str(error).split()) or type(error).__name__
+    if 'not recognized as being in a supported file format' in words:
+        return f'it is empty, damaged, or of another format than {", ".join(DRIVERS)}; convert it: gdal_translate'
     return f'GDAL cannot read it ({words})'

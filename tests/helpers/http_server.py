@@ -26,6 +26,8 @@ class Served:
         fault: number of a request from 0, its method and its path -> how it fails: ``busy`` (503), ``reset``, ``slow``
             (half a second before the first byte), ``short`` (half of the body), ``refused`` (405) or None.
         types: suffix -> content type.
+        etags: whether it tells them.
+        redirect: where everything is said to have moved; None: nowhere.
         requests: method and path of each request.
     """
 
@@ -35,6 +37,7 @@ class Served:
         self.fault: Callable[[int, str, str], Fault] = lambda number, method, path: None
         self.types: dict[str, str] = {}
         self.etags = True
+        self.redirect: Optional[str] = None
         self.requests: list[tuple[str, str]] = []
 
     def url(self, name: str) -> str:
@@ -62,6 +65,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     served: Served
 
+    def handle(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            super().handle()
+
     def log_message(self, *args: object) -> None:
         pass
 
@@ -83,6 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault in ('busy', 'refused'):
             return self._send(503 if fault == 'busy' else 405, b'later', {})
+        if served.redirect is not None:
+            return self._send(302, b'', {'Location': served.redirect})
         if fault == 'slow':
             time.sleep(0.5)
         file = served.folder / unquote(urlsplit(self.path).path).lstrip('/')
