@@ -9,7 +9,7 @@ import antimeridian
 import numpy as np
 import shapely
 from pyproj import CRS, Geod, Transformer
-from pyproj.exceptions import CRSError
+from pyproj.exceptions import CRSError, ProjError
 from shapely.geometry.base import BaseGeometry
 
 from ..errors import DataError
@@ -73,11 +73,17 @@ def to_lonlat(georeference: Georeference, columns: np.ndarray, rows: np.ndarray)
     """Pixels, as two arrays of one shape (...) -> (..., 2) longitude and latitude in degrees.
 
     Raises:
-        DataError: the coordinates are none that the coordinate reference system has.
+        DataError: the coordinates are none that the coordinate reference system has, or that is none of the Earth.
     """
     a, b, c, d, e, f = georeference.transform
     x, y = a * columns + b * rows + c, d * columns + e * rows + f
-    lonlat = np.stack(_to_wgs84(georeference.crs).transform(x, y), axis=-1)
+    try:
+        lonlat = np.stack(_to_wgs84(georeference.crs).transform(x, y), axis=-1)
+    except ProjError as error:
+        words = ' '.join(str(error).split())
+        raise DataError(
+            f'its CRS is none of the Earth ({words}); write the right one: gdal_edit.py -a_srs EPSG:... FILE'
+        ) from error
     if not np.isfinite(lonlat).all() or np.abs(lonlat[..., 1]).max(initial=0) > 90:
         name = CRS.from_user_input(georeference.crs).name
         raise DataError(f'its coordinates, e.g. ({x.flat[0]:.6g}, {y.flat[0]:.6g}), are none of its CRS {name!r}')

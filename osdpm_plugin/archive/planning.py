@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
-from typing import Iterable, Mapping, NamedTuple, Optional
+from typing import Iterable, Mapping, Optional
 
 import numpy as np
 
@@ -15,19 +15,7 @@ from .places import ground_sample_distance, to_lonlat
 from .raster_file import open_raster
 from .records import SceneRecord
 from .scene import PixelRule, find_limits
-from .sources import Source
-
-
-class Failure(NamedTuple):
-    """A scene that is left out.
-
-    Attributes:
-        address: of the scene.
-        reason: one sentence.
-    """
-
-    address: str
-    reason: str
+from .sources import Failure, Source
 
 
 @dataclass

@@ -4,33 +4,41 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
+import warnings
 from datetime import datetime, timezone
-from typing import Iterator, NamedTuple, Optional
+from typing import Callable, Iterator, NamedTuple, Optional, TypeVar
 
 import numpy as np
 from affine import Affine
 from rasterio import Env
 from rasterio.enums import ColorInterp
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from ..errors import DataError
 from .places import Georeference
+from .raster_guards import check_claims, check_read, gdal_name, has_strange_sidecar, names_other_files
+from .remote import PAUSES
 
 DRIVERS = ('GTiff', 'JP2OpenJPEG', 'PNG', 'JPEG', 'BMP', 'WEBP')
 """Formats whose files hold their own pixels. VRT and its like name other files, which a stranger's file must not."""
 SUFFIXES = ('.tif', '.tiff', '.jp2', '.j2k', '.png', '.jpg', '.jpeg', '.bmp', '.webp')
 _SETTINGS = dict(
-    GDAL_HTTP_MAX_RETRY='5',
+    GDAL_HTTP_MAX_RETRY='3',
     GDAL_HTTP_RETRY_DELAY='0.5',
     GDAL_HTTP_RETRY_CODES='429,500,502,503,504',
     GDAL_HTTP_TIMEOUT='60',
     GDAL_HTTP_CONNECTTIMEOUT='10',
     GDAL_PAM_ENABLED='NO',  # a scene's folder is never written to, and no .aux.xml is believed
     GDAL_TIFF_INTERNAL_MASK='YES',
+    GDAL_ERROR_ON_LIBJPEG_WARNING='TRUE',  # half a JPEG is no scene
+    GDAL_PNG_WHOLE_IMAGE_OPTIM='NO',  # which gives false pixels of half a PNG without a word
+    CPL_VSIL_CURL_NON_CACHED='/vsicurl/',  # what a server held when it was last asked
     VSI_CACHE='TRUE',
 )
+_T = TypeVar('_T')
 _DATE = re.compile(r'(\d{4})[:-](\d\d)[:-](\d\d)(?:[ T](\d\d):(\d\d):(\d\d))?')
 
 
@@ -51,25 +59,35 @@ class Facts(NamedTuple):
 class RasterFile:
     """An open raster.
 
+    Args:
+        name: by which GDAL opens it.
+        assume_crs: as in `open_raster`.
+
     Raises:
         DataError: it cannot be opened, or is of a kind that is not read.
     """
 
-    def __init__(self, dataset: DatasetReader, assume_crs: Optional[str] = None) -> None:
-        self._dataset = dataset
+    def __init__(self, name: str, assume_crs: Optional[str] = None) -> None:
+        self._name = name
+        self._dataset = _patiently(self._open, name)
+        with _in_words():
+            self._describe(self._dataset, assume_crs)
+
+    def _describe(self, dataset: DatasetReader, assume_crs: Optional[str]) -> None:
         self.shape = (dataset.height, dataset.width)
         if any(kind == 'complex' for kind in map(_kind, dataset.dtypes)):
             raise DataError('its values are complex numbers; store their amplitude')
-        if dataset.tags(ns='OVERVIEWS').get('OVERVIEW_FILE'):
+        check_claims(dataset, self._name)
+        if names_other_files(dataset):
             raise DataError('it names another file as its overview; rewrite it: gdal_translate in.tif out.tif')
         interpretations = dataset.colorinterp
         self.bands = [i for i, c in zip(dataset.indexes, interpretations) if c != ColorInterp.alpha]
-        if ColorInterp.cyan in interpretations:
+        if ColorInterp.cyan in interpretations:  # of 16 bits; GDAL makes RGB of 8
             raise DataError('its colours are printing inks (CMYK); convert it to RGB')
-        self._palette = _palette(dataset) if interpretations[0] == ColorInterp.palette else None
-        structure = dataset.tags(1, ns='IMAGE_STRUCTURE')
-        self._is_bilevel = structure.get('NBITS') == '1'
+        self._is_bilevel = dataset.tags(1, ns='IMAGE_STRUCTURE').get('NBITS') == '1'
         self._is_negative = dataset.tags(ns='IMAGE_STRUCTURE').get('MINISWHITE') == 'YES'
+        has_colours = interpretations[0] == ColorInterp.palette and not self._is_negative  # there GDAL's are greys
+        self._palette = _palette(dataset) if has_colours else None
         self.georeference = _georeference(dataset, assume_crs)
         self.datetime = _tagged_date(dataset)
 
@@ -95,13 +113,21 @@ class RasterFile:
         """
         row, column, height, width = window
         part = Window(column, row, width, height)
-        try:
-            bands = self._dataset.read(
-                self.bands, window=part, out_shape=None if shape is None else (len(self.bands), *shape)
-            )
-            mask = self._dataset.dataset_mask(window=part, out_shape=shape) > 0
-        except (RasterioError, MemoryError, ValueError) as error:
-            raise DataError(_reason(error)) from error
+
+        def read() -> tuple[np.ndarray, np.ndarray]:
+            if self._dataset.closed:
+                self._dataset = self._open()
+            check_read(self._dataset, window, shape or (height, width))
+            try:
+                bands = self._dataset.read(
+                    self.bands, window=part, out_shape=None if shape is None else (len(self.bands), *shape)
+                )
+                return bands, self._dataset.dataset_mask(window=part, out_shape=shape) > 0
+            except BaseException:
+                self._dataset.close()  # what GDAL keeps of a broken answer goes with it
+                raise
+
+        bands, mask = _patiently(read, self._name)
         bands = np.moveaxis(bands, 0, -1)  # (h, w, C)
         if self._palette is not None:
             bands = self._palette[bands[..., 0]]
@@ -110,6 +136,15 @@ class RasterFile:
         if self._is_negative:
             bands = -bands if bands.dtype.kind == 'f' else ~bands
         return bands, mask
+
+    def close(self) -> None:
+        """Close the file."""
+        self._dataset.close()
+
+    def _open(self) -> DatasetReader:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', NotGeoreferencedWarning)  # which plain pictures are
+            return DatasetReader(self._name, driver=list(DRIVERS))
 
 
 @contextlib.contextmanager
@@ -124,15 +159,42 @@ def open_raster(address: str, *, assume_crs: Optional[str] = None) -> Iterator[R
         DataError: it cannot be opened, or is of a kind that is not read; the sentence begins with the reason, not with
             the address.
     """
-    name = f'/vsicurl/{address}' if re.match('https?://', address) else address
-    extra = dict(GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR') if name.startswith('/vsicurl/') else {}
-    with Env(**_SETTINGS, **extra):
+    name = gdal_name(address)
+    alone = _is_remote(name) or has_strange_sidecar(name)
+    with Env(**_SETTINGS, **(dict(GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR') if alone else {})):
+        with contextlib.closing(RasterFile(name, assume_crs)) as raster:
+            yield raster
+
+
+def _is_remote(name: str) -> bool:
+    return name.startswith('/vsicurl/')
+
+
+def _patiently(action: Callable[[], _T], name: str) -> _T:
+    """Let GDAL do something; again after pauses for a web address, since its own retries leave out broken answers.
+
+    Raises:
+        DataError: it does not succeed.
+    """
+    for pause in (*(PAUSES[:2] if _is_remote(name) else ()), None):
         try:
-            dataset = DatasetReader(name, driver=list(DRIVERS))
-        except (RasterioError, ValueError, UnicodeError) as error:
-            raise DataError(_reason(error)) from error
-        with dataset:
-            yield RasterFile(dataset, assume_crs)
+            with _in_words():
+                return action()
+        except DataError as error:
+            if pause is None or not isinstance(error.__cause__, RasterioError):
+                raise
+        time.sleep(pause)
+    raise AssertionError('the last attempt returns or raises')
+
+
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except DataError:
+        raise
+    except (RasterioError, MemoryError, ValueError) as error:
+        raise DataError(_reason(error)) from error
 
 
 def _kind(dtype: str) -> str:
@@ -177,4 +239,6 @@ def _reason(error: BaseException) -> str:
     while isinstance(error, RasterioIOError) and isinstance(error.__cause__, BaseException):
         error = error.__cause__
     words = ' '.join(str(error).split()) or type(error).__name__
+    if 'not recognized as being in a supported file format' in words:
+        return f'it is empty, damaged, or of another format than {", ".join(DRIVERS)}; convert it: gdal_translate'
     return f'GDAL cannot read it ({words})'
