@@ -22,7 +22,7 @@ from .maker import make_maker
 from .places import parse_crs
 from .requests import Request, add_request, read_requests
 from .scene import PixelRule
-from .sources import find_sources
+from .sources import SourceList, find_sources
 
 STORE = dict(type='LanceStore')
 
@@ -148,7 +148,7 @@ def run_build(
         show_progress: draw a bar on standard error.
     """
     check_int('', 'batch_size', batch_size)
-    found = [find_sources(request) for request in requests]
+    found = [find_sources_of(request) for request in requests]
     weights = None if checkpoint is None else os.fspath(checkpoint)
     encoder = Encoder(load_model(cfg, weights, check_device(device)), cfg)
     build = Builder(
@@ -171,6 +171,18 @@ def run_build(
         for request in requests:
             add_request(folder.requests, request)
     return report
+
+
+def find_sources_of(request: Request) -> SourceList:
+    """The scenes of a request.
+
+    Raises:
+        ConfigError: a pattern cannot be used.
+        DataError: the table of attributes cannot be used, or there is no scene at all.
+    """
+    return find_sources(
+        request.scenes, attributes=request.attributes, date_pattern=request.date_pattern, mask=request.mask
+    )
 
 
 def _pixel_rule(

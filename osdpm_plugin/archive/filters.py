@@ -84,13 +84,13 @@ def micros(moment: datetime) -> int:
 
 
 def in_scene(
-    condition: Filter, *, scenes: np.ndarray, times: np.ndarray, attributes: Sequence[Sequence[str]]
+    condition: Filter, *, scenes: Sequence[str], times: np.ndarray, attributes: Sequence[Sequence[str]]
 ) -> np.ndarray:
     """(N,) bool: which scenes, or tiles by what their scenes have, pass all but the box and the ids of tiles.
 
     Args:
         condition: the filter.
-        scenes: (N,) ids of scenes.
+        scenes: N ids of scenes.
         times: (N,) int64 microseconds, of which the least number means no date.
         attributes: N lists of ``name=value``.
     """

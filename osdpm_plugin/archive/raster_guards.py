@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 from math import ceil, prod
-from typing import Optional
 
 from rasterio import Env
 from rasterio.errors import RasterioError
@@ -50,7 +49,11 @@ def has_strange_sidecar(path: str) -> bool:
     with contextlib.suppress(OSError):
         for other in os.listdir(folder):
             lower = other.lower()
-            if lower.startswith(f'{stem}.') and lower.endswith(_SIDECARS) and not _is_plain(os.path.join(folder, other)):
+            if (
+                lower.startswith(f'{stem}.')
+                and lower.endswith(_SIDECARS)
+                and not _is_plain(os.path.join(folder, other))
+            ):
                 return True
     return False
 
