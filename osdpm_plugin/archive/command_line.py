@@ -70,8 +70,8 @@ def print_report(report: BuildReport, out: Path) -> None:
     unchanged = len(plan.records) - len(plan.new) - len(plan.changed) - len(plan.renamed)
     speed = f', {report.tiles / report.seconds:.1f} tiles/s' if report.tiles else ''
     print(
-        f'{out}: {len(plan.new)} new scenes, {len(plan.changed)} changed, {unchanged} unchanged; {report.tiles} tiles in '
-        f'{timedelta(seconds=round(report.seconds))}{speed}'
+        f'{out}: {len(plan.new)} new scenes, {len(plan.changed)} changed, {unchanged} unchanged; '
+        f'{report.tiles} tiles in {timedelta(seconds=round(report.seconds))}{speed}'
     )
     if plan.renamed:
         print(f'{len(plan.renamed)} scenes have another date or other attributes than before')

@@ -193,9 +193,9 @@ def test_a_folder_with_other_files(tmp_path, scenes):
 
 
 def test_the_second_builder_is_told(tmp_path, scenes):
-    with ArchiveFolder(tmp_path / 'archive').builder():
-        with pytest.raises(ConfigError, match='is being built by process [0-9]+ on .*; wait for it, or stop it'):
-            other_process(tmp_path, scenes[:1])
+    told = pytest.raises(ConfigError, match='is being built by process [0-9]+ on .*; wait for it, or stop it')
+    with ArchiveFolder(tmp_path / 'archive').builder(), told:
+        other_process(tmp_path, scenes[:1])
     assert 'archive built' in other_process(tmp_path, scenes[:1])
 
 
