@@ -12,6 +12,8 @@ median filter of 251 pixels is an option, and works on similarities instead of 8
 
 from __future__ import annotations
 
+import os
+import re
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Callable, Iterable, Iterator, Optional, Sequence, Union
@@ -149,7 +151,7 @@ def locate_in_file(
     """Where in a scene that is in no archive is what is asked.
 
     Args:
-        address: of the scene.
+        address: path or http(s) address of the scene.
         question: in words, by an image, or mixed.
         encoder: texts and images -> vectors.
         grids: see `make_grids`; None: its defaults.
@@ -166,6 +168,7 @@ def locate_in_file(
     question = _as_question(question)
     vector = question.vector(lambda: encoder, _no_tile)
     grids, rule = grids or make_grids(), rule or PixelRule()
+    address = address if re.match('https?://|/vsi', address) else os.path.abspath(address)
     plan = make_plan([Source(address, '')], {}, grid=grids[0], rule=rule, assume_crs=assume_crs)
     if plan.failures:
         raise DataError(f'scene {address}: {plan.failures[0].reason}')

@@ -36,6 +36,7 @@ def write_geotiff(found: SimilarityMap, path: str) -> None:
     height, width = found.values.shape
     down, right = found.cell
     place = found.record.georeference
+    a, b, c, d, e, f = (1, 0, 0, 0, 1, 0) if place is None else place.transform
     with rasterio.MemoryFile() as memory:
         with memory.open(
             driver='GTiff',
@@ -45,7 +46,7 @@ def write_geotiff(found: SimilarityMap, path: str) -> None:
             dtype='float32',
             nodata=float('nan'),
             crs=None if place is None else place.crs,
-            transform=(Affine.identity() if place is None else Affine(*place.transform)) @ Affine.scale(right, down),
+            transform=Affine(a * right, b * down, c, d * right, e * down, f),
             compress='deflate',
         ) as file:
             file.write(found.values, 1)

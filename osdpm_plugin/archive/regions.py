@@ -7,7 +7,6 @@ from typing import Iterator, Optional
 
 import numpy as np
 import shapely
-from affine import Affine
 from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
@@ -23,8 +22,8 @@ def read_regions(path: str, record: SceneRecord, text: Optional[str] = None) -> 
     """The regions of a scene that a file names.
 
     Args:
-        path: CSV with columns ``west, south, east, north`` or ``row, column, height, width`` (see `read_table`; lines of
-            other texts and other scenes are left out), or GeoJSON with polygons in EPSG:4326.
+        path: CSV with columns ``west, south, east, north`` or ``row, column, height, width``, see `read_table`, or
+            GeoJSON with polygons in EPSG:4326. Lines of other texts, and what lies in other scenes, are left out.
         record: of the scene.
         text: what is asked.
 
@@ -39,9 +38,11 @@ def read_regions(path: str, record: SceneRecord, text: Optional[str] = None) -> 
     else:
         regions = list(_of_table(path, record, text))
     height, width = record.shape
-    if not any(shapely.box(0, 0, width, height).intersects(shapely.Polygon(region).buffer(0)) for region in regions):
+    scene = shapely.box(0, 0, width, height)
+    inside = [r for r in regions if np.isfinite(r).all() and scene.intersects(shapely.make_valid(shapely.Polygon(r)))]
+    if not inside:
         raise DataError(f'{path} names no region of scene {record.source}; check its coordinates, scenes and texts')
-    return regions
+    return inside
 
 
 def _of_table(path: str, record: SceneRecord, text: Optional[str]) -> Iterator[np.ndarray]:
@@ -69,7 +70,7 @@ def _is_called(record: SceneRecord, name: Optional[str]) -> bool:
 
 def _corners(bounds: Bounds) -> np.ndarray:
     west, south, east, north = bounds
-    return np.array([[west, south], [east, south], [east, north], [west, north]])
+    return np.array([[west, south], [east, south], [east, north], [west, north]], np.float64)
 
 
 def _polygons(path: str) -> list[shapely.Polygon]:
@@ -90,10 +91,7 @@ def _parts(geometry: BaseGeometry) -> list[BaseGeometry]:
 def _to_pixels(record: SceneRecord, lonlat: np.ndarray, path: str) -> np.ndarray:
     if record.georeference is None:
         raise DataError(f'{path} names places in degrees, and {record.source} has no georeference; give row and column')
-    pixels = to_pixels(record.georeference, lonlat, record.shape)
-    if not np.isfinite(pixels).all():
-        raise DataError(f'{path} names places that the CRS of {record.source} cannot express; check its coordinates')
-    return pixels
+    return to_pixels(record.georeference, lonlat, record.shape)
 
 
 def to_pixels(georeference: Georeference, lonlat: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -104,11 +102,11 @@ def to_pixels(georeference: Georeference, lonlat: np.ndarray, shape: tuple[int, 
         lonlat: in degrees.
         shape: of the scene, in pixels, from whose middle longitudes are counted the shorter way round.
     """
-    transform, crs = Affine(*georeference.transform), CRS.from_user_input(georeference.crs)
+    a, b, c, d, e, f = georeference.transform
+    crs = CRS.from_user_input(georeference.crs)
     x, y = Transformer.from_crs(WGS84, crs, always_xy=True).transform(*np.asarray(lonlat, np.float64).T)
     if crs.is_geographic:
-        middle = (transform @ (shape[1] / 2, shape[0] / 2))[0]
+        middle = a * shape[1] / 2 + b * shape[0] / 2 + c
         x = x + 360 * np.round((middle - x) / 360)
-    inverse = ~transform
-    a, b, c, d, e, f = tuple(inverse)[:6]
-    return np.stack([a * x + b * y + c, d * x + e * y + f], axis=1)
+    with np.errstate(invalid='ignore'):
+        return np.linalg.solve([[a, b], [d, e]], np.stack([x - c, y - f])).T
