@@ -77,7 +77,9 @@ def make_archive(folder: Path, scenes: Sequence[Path], grid: Optional[TileGrid] 
     assert PixelRule.of(maker) == PixelRule()
     encoder: Any = KnowsColours()
     store = dict(type='LanceStore')
-    build = Builder(ArchiveFolder(folder), encoder, maker, store=store, cfg=Config(), checkpoint=None, show_progress=False)
+    build = Builder(
+        ArchiveFolder(folder), encoder, maker, store=store, cfg=Config(), checkpoint=None, show_progress=False
+    )
     build([Source(str(path), file_signature(str(path))) for path in scenes])
     archive = Archive.open(folder)
     archive._encoder = encoder

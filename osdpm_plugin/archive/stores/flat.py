@@ -41,7 +41,7 @@ def best_rows(
             scores[:, ~among] = -np.inf
         for query, row in zip(part, scores):
             rows = _near_the_best(row, k)
-            exact = dot_products(vectors[rows], query[None])[:, 0]
+            exact = dot_products(vectors[rows], query[None])[:, 0] if len(rows) else np.zeros(0, np.float32)
             order = np.argsort(-exact, kind='stable')[:k]
             rows = rows[order]
             found.append((rows if among is not None or places is None else places[rows], exact[order]))
