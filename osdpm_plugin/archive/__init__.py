@@ -8,7 +8,10 @@ Needs the extra ``archive``; nothing else of this package imports it. Read in th
 - ``records``, ``schema``, ``shards``, ``folder``: the files of an archive; ``maker``: what it was made by;
 - ``planning``, ``tiles``, ``embedding``, ``building``: scenes -> shards;
 - ``stores``, ``loading``: shards -> a store that is searched;
-- ``filters``, ``questions``, ``hits``, ``archive``: a question -> ranked places.
+- ``filters``, ``questions``, ``hits``, ``archive``: a question -> ranked places;
+- ``localisation``, ``localisation_map``, ``localisation_indicators``, ``localisation_outputs``: a question and one
+  scene -> a map of how much each place is like what is asked;
+- ``scene_names``, ``place_table``, ``regions``, ``evaluation``: known places -> how well they are found.
 """
 
 from .archive import Archive

@@ -179,7 +179,7 @@ class Archive:
             attributes={name: [v] if isinstance(v, str) else list(v) for name, v in (where or {}).items()},
             scenes=scenes,
         )
-        vectors = np.stack([question.vector(lambda: self.encoder, self._tile) for question in questions])
+        vectors = np.stack([self.vector(question) for question in questions])
         results: list[Optional[Hits]] = [None] * len(questions)
         waiting, fetch = list(range(len(questions))), FIRST_LOOK * topk
         while waiting:
@@ -198,6 +198,10 @@ class Archive:
                     waiting.remove(place)
             fetch *= 8
         return [hits for hits in results if hits is not None]
+
+    def vector(self, question: Question) -> np.ndarray:
+        """(D,) float32 of length 1: what is asked; errors as in `Question.vector`."""
+        return question.vector(lambda: self.encoder, self._tile)
 
     # ---- what is in it
 

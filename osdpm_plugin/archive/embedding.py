@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple, Optional
 
 import numpy as np
 from mmengine.dataset import default_collate
+from PIL import Image
 
 from ..errors import DataError
 from ..search.encoder import Encoder
@@ -169,7 +170,8 @@ class TileEmbedder:
         yield _End(unit, empty, failure)
 
     def _batch(self, tiles: list[Tile], pool: ThreadPoolExecutor) -> tuple[list[Tile], dict]:
-        items = list(pool.map(self.encoder.pipeline, (tile.colours for tile in tiles)))
+        images = (Image.fromarray(tile.colours) for tile in tiles)  # unlike arrays, red first whatever the encoder
+        items = list(pool.map(self.encoder.pipeline, images))
         return [tile._replace(colours=np.empty(0)) for tile in tiles], default_collate(items)
 
 
