@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any, Optional, Sequence
 
 import shapely
-from shapely.geometry.base import BaseGeometry
 
 from ..errors import ConfigError, DataError
 from ..launch.launchers import LAUNCHERS
 from ..utils.checks import check_int
+from .areas import read_polygons
 from .building import BuildReport
 from .folder import ArchiveFolder
 from .hits import Hit
+from .moments import parse_moment
 from .questions import Question
 from .upkeep import Contents
 
@@ -161,56 +162,18 @@ def conditions_of(args: argparse.Namespace) -> dict[str, Any]:
         where.setdefault(name, []).append(value)
     return dict(
         bbox=None if args.bbox is None else tuple(args.bbox),
-        within=None if args.within is None else read_area(args.within),
-        start=None if args.start is None else parse_moment(args.start, '--from'),
-        end=None if args.end is None else parse_moment(args.end, '--to', last=True),
+        within=None if args.within is None else shapely.union_all(read_polygons(args.within)),
+        start=_moment(args.start, '--from'),
+        end=_moment(args.end, '--to', last=True),
         where=where,
     )
 
 
-def parse_moment(text: str, option: str, *, last: bool = False) -> datetime:
-    """A year, month, day or moment -> its first moment, or its last one.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    for pattern in ('%Y', '%Y-%m', '%Y-%m-%d'):
-        try:
-            begin = datetime.strptime(text, pattern)
-        except ValueError:
-            continue
-        if not last:
-            return begin
-        if pattern == '%Y':
-            return datetime(begin.year, 12, 31, 23, 59, 59, 999_999)
-        after = begin + timedelta(days=1)
-        if pattern == '%Y-%m':
-            after = (begin.replace(day=28) + timedelta(days=4)).replace(day=1)
-        return after - timedelta(microseconds=1)
+def _moment(text: Optional[str], option: str, *, last: bool = False) -> Optional[datetime]:
     try:
-        return datetime.fromisoformat(text.replace('Z', '+00:00'))
-    except ValueError as error:
-        raise ConfigError(f'{option} {text!r} is no date; write e.g. 2024-03-01 or 2024-03-01T10:30') from error
-
-
-def read_area(path: str) -> BaseGeometry:
-    """The polygons of a GeoJSON file, as one area.
-
-    Raises:
-        DataError: it cannot be read, or holds none.
-    """
-    try:
-        geometry = shapely.from_geojson(Path(path).read_text('utf-8'))
-    except (OSError, ValueError, shapely.errors.GEOSException) as error:
-        raise DataError(f'{path} cannot be read as GeoJSON ({" ".join(str(error).split())})') from error
-    area = shapely.union_all([part for part in _parts(geometry) if part.geom_type in ('Polygon', 'MultiPolygon')])
-    if area.is_empty:
-        raise DataError(f'{path} holds no polygon; draw one')
-    return area
-
-
-def _parts(geometry: BaseGeometry) -> list[BaseGeometry]:
-    return [p for part in geometry.geoms for p in _parts(part)] if hasattr(geometry, 'geoms') else [geometry]
+        return None if text is None else parse_moment(text, last=last)
+    except ConfigError as error:
+        raise ConfigError(f'{option} {error}') from error
 
 
 def questions_of(args: argparse.Namespace) -> list[Question]:

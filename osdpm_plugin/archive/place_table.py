@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import math
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple, Optional
 
 from ..errors import ConfigError, DataError
 from .filters import Bounds, Filter, check_bounds
+from .moments import parse_moment
 
 POINT, BOX, WINDOW = ('lon', 'lat'), ('west', 'south', 'east', 'north'), ('row', 'column', 'height', 'width')
 KINDS = (POINT, BOX, WINDOW)
@@ -153,12 +154,11 @@ class _Line:
         return value
 
     def moment(self, name: str, *, last: bool = False) -> Optional[datetime]:
-        """The moment in a column; of a day its first one, or its last one."""
+        """The moment in a column; of a year, month or day its first one, or its last one."""
         text = self.cells.get(name, '')
         if not text:
             return None
         try:
-            moment = datetime.fromisoformat(text.replace('Z', '+00:00'))
-        except ValueError as error:
-            raise self.error(name, f'{text!r} is no date; write e.g. 2024-03-01 or 2024-03-01T10:30') from error
-        return moment + timedelta(days=1, microseconds=-1) if last and len(text) == len('2024-03-01') else moment
+            return parse_moment(text, last=last)
+        except ConfigError as error:
+            raise self.error(name, str(error)) from error

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Iterator, Optional
 
 import numpy as np
 import shapely
 from pyproj import CRS, Transformer
-from shapely.geometry.base import BaseGeometry
 
 from ..errors import ConfigError, DataError
+from .areas import read_polygons
 from .filters import Bounds
 from .place_table import read_table
 from .places import WGS84, Georeference
@@ -34,7 +33,9 @@ def read_regions(path: str, record: SceneRecord, text: Optional[str] = None) -> 
         DataError: the file cannot be read, or names no region of this scene.
     """
     if path.lower().endswith(('.geojson', '.json')):
-        regions = [_to_pixels(record, np.array(polygon.exterior.coords)[:-1, :2], path) for polygon in _polygons(path)]
+        regions = [
+            _to_pixels(record, np.array(polygon.exterior.coords)[:-1, :2], path) for polygon in read_polygons(path)
+        ]
     else:
         regions = list(_of_table(path, record, text))
     height, width = record.shape
@@ -71,21 +72,6 @@ def _is_called(record: SceneRecord, name: Optional[str]) -> bool:
 def _corners(bounds: Bounds) -> np.ndarray:
     west, south, east, north = bounds
     return np.array([[west, south], [east, south], [east, north], [west, north]], np.float64)
-
-
-def _polygons(path: str) -> list[shapely.Polygon]:
-    try:
-        geometry = shapely.from_geojson(Path(path).read_text('utf-8'))
-    except (OSError, ValueError, shapely.errors.GEOSException) as error:
-        raise DataError(f'{path} cannot be read as GeoJSON ({" ".join(str(error).split())})') from error
-    polygons = [part for part in _parts(geometry) if isinstance(part, shapely.Polygon) and not part.is_empty]
-    if not polygons:
-        raise DataError(f'{path} holds no polygon; draw one')
-    return polygons
-
-
-def _parts(geometry: BaseGeometry) -> list[BaseGeometry]:
-    return [p for part in geometry.geoms for p in _parts(part)] if hasattr(geometry, 'geoms') else [geometry]
 
 
 def _to_pixels(record: SceneRecord, lonlat: np.ndarray, path: str) -> np.ndarray:

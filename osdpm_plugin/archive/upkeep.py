@@ -15,7 +15,7 @@ from ..utils.files import atomic_file
 from .building import remove_scene
 from .folder import ArchiveFolder
 from .loading import fingerprint_of, load_shards
-from .records import SceneRecord
+from .scene_names import find_scene
 from .schema import VECTOR, schema_of
 from .shards import count_rows, read_shard
 from .stores import build_store
@@ -168,21 +168,13 @@ def remove(folder: ArchiveFolder, scenes: Iterable[str]) -> list[str]:
     description = folder.description()
     with folder.builder():
         records = folder.records()
-        chosen = [_find(records, name) for name in scenes]
+        chosen = [find_scene(records, name) for name in scenes]
         store = build_store(description['store'], folder.store)
         left = {scene: record for scene, record in records.items() if scene not in chosen}
         load_shards(folder, store, left, description['maker'])
         for scene in chosen:
             remove_scene(folder, scene)
     return chosen
-
-
-def _find(records: dict[str, SceneRecord], name: str) -> str:
-    found = [s for s, r in records.items() if name in (s, r.source, Path(r.source).name, Path(r.source).stem)]
-    if len(found) != 1:
-        what = f'{len(found)} scenes called' if found else 'no scene called'
-        raise ConfigError(f'the archive has {what} {name}; name one by its id or address, see info --scenes')
-    return found[0]
 
 
 def export(folder: ArchiveFolder, out: Union[str, Path], *, vectors: bool = True) -> int:

@@ -42,7 +42,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def box_of(row: dict[str, str]) -> tuple[int, int, int, int]:
-    return tuple(int(row[key]) for key in ('row', 'col', 'height', 'width'))
+    return tuple(int(row[key]) for key in ('row', 'column', 'height', 'width'))
 
 
 def by_scene(table: list[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
@@ -127,7 +127,7 @@ def test_one_scene_lies_across_the_antimeridian(archive):
         assert across == name.startswith('taveuni')
         if across:
             east = [row for row in table if float(row['lon']) < 0]
-            assert min(int(row['col']) for row in east) > 160 - 96 / 2 - 1  # its columns lie right of the middle
+            assert min(int(row['column']) for row in east) > 160 - 96 / 2 - 1  # its columns lie right of the middle
 
 
 # --- pixels
@@ -193,7 +193,7 @@ def test_objects_lie_in_their_picture(archive):
             ]
             assert sum(inside) == 1
     first, (top, left, *_) = picture_of(0, 0, picture=96, seed=0), box_of(pictures[PLACES[0].file][0])
-    in_first = [row for row in objects[PLACES[0].file] if int(row['row']) < top + 96 and int(row['col']) < left + 96]
+    in_first = [row for row in objects[PLACES[0].file] if int(row['row']) < top + 96 and int(row['column']) < left + 96]
     assert [(row['key'], row['colour']) for row in in_first] == [(box.key, box.colour) for box in first.boxes]
 
 

@@ -23,7 +23,7 @@ from .mosaic import draw_mosaic
 from .places import PLACES, Place
 from .questions import questions_about
 
-BOX = ('row', 'col', 'height', 'width', 'lon', 'lat')
+BOX = ('row', 'column', 'height', 'width', 'lon', 'lat')
 COLUMNS = {
     'scenes.csv': ('scene', 'datetime', 'sensor'),
     'truth.csv': ('scene', 'kind', 'main', *BOX, 'captions'),
@@ -45,13 +45,14 @@ def write_archive_scenes(
     """Write scene files and four tables into ``root``, which is complete whenever it exists.
 
     A scene depends on its number, size and seed alone, so more scenes begin with the fewer. In the tables, ``scene`` is
-    the name of a file, ``row``, ``col``, ``height`` and ``width`` are a box in its pixels, ``lon`` and ``lat`` its
+    the name of a file, ``row``, ``column``, ``height`` and ``width`` are a box in its pixels, ``lon`` and ``lat`` its
     centre in degrees, empty for the scene without georeference:
 
     - ``scenes.csv``: sensor, and the time of those scenes whose file does not state it;
     - ``truth.csv``: a row for each picture: its kind, the key of its main thing, its captions, with `` | `` between;
     - ``objects.csv``: a row for each drawn object: the kind of its picture, its key, its colour if it has a name;
-    - ``queries.csv``: up to five questions, a row for each of their right places; rows of equal text belong together.
+    - ``queries.csv``: up to five questions, a row for each of their right places, by ``lon`` and ``lat``, without
+      georeference by the box; rows of equal text belong together.
 
     Args:
         root: a folder that is empty or not there yet.
@@ -90,7 +91,7 @@ def write_archive_scenes(
                 'scenes.csv': [_scene_row(place) for place in PLACES[:scenes]],
                 'truth.csv': truth,
                 'objects.csv': objects,
-                'queries.csv': [{'text': q.text, **row} for q in asked for row in truth if row['kind'] == q.kind],
+                'queries.csv': [_query_row(q.text, row) for q in asked for row in truth if row['kind'] == q.kind],
             }
             for name, rows in tables.items():
                 write_text(temporary / name, _table(COLUMNS[name], rows), 'root')
@@ -99,6 +100,12 @@ def write_archive_scenes(
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return {name: len(rows) for name, rows in tables.items()}
+
+
+def _query_row(text: str, row: Row) -> Row:
+    """A right place, named in one way."""
+    others = {name: '' for name in BOX if (name in ('lon', 'lat')) != bool(row['lon'])}
+    return {'text': text, **row, **others}
 
 
 def _draw_scene(number: int, *, folder: Path, size: int, picture: int, seed: int) -> tuple[list[Row], list[Row]]:
@@ -111,12 +118,12 @@ def _draw_scene(number: int, *, folder: Path, size: int, picture: int, seed: int
     objects: list[Row] = []
     for row, col, scene in pictures:
         seen: Row = {'scene': place.file, 'kind': scene.kind}
-        box: Row = {'row': row, 'col': col, 'height': picture, 'width': picture}
+        box: Row = {'row': row, 'column': col, 'height': picture, 'width': picture}
         truth.append({**seen, 'main': scene.main, 'captions': ' | '.join(scene.captions), **box})
         for drawn in scene.boxes:
             x0, y0, x1, y1 = (min(max(round(at), 0), picture) for at in (drawn.x0, drawn.y0, drawn.x1, drawn.y1))
             if x0 < x1 and y0 < y1:  # some reach over the edge of the picture, some lie beyond it
-                box = {'row': row + y0, 'col': col + x0, 'height': y1 - y0, 'width': x1 - x0}
+                box = {'row': row + y0, 'column': col + x0, 'height': y1 - y0, 'width': x1 - x0}
                 objects.append({**seen, 'key': drawn.key, 'colour': drawn.colour, **box})
     for rows in (truth, objects):
         _add_places(rows, place, size)
@@ -126,7 +133,7 @@ def _draw_scene(number: int, *, folder: Path, size: int, picture: int, seed: int
 def _add_places(rows: Sequence[Row], place: Place, size: int) -> None:
     """Add longitude and latitude of the centre of its box to each row."""
     centres = [
-        [int(row[at]) + int(row[span]) / 2 for row in rows] for at, span in (('row', 'height'), ('col', 'width'))
+        [int(row[at]) + int(row[span]) / 2 for row in rows] for at, span in (('row', 'height'), ('column', 'width'))
     ]
     for row, (lon, lat) in zip(rows, place.lon_lat(size, *centres)):
         row.update(lon=lon, lat=lat)
