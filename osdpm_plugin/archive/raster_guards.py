@@ -6,9 +6,9 @@ import contextlib
 import os
 import re
 from math import ceil, prod
-from typing import Optional
 
 from rasterio import Env
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
@@ -50,7 +50,11 @@ def has_strange_sidecar(path: str) -> bool:
     with contextlib.suppress(OSError):
         for other in os.listdir(folder):
             lower = other.lower()
-            if lower.startswith(f'{stem}.') and lower.endswith(_SIDECARS) and not _is_plain(os.path.join(folder, other)):
+            if (
+                lower.startswith(f'{stem}.')
+                and lower.endswith(_SIDECARS)
+                and not _is_plain(os.path.join(folder, other))
+            ):
                 return True
     return False
 
@@ -95,9 +99,9 @@ def _bytes_a_pixel(dataset: DatasetReader) -> int:
 def _is_plain(path: str) -> bool:
     if path.lower().endswith('.aux'):
         return False  # of ERDAS, whose files point to others
+    settings = Env(GDAL_PAM_ENABLED='NO', GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR')
     try:
-        with Env(GDAL_PAM_ENABLED='NO', GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR'):
-            with DatasetReader(path, driver=['GTiff']) as dataset:
-                return not names_other_files(dataset)
-    except (RasterioError, ValueError):
+        with settings, DatasetReader(path, driver=['GTiff']) as dataset:
+            return not names_other_files(dataset)
+    except (RasterioError, CPLE_BaseError, ValueError):
         return False

@@ -54,7 +54,6 @@ def look(address: str) -> Answer:
         DataError: there is no such file, or its server does not answer; the sentence has no address.
     """
 
-
     def ask() -> Answer:
         try:
             return _attempt(lambda: _answer('HEAD', address))

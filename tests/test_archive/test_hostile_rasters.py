@@ -13,15 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.helpers.fuzzing import FUZZED
-from tests.helpers.http_server import serve
-from tests.helpers.rasters import UTM50, noise, rasterio, write_raster
-
 from osdpm_plugin.archive import raster_guards
 from osdpm_plugin.archive.places import ground_sample_distance
 from osdpm_plugin.archive.raster_file import open_raster
 from osdpm_plugin.archive.scene import PixelRule, find_limits, read_strip
 from osdpm_plugin.errors import DataError
+from tests.helpers.fuzzing import FUZZED
+from tests.helpers.http_server import serve
+from tests.helpers.rasters import UTM50, noise, rasterio, write_raster
 
 SECRET = 77
 VRT = (
@@ -93,7 +92,8 @@ def test_statistics_beside_a_scene_that_name_another_file(tmp_path, secret):
 
 
 @pytest.mark.parametrize(
-    'address', ['/vsizip//tmp/a.zip/a.tif', '/vsis3/b/a.tif', '/vsicurl/file:///etc/passwd', 's3://b/a.tif', 'zip://a!b']
+    'address',
+    ['/vsizip//tmp/a.zip/a.tif', '/vsis3/b/a.tif', '/vsicurl/file:///etc/passwd', 's3://b/a.tif', 'zip://a!b'],
 )
 def test_other_file_systems(address):
     with pytest.raises(DataError, match=r'only files and http\(s\) addresses are read'):
@@ -159,14 +159,18 @@ def test_a_file_that_may_not_be_read():
 
 
 def test_a_crs_that_is_none(tmp_path):
-    file = write_raster(tmp_path / 'a.tif', noise(1, 8, 8), crs='LOCAL_CS["nowhere",UNIT["metre",1]]', transform=UTM50['transform'])
-    with open_raster(str(file)) as raster:
-        with pytest.raises(DataError, match=r'its CRS is none of the Earth \(.*\); write the right one: gdal_edit.py'):
-            ground_sample_distance(raster.georeference, raster.shape)
+    file = write_raster(
+        tmp_path / 'a.tif', noise(1, 8, 8), crs='LOCAL_CS["nowhere",UNIT["metre",1]]', transform=UTM50['transform']
+    )
+    sentence = r'its CRS is none of the Earth \(.*\); write the right one: gdal_edit.py'
+    with open_raster(str(file)) as raster, pytest.raises(DataError, match=sentence):
+        ground_sample_distance(raster.georeference, raster.shape)
 
 
 @FUZZED
-@given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8), st.booleans())
+@given(
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8), st.booleans()
+)
 def test_fuzz_changed_bytes_are_pixels_or_one_sentence(spoilt, in_header):
     content = bytearray(_small_scene())
     for place, value in spoilt:
@@ -188,7 +192,11 @@ def _small_scene(cache={}) -> bytes:  # noqa: B006
     if not cache:
         with tempfile.TemporaryDirectory() as folder:
             file = write_raster(
-                Path(folder) / 'a.tif', noise(3, 40, 56, dtype=np.uint16, most=3000), compress='deflate', nodata=0, **UTM50
+                Path(folder) / 'a.tif',
+                noise(3, 40, 56, dtype=np.uint16, most=3000),
+                compress='deflate',
+                nodata=0,
+                **UTM50,
             )
             cache['bytes'] = file.read_bytes()
     return cache['bytes']
@@ -202,7 +210,9 @@ def test_more_pixels_than_bytes_can_hold(tmp_path):
     with rasterio.open(tmp_path / 'a.tif', 'w', width=10**6, height=10**6, count=1, dtype='uint8', **sparse, **UTM50):
         pass
     assert (tmp_path / 'a.tif').stat().st_size < 20_000
-    with pytest.raises(DataError, match=r'claims 1000000 x 1000000 pixels in \d+ bytes, which cannot be; get a whole copy'):
+    with pytest.raises(
+        DataError, match=r'claims 1000000 x 1000000 pixels in \d+ bytes, which cannot be; get a whole copy'
+    ):
         read_all(tmp_path / 'a.tif')
 
 
@@ -218,7 +228,9 @@ def test_a_read_that_needs_too_much_memory(tmp_path, monkeypatch):
     with open_raster(str(file)) as raster:
         assert raster.read((0, 0, 16, 100))[0].shape == (16, 100, 3)
         assert raster.read((0, 0, 64, 100), shape=(8, 8))[0].shape == (8, 8, 3)
-        with pytest.raises(DataError, match='reading 17 rows of 100 pixels takes 1.02e-05 GB; cut it into smaller files'):
+        with pytest.raises(
+            DataError, match='reading 17 rows of 100 pixels takes 1.02e-05 GB; cut it into smaller files'
+        ):
             raster.read((0, 0, 17, 100))
 
 

@@ -9,11 +9,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.helpers.rasters import UTM50, noise, rasterio, write_raster
-
 from osdpm_plugin.archive.places import to_lonlat
 from osdpm_plugin.archive.raster_file import open_raster
 from osdpm_plugin.errors import DataError
+from tests.helpers.rasters import UTM50, noise, rasterio, write_raster
 
 GREY = noise(17, 23)  # (H, W)
 BANDS = noise(3, 17, 23, seed=1)  # (C, H, W)
@@ -190,7 +189,10 @@ def test_ground_control_points_alone(tmp_path):
     'tags, date',
     [
         ({None: dict(TIFFTAG_DATETIME='2021:03:12 04:05:06')}, datetime(2021, 3, 12, 4, 5, 6, tzinfo=timezone.utc)),
-        ({'IMAGERY': dict(ACQUISITIONDATETIME='2020-01-02 03:04:05')}, datetime(2020, 1, 2, 3, 4, 5, tzinfo=timezone.utc)),
+        (
+            {'IMAGERY': dict(ACQUISITIONDATETIME='2020-01-02 03:04:05')},
+            datetime(2020, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
+        ),
         ({None: dict(TIFFTAG_DATETIME='0000:00:00 00:00:00')}, None),
         ({None: dict(TIFFTAG_DATETIME='last spring')}, None),
     ],

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.helpers.http_server import serve
-from tests.helpers.rasters import UTM50, noise, write_raster
-
 from osdpm_plugin.archive import raster_file, remote
 from osdpm_plugin.archive.raster_file import open_raster
 from osdpm_plugin.archive.remote import fetch, look, web_address
 from osdpm_plugin.errors import DataError
+from tests.helpers.http_server import serve
+from tests.helpers.rasters import UTM50, noise, write_raster
 
 BANDS = noise(3, 300, 400)
 

@@ -43,7 +43,9 @@ def read_table(path: Union[str, os.PathLike]) -> list[Row]:
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
             _check_header(header, path)
-            return [_row(header, cells, f'{path}, line {reader.line_num}', reader.line_num) for cells in reader if cells]
+            return [
+                _row(header, cells, f'{path}, line {reader.line_num}', reader.line_num) for cells in reader if cells
+            ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f'table {path} cannot be read ({error}); write CSV in UTF-8, with commas') from error
 
@@ -105,7 +107,9 @@ def _unused(rows: Sequence[Row], path: Union[str, os.PathLike]) -> Failure:
 
 def _check_header(header: Sequence[str], path: Union[str, os.PathLike]) -> None:
     if SCENE not in header:
-        raise DataError(f'table {path} has no column {SCENE!r}, but {", ".join(header) or "none"}; name the scenes in it')
+        raise DataError(
+            f'table {path} has no column {SCENE!r}, but {", ".join(header) or "none"}; name the scenes in it'
+        )
     for name in header:
         if not name or '=' in name or header.count(name) > 1:
             raise DataError(
@@ -115,7 +119,9 @@ def _check_header(header: Sequence[str], path: Union[str, os.PathLike]) -> None:
 
 def _row(header: Sequence[str], cells: Sequence[str], where: str, line: int) -> Row:
     if len(cells) > len(header):
-        raise DataError(f'{where}: it has {len(cells)} cells for {len(header)} columns; put cells with commas in quotes')
+        raise DataError(
+            f'{where}: it has {len(cells)} cells for {len(header)} columns; put cells with commas in quotes'
+        )
     values = {name: cell.strip() for name, cell in zip(header, cells) if cell.strip()}
     if SCENE not in values:
         raise DataError(f'{where}: no scene is named; write its file name, or remove the line')

@@ -34,7 +34,9 @@ def stac_scenes(root: str) -> Iterator[Union[Source, Failure]]:
             yield Failure(address, str(error))
             continue
         kind = kind_of(content)
-        for item in [content] if kind == 'Feature' else _list(content, 'features') if kind == 'FeatureCollection' else []:
+        for item in (
+            [content] if kind == 'Feature' else _list(content, 'features') if kind == 'FeatureCollection' else []
+        ):
             try:
                 yield scene_of(item, address, files)
             except DataError as error:

@@ -42,7 +42,9 @@ class StacFiles:
             return address
         path = None if web_address(base) else _local_path(href)
         if path is None:
-            raise DataError(f'{shorten(href)} is not read: only http(s) addresses and files beside a local catalogue are')
+            raise DataError(
+                f'{shorten(href)} is not read: only http(s) addresses and files beside a local catalogue are'
+            )
         candidates = [os.path.normpath(os.path.join(os.path.dirname(base), text)) for text in (path, unquote(path))]
         path = candidates[0] if os.path.lexists(candidates[0]) else candidates[1]
         if self.folder is None or os.path.commonpath([os.path.realpath(path), self.folder]) != self.folder:
@@ -87,7 +89,7 @@ def _local_path(href: str) -> Optional[str]:
     if href.startswith('file://'):
         parts = urlsplit(href)
         href = unquote(parts.path) if parts.netloc in ('', 'localhost') else ''
-    if not href or '\0' in href or href.startswith('/vsi') or re.match(r'[A-Za-z][\w+.-]+:', href):
+    if not href or '\0' in href or href.startswith('/vsi') or re.match(r'[A-Za-z][\w+.-]*://', href):
         return None
     return href
 
