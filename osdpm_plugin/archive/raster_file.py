@@ -90,6 +90,8 @@ class RasterFile:
         self._is_negative = dataset.tags(ns='IMAGE_STRUCTURE').get('MINISWHITE') == 'YES'
         has_colours = interpretations[0] == ColorInterp.palette and not self._is_negative  # there GDAL's are greys
         self._palette = _palette(dataset) if has_colours else None
+        is_stored = self._palette is None and not self._is_bilevel and not self._is_negative
+        self.nodata = dataset.nodata if is_stored else None
         self.georeference = _georeference(dataset, assume_crs)
         self.datetime = _tagged_date(dataset)
 
