@@ -3,8 +3,9 @@
 Needs the extra ``archive``; nothing else of this package imports it. Read in this order:
 
 - ``places``: pixels of a scene -> footprints, boxes and metres; ``grid``: a scene -> windows of its tiles;
-- ``raster_file``, ``scene``: a file or an address -> strips of 8-bit colours;
-- ``sources``: what is known of a scene before it is opened;
+- ``remote``: web addresses; ``raster_guards``: what a stranger's file may not do; ``raster_file``, ``scene``: a file or
+  an address -> strips of 8-bit colours;
+- ``sources``: files, folders, lists, STAC, addresses -> what is known of each scene before it is opened;
 - ``records``, ``schema``, ``shards``, ``folder``: the files of an archive; ``maker``: what it was made by;
 - ``planning``, ``tiles``, ``embedding``, ``building``: scenes -> shards;
 - ``stores``, ``loading``: shards -> a store that is searched;

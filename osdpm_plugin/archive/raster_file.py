@@ -12,6 +12,7 @@ from typing import Callable, Iterator, NamedTuple, Optional, TypeVar
 import numpy as np
 from affine import Affine
 from rasterio import Env
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
@@ -38,6 +39,7 @@ _SETTINGS = dict(
     CPL_VSIL_CURL_NON_CACHED='/vsicurl/',  # what a server held when it was last asked
     VSI_CACHE='TRUE',
 )
+_GDAL_ERRORS = (RasterioError, CPLE_BaseError)  # the second comes late, of what was wrong when the file was opened
 _T = TypeVar('_T')
 _DATE = re.compile(r'(\d{4})[:-](\d\d)[:-](\d\d)(?:[ T](\d\d):(\d\d):(\d\d))?')
 
@@ -88,6 +90,8 @@ class RasterFile:
         self._is_negative = dataset.tags(ns='IMAGE_STRUCTURE').get('MINISWHITE') == 'YES'
         has_colours = interpretations[0] == ColorInterp.palette and not self._is_negative  # there GDAL's are greys
         self._palette = _palette(dataset) if has_colours else None
+        is_stored = self._palette is None and not self._is_bilevel and not self._is_negative
+        self.nodata = dataset.nodata if is_stored else None
         self.georeference = _georeference(dataset, assume_crs)
         self.datetime = _tagged_date(dataset)
 
@@ -160,10 +164,10 @@ def open_raster(address: str, *, assume_crs: Optional[str] = None) -> Iterator[R
             the address.
     """
     name = gdal_name(address)
-    alone = _is_remote(name) or has_strange_sidecar(name)
-    with Env(**_SETTINGS, **(dict(GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR') if alone else {})):
-        with contextlib.closing(RasterFile(name, assume_crs)) as raster:
-            yield raster
+    is_alone = _is_remote(name) or has_strange_sidecar(name)
+    settings = {**_SETTINGS, **(dict(GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR') if is_alone else {})}
+    with Env(**settings), contextlib.closing(RasterFile(name, assume_crs)) as raster:
+        yield raster
 
 
 def _is_remote(name: str) -> bool:
@@ -181,7 +185,7 @@ def _patiently(action: Callable[[], _T], name: str) -> _T:
             with _in_words():
                 return action()
         except DataError as error:
-            if pause is None or not isinstance(error.__cause__, RasterioError):
+            if pause is None or not isinstance(error.__cause__, _GDAL_ERRORS):
                 raise
         time.sleep(pause)
     raise AssertionError('the last attempt returns or raises')
@@ -193,7 +197,7 @@ def _in_words() -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (RasterioError, MemoryError, ValueError) as error:
+    except (*_GDAL_ERRORS, MemoryError, ValueError) as error:
         raise DataError(_reason(error)) from error
 
 

@@ -8,6 +8,7 @@ import re
 from math import ceil, prod
 
 from rasterio import Env
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
@@ -98,9 +99,9 @@ def _bytes_a_pixel(dataset: DatasetReader) -> int:
 def _is_plain(path: str) -> bool:
     if path.lower().endswith('.aux'):
         return False  # of ERDAS, whose files point to others
+    settings = Env(GDAL_PAM_ENABLED='NO', GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR')
     try:
-        with Env(GDAL_PAM_ENABLED='NO', GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR'):
-            with DatasetReader(path, driver=['GTiff']) as dataset:
-                return not names_other_files(dataset)
-    except (RasterioError, ValueError):
+        with settings, DatasetReader(path, driver=['GTiff']) as dataset:
+            return not names_other_files(dataset)
+    except (RasterioError, CPLE_BaseError, ValueError):
         return False

@@ -15,7 +15,7 @@ from ..datasets.images.band_stretch import (
     stretch_limits,
     to_uint8,
 )
-from ..datasets.images.raster import without_data
+from ..datasets.images.raster import together, without_data
 from .raster_file import RasterFile
 
 OVERVIEW = 1024  # pixels of the longer side from which the limits of a stretch are taken
@@ -64,12 +64,16 @@ def find_limits(raster: RasterFile, rule: PixelRule) -> Optional[Limits]:
     height, width = raster.shape
     shrink = max(1.0, max(height, width) / OVERVIEW)
     shape = (max(1, round(height / shrink)), max(1, round(width / shrink)))
-    bands, valid = _seen(raster, rule, (0, 0, height, width), shape)
+    bands, valid, empty = _seen(raster, rule, (0, 0, height, width), shape)
     if bands.dtype == np.uint8 or rule.stretch == 'none':
         to_uint8(bands[:1, :1], rule.stretch)  # raises where it cannot be done
         return None
-    values = [bands[..., band][valid & is_measured(bands[..., band])].astype(np.float64) for band in range(3)]
-    return tuple(stretch_limits(band, rule.stretch) for band in values)
+    limits = []
+    for band in range(3):
+        values = bands[..., band]
+        kept = valid & is_measured(values) & (True if empty is None else ~empty[..., band])
+        limits.append(stretch_limits(values[kept].astype(np.float64), rule.stretch))
+    return tuple(limits)
 
 
 def read_strip(
@@ -92,7 +96,7 @@ def read_strip(
     Raises:
         DataError: the file is damaged.
     """
-    bands, valid = _seen(raster, rule, tuple(window), shape)  # type: ignore[arg-type]
+    bands, valid, empty = _seen(raster, rule, tuple(window), shape)  # type: ignore[arg-type]
     if limits is None:
         colours = to_uint8(bands, rule.stretch)
     else:
@@ -102,18 +106,25 @@ def read_strip(
                 values = bands[..., band].astype(np.float64)
                 values = np.where(is_measured(values), values, band_limits[0])
                 colours[..., band] = between_limits(values, band_limits)
+        if empty is not None:
+            colours[empty] = 0
     return Strip(np.where(valid[..., None], colours, np.uint8(0)), valid)
 
 
 def _seen(
     raster: RasterFile, rule: PixelRule, window: tuple[int, int, int, int], shape: Optional[tuple[int, int]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """The three chosen bands (h, w, 3) as stored, and (h, w) bool where at least one of them has data."""
+) -> tuple[np.ndarray, np.ndarray, Optional[np.ndarray]]:
+    """The three chosen bands as they are stored, and where there is data.
+
+    Returns:
+        Bands (h, w, 3); (h, w) bool, true where at least one of them has data; (h, w, 3) bool, true where a band has
+        none, or None if all have.
+    """
     stored, valid = raster.read(window, shape=shape)
     bands = choose_bands(stored, rule.bands)
-    if rule.nodata is not None:
-        empty = without_data(bands, rule.nodata)
-        valid = valid if empty is None else valid & ~empty.all(axis=2)
+    empty = together(*(without_data(bands, value) for value in (raster.nodata, rule.nodata)))
+    if empty is not None:
+        valid = valid & ~empty.all(axis=2)
     if bands.dtype.kind == 'f':
         valid = valid & is_measured(bands).any(axis=2)
-    return bands, valid
+    return bands, valid, empty

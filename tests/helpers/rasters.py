@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
-import pytest
-
-rasterio = pytest.importorskip('rasterio', reason='needs the extra archive')
+import rasterio
 
 UTM50 = dict(crs='EPSG:32650', transform=rasterio.Affine(10, 0, 500_000, 0, -10, 2_500_000))
 

@@ -14,15 +14,19 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from osdpm_plugin.archive import raster_guards
+from osdpm_plugin.archive.grid import TileGrid
 from osdpm_plugin.archive.places import ground_sample_distance
+from osdpm_plugin.archive.planning import make_plan
 from osdpm_plugin.archive.raster_file import open_raster
 from osdpm_plugin.archive.scene import PixelRule, find_limits, read_strip
+from osdpm_plugin.archive.sources import find_sources
 from osdpm_plugin.errors import DataError
 from tests.helpers.fuzzing import FUZZED
 from tests.helpers.http_server import serve
 from tests.helpers.rasters import UTM50, noise, rasterio, write_raster
 
 SECRET = 77
+NOWHERE = 'LOCAL_CS["nowhere",UNIT["metre",1]]'
 VRT = (
     '<VRTDataset rasterXSize="64" rasterYSize="64"><Metadata><MDI key="INTERNAL_MASK_FLAGS_1">2</MDI></Metadata>'
     '<VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename>{}</SourceFilename><SourceBand>1'
@@ -159,12 +163,10 @@ def test_a_file_that_may_not_be_read():
 
 
 def test_a_crs_that_is_none(tmp_path):
-    file = write_raster(
-        tmp_path / 'a.tif', noise(1, 8, 8), crs='LOCAL_CS["nowhere",UNIT["metre",1]]', transform=UTM50['transform']
-    )
-    with open_raster(str(file)) as raster:
-        with pytest.raises(DataError, match=r'its CRS is none of the Earth \(.*\); write the right one: gdal_edit.py'):
-            ground_sample_distance(raster.georeference, raster.shape)
+    file = write_raster(tmp_path / 'a.tif', noise(1, 8, 8), crs=NOWHERE, transform=UTM50['transform'])
+    sentence = r'its CRS is none of the Earth \(.*\); write the right one: gdal_edit.py'
+    with open_raster(str(file)) as raster, pytest.raises(DataError, match=sentence):
+        ground_sample_distance(raster.georeference, raster.shape)
 
 
 @FUZZED
@@ -202,6 +204,44 @@ def _small_scene(cache={}) -> bytes:  # noqa: B006
     return cache['bytes']
 
 
+def test_bad_scenes_stop_nothing(tmp_path, secret):
+    """Each is a failure of its own; a scene whose mask has changed is made anew."""
+    good = write_raster(tmp_path / 'scenes' / 'good.tif', noise(3, 64, 64), **UTM50)
+    mask = write_raster(tmp_path / 'masks' / 'good.tif', np.zeros((1, 64, 64), np.uint8))
+    half = write_raster(tmp_path / 'scenes' / 'half.tif', noise(3, 64, 64), **UTM50)
+    half.write_bytes(half.read_bytes()[:6000])
+    (tmp_path / 'scenes' / 'vrt.tif').write_text(VRT.format(secret))
+    (tmp_path / 'scenes' / 'zero.tif').touch()
+    write_raster(tmp_path / 'scenes' / 'complex.tif', np.ones((1, 8, 8), np.complex64))
+    write_raster(tmp_path / 'scenes' / 'nowhere.tif', noise(3, 64, 64), crs=NOWHERE, transform=UTM50['transform'])
+    write_raster(tmp_path / 'scenes' / 'utm.tif', noise(3, 64, 64), crs='EPSG:4326', transform=UTM50['transform'])
+    for name in ('half', 'vrt', 'zero', 'complex', 'nowhere', 'utm'):
+        write_raster(tmp_path / 'masks' / f'{name}.tif', np.zeros((1, 8, 8), np.uint8))
+
+    def plan(known):
+        found = find_sources([tmp_path / 'scenes'], mask='../masks/{stem}.tif')
+        assert found.failures == []
+        return make_plan(found.sources, known, grid=TileGrid(tile=32), rule=PixelRule())
+
+    first = plan({})
+    (scene,) = first.new
+    assert first.records[scene].source == str(good) and first.records[scene].mask == str(mask)
+    assert {Path(address).stem: reason.split(' (')[0] for address, reason in first.failures} == {
+        'complex': 'its values are complex numbers; store their amplitude',
+        'half': 'GDAL cannot read it',
+        'nowhere': 'its CRS is none of the Earth',
+        'utm': 'its coordinates, e.g.',
+        'vrt': 'it is empty, damaged, or of another format than GTiff, JP2OpenJPEG, PNG, JPEG, BMP, WEBP; convert it: '
+        'gdal_translate',
+        'zero': 'it is empty, damaged, or of another format than GTiff, JP2OpenJPEG, PNG, JPEG, BMP, WEBP; convert it: '
+        'gdal_translate',
+    }
+    again = plan(first.records)
+    assert (again.new, again.changed, again.renamed) == ([], [], [])
+    write_raster(mask, np.ones((1, 64, 64), np.uint8))
+    assert plan(first.records).changed == [scene]
+
+
 # ---- claims
 
 
@@ -236,7 +276,7 @@ def test_a_read_that_needs_too_much_memory(tmp_path, monkeypatch):
 
 def test_a_block_that_needs_too_much_memory(tmp_path, monkeypatch):
     file = tmp_path / 'a.tif'
-    tifffile.imwrite(file, noise(64, 100, 3, dtype=np.uint16), photometric='rgb', rowsperstrip=64)
+    tifffile.imwrite(file, noise(64, 100, 3, dtype=np.uint16), photometric='rgb', rowsperstrip=64, compression='zlib')
     monkeypatch.setattr(raster_guards, 'MOST_AT_ONCE', 64 * 100 * 3 * 2 - 1)
     with open_raster(str(file)) as raster, pytest.raises(DataError, match='cut it into smaller files'):
         raster.read((0, 0, 1, 1))

@@ -97,10 +97,10 @@ def signature_of(address: str) -> str:
         return look(address).signature
     try:
         address.encode()
-        if not stat.S_ISREG(os.stat(address).st_mode):
-            raise DataError('it is no file')
-        return file_signature(address)
+        if stat.S_ISREG(os.stat(address).st_mode):
+            return file_signature(address)
     except UnicodeEncodeError as error:
         raise DataError('its name is not in UTF-8; rename it') from error
     except (OSError, ValueError) as error:
         raise DataError(f'it cannot be found ({getattr(error, "strerror", None) or error})') from error
+    raise DataError('it is no file')

@@ -89,7 +89,7 @@ def _local_path(href: str) -> Optional[str]:
     if href.startswith('file://'):
         parts = urlsplit(href)
         href = unquote(parts.path) if parts.netloc in ('', 'localhost') else ''
-    if not href or '\0' in href or href.startswith('/vsi') or re.match(r'[A-Za-z][\w+.-]+:', href):
+    if not href or '\0' in href or href.startswith('/vsi') or re.match(r'[A-Za-z][\w+.-]*://', href):
         return None
     return href
 

@@ -31,20 +31,16 @@ def scene_of(content: dict[str, Any], address: str, files: StacFiles) -> Source:
     Raises:
         DataError: it is no item, has no image or several, or one that may not be named.
     """
+    name = shorten(content.get('id'))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of items that are outdated
             item = pystac.Item.from_dict(content, href=address, migrate=False, preserve_dict=False)
-        date = _date(item)
+        return Source(files.resolve(choose_asset(item).href, address), '', _date(item), _attributes(item))
     except DataError as error:
-        raise DataError(f'its item {shorten(content.get("id"))}: {error}') from error
-    except (pystac.STACError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        words = shorten(' '.join(str(error).split()))
-        raise DataError(f'its item {shorten(content.get("id"))} is no STAC item ({words})') from error
-    try:
-        return Source(files.resolve(choose_asset(item).href, address), '', date, _attributes(item))
-    except DataError as error:
-        raise DataError(f'its item {shorten(item.id)}: {error}') from error
+        raise DataError(f'its item {name}: {error}') from error
+    except Exception as error:  # whatever comes of values that a stranger has put in
+        raise DataError(f'its item {name} is no STAC item ({shorten(" ".join(str(error).split()))})') from error
 
 
 def choose_asset(item: pystac.Item) -> pystac.Asset:
