@@ -180,9 +180,10 @@ def find_sources_of(request: Request) -> SourceList:
         ConfigError: a pattern cannot be used.
         DataError: the table of attributes cannot be used, or there is no scene at all.
     """
-    return find_sources(
+    found = find_sources(
         request.scenes, attributes=request.attributes, date_pattern=request.date_pattern, mask=request.mask
     )
+    return found._replace(sources=[source._replace(assume_crs=request.assume_crs) for source in found.sources])
 
 
 def _pixel_rule(

@@ -25,11 +25,11 @@ from .loading import fingerprint_of
 from .maker import model_key
 from .places import bounds_of_area
 from .questions import Question
-from .raster_file import open_raster
 from .records import SceneRecord, read_record
-from .scene import PixelRule, read_strip
+from .scene import PixelRule
 from .schema import vectors_of
 from .stores import TileStore, build_store
+from .tiles import open_scene
 
 FIRST_LOOK = 8  # rows fetched for each hit that is asked for, since neighbours are suppressed
 OVERLAP = (
@@ -221,8 +221,8 @@ class Archive:
         """
         record = read_record(self.folder.record_path(hit.scene))
         try:
-            with open_raster(record.source) as raster:
-                return read_strip(raster, self.pixel_rule, record.limits, hit.window).colours
+            with open_scene(record, self.pixel_rule) as scene:
+                return scene.read(hit.window).colours
         except DataError as error:
             raise DataError(f'tile {hit.tile} cannot be cut out of {record.source} ({error})') from error
 

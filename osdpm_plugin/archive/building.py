@@ -68,7 +68,6 @@ class Builder:
         cfg: the model's config, for a new archive.
         checkpoint: the model's checkpoint, for a new archive; None where pretrained weights are all.
         batch_size: tiles a step.
-        assume_crs: as in `open_raster`.
         prune: remove scenes whose files are gone.
         rank: of this process.
         world_size: number of processes.
@@ -86,7 +85,6 @@ class Builder:
         cfg: Config,
         checkpoint: Optional[str],
         batch_size: int = 32,
-        assume_crs: Optional[str] = None,
         prune: bool = False,
         rank: int = 0,
         world_size: int = 1,
@@ -95,7 +93,7 @@ class Builder:
     ) -> None:
         self.folder, self.encoder, self.maker = folder, encoder, maker
         self.store, self.cfg, self.checkpoint = store, cfg, checkpoint
-        self.batch_size, self.assume_crs, self.prune = batch_size, assume_crs, prune
+        self.batch_size, self.prune = batch_size, prune
         self.rank, self.world_size, self.job = rank, world_size, job
         self.show_progress = show_progress
         self.grid = TileGrid(**maker['grid'])
@@ -113,7 +111,7 @@ class Builder:
             if self.folder.exists:
                 check_maker(self.folder.description()['maker'], self.maker, str(self.folder))
             known = self.folder.records()
-            plan = make_plan(sources, known, grid=self.grid, rule=self.rule, assume_crs=self.assume_crs)
+            plan = make_plan(sources, known, grid=self.grid, rule=self.rule)
             report = BuildReport(plan, failures=list(plan.failures))
             if not plan.records and not known:
                 first = f', first: {plan.failures[0].address}: {plan.failures[0].reason}' if plan.failures else ''
@@ -159,7 +157,6 @@ class Builder:
                 rule=self.rule,
                 max_nodata=self.grid.max_nodata,
                 batch_size=self.batch_size,
-                assume_crs=self.assume_crs,
                 advance=bar.update,
             )
             for done in embed(self._claimed([*mine, *others], given_up)):

@@ -75,7 +75,6 @@ class TileEmbedder:
         rule: of the pixels.
         max_nodata: share of pixels without data above which a tile is left out; one without any data always is.
         batch_size: tiles a step.
-        assume_crs: as in `open_raster`.
         advance: called with the number of tiles that are done, empty ones too.
     """
 
@@ -87,11 +86,10 @@ class TileEmbedder:
         rule: PixelRule,
         max_nodata: float,
         batch_size: int,
-        assume_crs: Optional[str] = None,
         advance: Callable[[int], object] = lambda count: None,
     ) -> None:
         self.encoder, self.dims, self.rule = encoder, dims, rule
-        self.max_nodata, self.batch_size, self.assume_crs = max_nodata, batch_size, assume_crs
+        self.max_nodata, self.batch_size = max_nodata, batch_size
         self.advance = advance
 
     def __call__(self, units: Iterable[Unit]) -> Iterator[Done]:
@@ -154,7 +152,7 @@ class TileEmbedder:
         kept: list[Tile] = []
         empty, failure = 0, None
         try:
-            for tile in tiles_of(unit.record, unit.number, self.rule, assume_crs=self.assume_crs):
+            for tile in tiles_of(unit.record, unit.number, self.rule):
                 if tile.nodata > self.max_nodata or tile.nodata == 1:
                     empty += 1
                     self.advance(1)

@@ -156,7 +156,7 @@ def locate_in_file(
         encoder: texts and images -> vectors.
         grids: see `make_grids`; None: its defaults.
         rule: how values become colours; None: its defaults.
-        assume_crs: as in `open_raster`.
+        assume_crs: as in `Source`.
         median: as in `locate_in`.
         batch_size: tiles a step.
         show_progress: draw a bar on standard error.
@@ -169,7 +169,7 @@ def locate_in_file(
     vector = question.vector(lambda: encoder, _no_tile)
     grids, rule = grids or make_grids(), rule or PixelRule()
     address = address if re.match('https?://|/vsi', address) else os.path.abspath(address)
-    plan = make_plan([Source(address, '')], {}, grid=grids[0], rule=rule, assume_crs=assume_crs)
+    plan = make_plan([Source(address, '', assume_crs=assume_crs)], {}, grid=grids[0], rule=rule)
     if plan.failures:
         raise DataError(f'scene {address}: {plan.failures[0].reason}')
     (record,) = plan.records.values()
@@ -247,7 +247,6 @@ def _embedded(
             rule=rule,
             max_nodata=grid.max_nodata,
             batch_size=batch_size,
-            assume_crs=record.georeference.crs if record.georeference else None,
             advance=bar.update,
         )
         for done in embed(Unit(record, number, ExitStack()) for number in range(record.units)):

@@ -16,8 +16,7 @@ from ..visualization.heatmap_overlay import GREY as LUMINANCE
 from ..visualization.heatmap_overlay import Scale, colour_bar, overlay
 from ..visualization.page import GREY, LINE_HEIGHT, Page, text_width
 from .localisation_map import SimilarityMap
-from .raster_file import open_raster
-from .scene import read_strip
+from .tiles import open_scene
 
 WIDTH, MARGIN, BAR = 1200, 32, 14  # pixels
 HIGHEST = 1600  # pixels of the scene
@@ -90,10 +89,8 @@ def _shrunk(found: SimilarityMap) -> np.ndarray:
     height, width = found.record.shape
     share = min((WIDTH - 2 * MARGIN) / width, HIGHEST / height)
     shape = max(1, round(height * share)), max(1, round(width * share))
-    place = found.record.georeference
-    with open_raster(found.record.source, assume_crs=place.crs if place else None) as raster:
-        strip = read_strip(raster, found.rule, found.record.limits, (0, 0, height, width), shape=shape)
-    return strip.colours
+    with open_scene(found.record, found.rule) as scene:
+        return scene.read((0, 0, height, width), shape=shape).colours
 
 
 def _page(found: SimilarityMap, pixels: np.ndarray) -> Figure:

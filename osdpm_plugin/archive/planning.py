@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
-from typing import Iterable, Mapping, Optional
+from typing import Iterable, Mapping
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from .places import ground_sample_distance, to_lonlat
 from .raster_file import open_raster
 from .records import SceneRecord
 from .scene import PixelRule, find_limits
-from .sources import Failure, Source
+from .sources import Failure, Source, scene_id
 
 
 @dataclass
@@ -45,7 +45,6 @@ def make_plan(
     *,
     grid: TileGrid,
     rule: PixelRule,
-    assume_crs: Optional[str] = None,
 ) -> Plan:
     """Open what is new or has changed; what has not costs no more than a look at its signature.
 
@@ -54,7 +53,6 @@ def make_plan(
         known: records of the archive, by id.
         grid: of the archive.
         rule: of the archive.
-        assume_crs: as in `open_raster`.
     """
     plan = Plan()
     for source in sources:
@@ -65,39 +63,38 @@ def make_plan(
                 if record != old:
                     plan.renamed.append(record.scene)
             else:
-                record = _look(source, grid, rule, assume_crs)
+                record = _look(source, grid, rule)
                 (plan.new if old is None else plan.changed).append(record.scene)
             plan.records[record.scene] = record
         except DataError as error:
             plan.failures.append(Failure(source.address, str(error)))
-    named = {*plan.records, *(failure.address for failure in plan.failures)}
+    named = {*plan.records, *(scene_id(failure.address) for failure in plan.failures)}
     plan.vanished = [scene for scene, record in known.items() if scene not in named and _is_gone(record.source)]
     return plan
 
 
-def _look(source: Source, grid: TileGrid, rule: PixelRule, assume_crs: Optional[str]) -> SceneRecord:
+def _look(source: Source, grid: TileGrid, rule: PixelRule) -> SceneRecord:
     """Read what is needed of a scene before its tiles are."""
-    with open_raster(source.address, assume_crs=assume_crs) as raster:
-        facts = raster.facts
-        gsd = None
-        if facts.georeference is not None:
-            gsd = ground_sample_distance(facts.georeference, facts.shape)
-            height, width = facts.shape
+    with open_raster(source.address) as raster:
+        place, gsd = raster.georeference(source.assume_crs), None
+        if place is not None:
+            gsd = ground_sample_distance(place, raster.shape)
+            height, width = raster.shape
             corners = np.array([0, 0, width, width]), np.array([0, height, height, 0])
-            to_lonlat(facts.georeference, *corners)  # raises for coordinates that the CRS lacks
+            to_lonlat(place, *corners)  # raises for coordinates that the CRS lacks
         return SceneRecord(
             scene=source.scene,
             source=source.address,
             signature=source.signature,
-            shape=facts.shape,
-            georeference=facts.georeference,
+            shape=raster.shape,
+            georeference=place,
             gsd=gsd,
-            datetime=source.datetime or facts.datetime,
-            tagged=facts.datetime,
+            datetime=source.datetime or raster.datetime,
+            tagged=raster.datetime,
             attributes=dict(source.attributes),
             mask=source.mask,
             limits=find_limits(raster, rule),
-            layout=grid.layout(facts.shape, gsd),
+            layout=grid.layout(raster.shape, gsd),
         )
 
 

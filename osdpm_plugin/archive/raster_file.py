@@ -5,22 +5,21 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-import warnings
 from datetime import datetime, timezone
-from typing import Callable, Iterator, NamedTuple, Optional, TypeVar
+from typing import Callable, Iterator, Optional, TypeVar
 
 import numpy as np
 from affine import Affine
 from rasterio import Env
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
+from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from ..errors import DataError
 from .places import Georeference
-from .raster_guards import check_claims, check_read, gdal_name, has_strange_sidecar, names_other_files
+from .raster_guards import check_claims, check_read, gdal_name, has_strange_sidecar, names_other_files, open_quietly
 from .remote import PAUSES
 
 DRIVERS = ('GTiff', 'JP2OpenJPEG', 'PNG', 'JPEG', 'BMP', 'WEBP')
@@ -44,38 +43,23 @@ _T = TypeVar('_T')
 _DATE = re.compile(r'(\d{4})[:-](\d\d)[:-](\d\d)(?:[ T](\d\d):(\d\d):(\d\d))?')
 
 
-class Facts(NamedTuple):
-    """What a file says of itself.
-
-    Attributes:
-        shape: height, width in pixels.
-        georeference: None for a plain picture.
-        datetime: of its tags, in UTC where they name no zone; None without.
-    """
-
-    shape: tuple[int, int]
-    georeference: Optional[Georeference]
-    datetime: Optional[datetime]
-
-
 class RasterFile:
     """An open raster.
 
     Args:
         name: by which GDAL opens it.
-        assume_crs: as in `open_raster`.
 
     Raises:
         DataError: it cannot be opened, or is of a kind that is not read.
     """
 
-    def __init__(self, name: str, assume_crs: Optional[str] = None) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
         self._dataset = _patiently(self._open, name)
         with _in_words():
-            self._describe(self._dataset, assume_crs)
+            self._describe(self._dataset)
 
-    def _describe(self, dataset: DatasetReader, assume_crs: Optional[str]) -> None:
+    def _describe(self, dataset: DatasetReader) -> None:
         self.shape = (dataset.height, dataset.width)
         if any(kind == 'complex' for kind in map(_kind, dataset.dtypes)):
             raise DataError('its values are complex numbers; store their amplitude')
@@ -92,13 +76,19 @@ class RasterFile:
         self._palette = _palette(dataset) if has_colours else None
         is_stored = self._palette is None and not self._is_bilevel and not self._is_negative
         self.nodata = dataset.nodata if is_stored else None
-        self.georeference = _georeference(dataset, assume_crs)
         self.datetime = _tagged_date(dataset)
 
-    @property
-    def facts(self) -> Facts:
-        """What does not need pixels."""
-        return Facts(self.shape, self.georeference, self.datetime)
+    def georeference(self, assume_crs: Optional[str] = None) -> Optional[Georeference]:
+        """Where the pixels lie; None for a plain picture.
+
+        Args:
+            assume_crs: well-known text for a file that has coordinates but names no CRS.
+
+        Raises:
+            DataError: it has coordinates without a CRS, or ground control points alone.
+        """
+        with _in_words():
+            return _georeference(self._dataset, assume_crs)
 
     def read(
         self, window: tuple[int, int, int, int], *, shape: Optional[tuple[int, int]] = None
@@ -146,18 +136,15 @@ class RasterFile:
         self._dataset.close()
 
     def _open(self) -> DatasetReader:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', NotGeoreferencedWarning)  # which plain pictures are
-            return DatasetReader(self._name, driver=list(DRIVERS))
+        return open_quietly(self._name, DRIVERS)
 
 
 @contextlib.contextmanager
-def open_raster(address: str, *, assume_crs: Optional[str] = None) -> Iterator[RasterFile]:
+def open_raster(address: str) -> Iterator[RasterFile]:
     """Open a file, or what stands behind an http(s) address.
 
     Args:
         address: path, ``http(s)://`` address, or ``/vsicurl/`` of one.
-        assume_crs: well-known text for files that have coordinates but name no CRS.
 
     Raises:
         DataError: it cannot be opened, or is of a kind that is not read; the sentence begins with the reason, not with
@@ -166,7 +153,7 @@ def open_raster(address: str, *, assume_crs: Optional[str] = None) -> Iterator[R
     name = gdal_name(address)
     is_alone = _is_remote(name) or has_strange_sidecar(name)
     settings = {**_SETTINGS, **(dict(GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR') if is_alone else {})}
-    with Env(**settings), contextlib.closing(RasterFile(name, assume_crs)) as raster:
+    with Env(**settings), contextlib.closing(RasterFile(name)) as raster:
         yield raster
 
 

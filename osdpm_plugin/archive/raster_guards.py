@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import warnings
 from math import ceil, prod
+from typing import Sequence
 
 from rasterio import Env
 from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from ..errors import DataError
@@ -96,12 +98,19 @@ def _bytes_a_pixel(dataset: DatasetReader) -> int:
     return sum(int(re.sub(r'\D', '', kind) or 8) for kind in dataset.dtypes) // 8
 
 
+def open_quietly(name: str, drivers: Sequence[str]) -> DatasetReader:
+    """Open a raster, without a warning for a plain picture."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', NotGeoreferencedWarning)
+        return DatasetReader(name, driver=list(drivers))
+
+
 def _is_plain(path: str) -> bool:
     if path.lower().endswith('.aux'):
         return False  # of ERDAS, whose files point to others
     settings = Env(GDAL_PAM_ENABLED='NO', GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR')
     try:
-        with settings, DatasetReader(path, driver=['GTiff']) as dataset:
+        with settings, open_quietly(path, ['GTiff']) as dataset:
             return not names_other_files(dataset)
     except (RasterioError, CPLE_BaseError, ValueError):
         return False

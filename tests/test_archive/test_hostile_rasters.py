@@ -166,7 +166,7 @@ def test_a_crs_that_is_none(tmp_path):
     file = write_raster(tmp_path / 'a.tif', noise(1, 8, 8), crs=NOWHERE, transform=UTM50['transform'])
     sentence = r'its CRS is none of the Earth \(.*\); write the right one: gdal_edit.py'
     with open_raster(str(file)) as raster, pytest.raises(DataError, match=sentence):
-        ground_sample_distance(raster.georeference, raster.shape)
+        ground_sample_distance(raster.georeference(), raster.shape)
 
 
 @FUZZED

@@ -25,6 +25,7 @@ class Source(NamedTuple):
         datetime: acquisition, in UTC; None: what the file's own tags say.
         attributes: name -> value, for filters.
         mask: address of a raster that is not 0 where pixels must not be used, such as clouds; None without.
+        assume_crs: well-known text of the CRS of a file that has coordinates but names none.
     """
 
     address: str
@@ -32,6 +33,7 @@ class Source(NamedTuple):
     datetime: Optional[datetime] = None
     attributes: Mapping[str, str] = {}
     mask: Optional[str] = None
+    assume_crs: Optional[str] = None
 
     @property
     def scene(self) -> str:
