@@ -56,7 +56,7 @@ def test_locate_in_archive(made, command, tmp_path):
     code, lines, _ = command('archive/locate', made.archive, TEXT, '--out', out, '--png', png, *where)
     assert code == 0
     head, values, numbers, files = lines.splitlines()
-    assert re.fullmatch(r'placed-\w{8}: 6 x 8 cells, tiles of 32 x 32, 64 x 64, 96 x 96 pixels', head)
+    assert re.fullmatch(r'placed-\w{12}: 6 x 8 cells, tiles of 32 x 32, 64 x 64, 96 x 96 pixels', head)
     assert re.fullmatch(r'similarity \S+ to \S+, highest at 117\.\d{5}, 36\.\d{5} \(column \d+, row \d+\)', values)
     assert re.fullmatch(r'1 regions: R_su 0\.\d{4}  R_as [01]\.\d{4}  R_da [01]\.\d{4}  R_mi 0\.\d{4}', numbers)
     assert files == f'{out} {png}' and Image.open(png).size[0] == 1200
