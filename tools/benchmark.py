@@ -6,6 +6,7 @@ Examples:
     python tools/benchmark.py all --repeats 5 --out benchmark.json
     python tools/benchmark.py step --batch-size 64 --precision bf16
     python tools/benchmark.py partial --batch-size 32
+    python tools/benchmark.py archive --images 1000000 --repeats 3
     python tools/benchmark.py scoring --config configs/comparison/galr_rsicd.py --images 200 --captions 1000
 """
 
@@ -48,6 +49,7 @@ DEFAULTS: dict[str, dict[str, Any]] = dict(
     recall=dict(repeats=7, images=1093),
     startup=dict(config=start_up.CONFIG, repeats=7),
     scoring=dict(config=pair_scoring.CONFIG, repeats=3, images=100, captions=500, size=256, shard=128, device=DEVICE),
+    archive=dict(repeats=3, images=200_000, scenes=1000, batch_size=16, device=DEVICE),
     quickstart={},
 )
 ALL = ('step', 'input', 'extract', 'recall', 'startup')
@@ -58,13 +60,16 @@ Options = dict[str, Any]
 def parse_args() -> tuple[str, dict[str, Any]]:
     """Read the command line: the measure, and the options that were given, ``out`` among them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('what', choices=[*ALL, 'all', 'partial', 'scoring', 'quickstart'], help='all: the first five')
+    parser.add_argument(
+        'what', choices=[*ALL, 'all', 'partial', 'scoring', 'archive', 'quickstart'], help='all: the first five'
+    )
     parser.add_argument('--out', help='JSON file; results of other measures in it stay')
     for name, kind, meaning in (
         ('config', str, 'config whose model or pipeline is measured'),
         ('repeats', int, 'measurements of each side'),
         ('batch_size', int, 'images in a batch'),
-        ('images', int, 'images'),
+        ('images', int, 'images; of an archive: tiles that are searched'),
+        ('scenes', int, 'scenes of the archive of which one changes'),
         ('captions', int, 'captions'),
         ('size', int, 'pixels of a side'),
         ('shard', int, 'images and captions of a shard of the loops'),
@@ -153,6 +158,21 @@ def score(options: Options, rates: dict, folder: Path) -> list[dict[str, Any]]:
     return [pair_scoring.score_noise(**options)]
 
 
+def build_and_search(options: Options, rates: dict, folder: Path) -> list[dict[str, Any]]:
+    """An archive: builds by two towers, an update, and searches; needs the extra archive and faiss-cpu."""
+    from osdpm_plugin.lab.benchmarks import archive_build, archive_search
+
+    tiles, scenes, repeats = (options.pop(name) for name in ('images', 'scenes', 'repeats'))
+    rows = []
+    for i, config in enumerate(archive_build.CONFIGS):
+        cfg = Config.fromfile(ROOT / config)
+        rows += archive_build.compare_build(cfg, folder / f'build{i}', repeats=repeats, **options)
+    rows.append(
+        archive_build.compare_update(Config.fromfile(ROOT / archive_build.SMALL), folder / 'update', scenes=scenes)
+    )
+    return rows + archive_search.compare_search(folder / 'search', repeats=repeats, count=tiles)
+
+
 MEASURES: dict[str, Callable[[Options, dict, Path], list[dict[str, Any]]]] = dict(
     step=step,
     partial=step_of_last_blocks,
@@ -161,6 +181,7 @@ MEASURES: dict[str, Callable[[Options, dict, Path], list[dict[str, Any]]]] = dic
     recall=find_recall,
     startup=start,
     scoring=score,
+    archive=build_and_search,
 )
 
 

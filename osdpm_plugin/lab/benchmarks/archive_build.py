@@ -21,13 +21,15 @@ from ...archive.scene import PixelRule
 from ...archive.sources import Source, file_signature
 from ...archive.tiles import tiles_of
 from ...datasets.scenes import render_scene
+from ...registry import MODELS
 from ...search.encoder import Encoder
 from .memory import memory_slope, resident_memory
 from .report import Goal, comparison
 from .timing import Pairs, min_median_max, rounds
 from .training_step import training_model
 
-CONFIG = 'configs/osdpm_rsitmd.py'
+CONFIGS = ('configs/osdpm_rsitmd.py', 'configs/regimes/rn50_frozen_rsitmd.py')
+SMALL = 'configs/osdpm_scenes.py'
 GOAL = Goal('at least', 0.95)
 READ_GOAL = 300.0  # tiles a second
 UPDATE_GOAL = Goal('at most', 1 / 200)
@@ -36,16 +38,13 @@ _GROUND = (500_000, 4_000_000, 0.5, 0.5)
 
 
 def write_scenes(folder: Path, count: int, side: int) -> list[Source]:
-    """Tiled GeoTIFFs, deflated, of procedural pictures side by side."""
+    """Tiled GeoTIFFs, deflated: procedural pictures side by side, each scene shifted against the others."""
     folder.mkdir(parents=True, exist_ok=True)
+    pictures = range(-(-side // 256))
+    mosaic = np.concatenate([np.concatenate([render_scene((r, c)).image for c in pictures], axis=1) for r in pictures])
     sources = []
     for number in range(count):
-        pictures = -(-side // 256)
-        rows = [
-            np.concatenate([render_scene((number, r, c)).image for c in range(pictures)], axis=1)
-            for r in range(pictures)
-        ]
-        pixels = np.concatenate(rows)[:side, :side].transpose(2, 0, 1)
+        pixels = np.roll(mosaic, (37 * number, 53 * number), (0, 1))[:side, :side].transpose(2, 0, 1)
         path = folder / f'scene{number:05d}.tif'
         profile = dict(
             driver='GTiff', tiled=True, compress='deflate', crs='EPSG:32650', transform=from_origin(*_GROUND)
@@ -115,20 +114,21 @@ def compare_build(
     ]
 
 
-def compare_update(cfg: Config, folder: Path, *, scenes: int, side: int = 448, device: str = 'cpu') -> dict[str, Any]:
+def compare_update(cfg: Config, folder: Path, *, scenes: int, side: int = 448) -> dict[str, Any]:
     """Time a full build of many small scenes, and an update after one of them has changed; the memory of the build.
 
+    With a small model, what is not the model's is seen.
+
     Args:
-        cfg: of the model.
+        cfg: of the model, which gets random weights.
         folder: empty.
         scenes: number of scenes.
         side: pixels of a scene.
-        device: of the model.
 
     Returns:
         a row of `report.comparison` with ``memory_slope``, MB an hour and for each thousand tiles.
     """
-    encoder = Encoder(training_model(cfg, device).eval(), cfg)
+    encoder = Encoder(MODELS.build(cfg.model).eval(), cfg)
     sources = write_scenes(folder / 'scenes', scenes, side)
     maker = make_maker(encoder, dims=dims_of(encoder), grid=TileGrid(TILE, STRIDE), pixels=PixelRule())
     archive = folder / 'archive'
