@@ -3,9 +3,7 @@
 #
 # One process a GPU, or a few a machine without. Each takes the scenes of its rank, then what others have left; one that
 # dies loses the unit it was working on. Several machines that share the archive's disk: the same command on each, with
-# NNODES, NODE_RANK, MASTER_ADDR and PORT set. Under Slurm:
-#
-#     srun --ntasks 8 --gres gpu:8 python tools/archive/build.py SCENES --config C --out ARCHIVE --launcher slurm
+# NNODES, NODE_RANK, MASTER_ADDR and PORT set; under Slurm tools/slurm_archive.sh.
 set -euo pipefail
 if [ $# -lt 2 ]; then
     echo 'usage: bash tools/dist_archive.sh PROCESSES SCENES... --config CONFIG --out ARCHIVE [more of archive/build.py]' >&2

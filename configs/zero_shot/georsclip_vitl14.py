@@ -1,7 +1,7 @@
 """GeoRSCLIP ViT-L/14; source and training data of the weights as in georsclip_vitb32.py.
 
-The authors' inference script leaves this size out. Their other code fills a model of OpenAI's activation, QuickGELU,
-with the same size at 336 px; taken from there.
+The authors' inference script leaves this size out. QuickGELU, OpenAI's activation, is inferred from code that loads
+the same size at 336 px with it; the weights have not been run.
 """
 
 _base_ = 'clip_vitl14.py'
