@@ -6,7 +6,7 @@ import contextlib
 import re
 import time
 from datetime import datetime, timezone
-from typing import Callable, Iterator, Optional, TypeVar
+from typing import Any, Callable, Iterator, Optional, TypeVar
 
 import numpy as np
 from affine import Affine
@@ -25,12 +25,13 @@ from .remote import PAUSES
 DRIVERS = ('GTiff', 'JP2OpenJPEG', 'PNG', 'JPEG', 'BMP', 'WEBP')
 """Formats whose files hold their own pixels. VRT and its like name other files, which a stranger's file must not."""
 SUFFIXES = ('.tif', '.tiff', '.jp2', '.j2k', '.png', '.jpg', '.jpeg', '.bmp', '.webp')
-_SETTINGS = dict(
+_SETTINGS: dict[str, Any] = dict(
     GDAL_HTTP_MAX_RETRY='3',
     GDAL_HTTP_RETRY_DELAY='0.5',
     GDAL_HTTP_RETRY_CODES='429,500,502,503,504',
     GDAL_HTTP_TIMEOUT='60',
     GDAL_HTTP_CONNECTTIMEOUT='10',
+    GDAL_CACHEMAX=256 << 20,  # bytes; a strip of tiles of a wide scene fits
     GDAL_PAM_ENABLED='NO',  # a scene's folder is never written to, and no .aux.xml is believed
     GDAL_TIFF_INTERNAL_MASK='YES',
     GDAL_ERROR_ON_LIBJPEG_WARNING='TRUE',  # half a JPEG is no scene
