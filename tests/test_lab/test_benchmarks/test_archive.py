@@ -1,4 +1,4 @@
-"""Measurements of archives at a small size: what is compared gives the same answers, and the facts of a row are right."""
+"""Measurements of archives at a small size: both sides give the same answers, and the facts of a row are right."""
 
 from __future__ import annotations
 
