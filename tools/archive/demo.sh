@@ -41,6 +41,7 @@ echo '[5/5] questions'
 "$ENV_PYTHON" -u tools/archive/search.py "$out/archive" --queries "$out/scenes/queries.csv" --topk 5 \
     --out "$out/hits.geojson" --out "$out/hits.png"
 "$ENV_PYTHON" -u tools/archive/evaluate.py "$out/archive" "$out/scenes/queries.csv" --topk 1 10
-"$ENV_PYTHON" -u tools/archive/locate.py "$out/archive" "$question" --out "$out/heat.tif" --png "$out/heat.png"
+"$ENV_PYTHON" -u tools/archive/locate.py "$out/archive" "$question" --out "$out/heat.tif" \
+    --png "$out/heat.png" --sizes 192 256 320 --stride 0.25
 echo "done: $out/hits.geojson, $out/hits.png, $out/heat.tif, $out/heat.png"
 echo "wall time after the model: $SECONDS s"

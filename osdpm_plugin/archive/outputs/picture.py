@@ -30,7 +30,7 @@ def write_picture(results: Sequence[Hits], path: str, archive: Archive) -> None:
     Raises:
         ConfigError: the operating system refused.
     """
-    save_figure(draw_hits(results, title=f'Archive {archive.folder.path.name}', read=archive.pixels), path)
+    save_figure(draw_hits(results, title=f'Hits in {archive.folder.path.name}', read=archive.pixels), path)
 
 
 def draw_hits(results: Sequence[Hits], *, title: str, read: Callable[[Hit], np.ndarray]) -> Figure:
