@@ -56,7 +56,7 @@ def write_scenes(folder: Path, count: int, side: int) -> list[Source]:
 
 
 def compare_build(
-    cfg: Config, folder: Path, *, repeats: int, side: int = 1024, batch_size: int = 16, device: str = 'cpu'
+    cfg: Config, folder: Path, *, repeats: int, side: int = 2016, batch_size: int = 16, device: str = 'cpu'
 ) -> list[dict[str, Any]]:
     """Time a build of one scene, its tiles' forward pass, and reading alone, in turns.
 
