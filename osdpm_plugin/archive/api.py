@@ -75,10 +75,11 @@ def build_archive(
         mask,
         None if assume_crs is None else parse_crs(assume_crs),
     )
-    rule = _pixel_rule(cfg, bands, stretch, nodata)
-    return run_build(
-        ArchiveFolder(out), [request], cfg, checkpoint, grid, rule, store=store or cfg.get('store') or STORE, **how
-    )
+    rule, folder = _pixel_rule(cfg, bands, stretch, nodata), ArchiveFolder(out)
+    report = run_build(folder, [request], cfg, checkpoint, grid, rule, store=store or cfg.get('store') or STORE, **how)
+    if how.get('rank', 0) == 0:
+        add_request(folder.requests, request)
+    return report
 
 
 def update_archive(
@@ -108,6 +109,7 @@ def update_archive(
         TileGrid(**maker['grid']),
         PixelRule.of(maker),
         store=description['store'],
+        must_find=False,
         **how,
     )
 
@@ -128,6 +130,7 @@ def run_build(
     world_size: int = 1,
     job: Optional[str] = None,
     show_progress: bool = True,
+    must_find: bool = True,
 ) -> BuildReport:
     """Find scenes, load the model, and build.
 
@@ -146,9 +149,11 @@ def run_build(
         world_size: number of processes that build together.
         job: name that these processes share.
         show_progress: draw a bar on standard error.
+        must_find: each request must have a scene; otherwise all of its scenes may be gone.
     """
     check_int('', 'batch_size', batch_size)
-    found = [find_sources_of(request) for request in requests]
+    found = [find_sources_of(request, must_find=must_find) for request in requests]
+    sources = {source.scene: source for one in found for source in one.sources}  # a later request knows better
     weights = None if checkpoint is None else os.fspath(checkpoint)
     encoder = Encoder(load_model(cfg, weights, check_device(device)), cfg)
     build = Builder(
@@ -165,23 +170,28 @@ def run_build(
         job=job,
         show_progress=show_progress,
     )
-    report = build([source for one in found for source in one.sources])
+    report = build(sources.values())
     report.failures[:0] = [failure for one in found for failure in one.failures]
-    if rank == 0:
-        for request in requests:
-            add_request(folder.requests, request)
     return report
 
 
-def find_sources_of(request: Request) -> SourceList:
+def find_sources_of(request: Request, *, must_find: bool = True) -> SourceList:
     """The scenes of a request.
+
+    Args:
+        request: what was asked for.
+        must_find: there must be a scene.
 
     Raises:
         ConfigError: a pattern cannot be used.
         DataError: the table of attributes cannot be used, or there is no scene at all.
     """
     found = find_sources(
-        request.scenes, attributes=request.attributes, date_pattern=request.date_pattern, mask=request.mask
+        request.scenes,
+        attributes=request.attributes,
+        date_pattern=request.date_pattern,
+        mask=request.mask,
+        must_find=must_find,
     )
     return found._replace(sources=[source._replace(assume_crs=request.assume_crs) for source in found.sources])
 

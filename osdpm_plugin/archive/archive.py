@@ -169,6 +169,10 @@ class Archive:
         """
         check_int('', 'topk', topk)
         check_number('', 'overlap', overlap, least=0, most=1)
+        if min_score is not None:
+            check_number('', 'min_score', min_score)
+        if not questions:
+            raise ConfigError('nothing is asked; give at least one question')
         if bbox is not None and within is not None:
             raise ConfigError('a box and an area cannot both be given; leave one out')
         area = None if within is None else _prepared(within)

@@ -20,7 +20,13 @@ def read_polygons(path: str) -> list[shapely.Polygon]:
         geometry = shapely.from_geojson(Path(path).read_text('utf-8'))
     except (OSError, ValueError, shapely.errors.GEOSException) as error:
         raise DataError(f'{path} cannot be read as GeoJSON ({" ".join(str(error).split())})') from error
-    polygons = [part for part in _parts(geometry) if isinstance(part, shapely.Polygon) and not part.is_empty]
+    polygons = [
+        part
+        for drawn in _parts(geometry)
+        if isinstance(drawn, shapely.Polygon)
+        for part in _parts(shapely.make_valid(drawn))  # one whose sides cross is several
+        if isinstance(part, shapely.Polygon) and not part.is_empty
+    ]
     if not polygons:
         raise DataError(f'{path} holds no polygon; draw one')
     return polygons

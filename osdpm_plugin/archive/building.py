@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence
 
@@ -127,17 +126,17 @@ class Builder:
         return report
 
     def _restamp(self, plan: Plan) -> None:
-        """Write new dates and attributes into the shards of scenes whose pixels have not changed."""
+        """Write new dates and attributes into the shards of scenes whose pixels have not changed, in one process."""
         for scene in plan.renamed:
             record = plan.records[scene]
-            for path in self.folder.shard_paths(record):
-                with self.folder.claim(path) as is_ours:
-                    if is_ours and path.is_file():
-                        write_shard(restamp(read_shard(path, dims=self.maker['dims']), record), path)
-            if self.rank == 0:
-                loaded = {name: n for name, n in self.folder.read_loaded().items() if name.split('/')[0] != scene}
-                self.folder.write_loaded(loaded)
-            write_record(record, self.folder.record_path(scene))
+            with self.folder.loader():
+                if self.folder.record(scene) == record:
+                    continue  # another process has done it
+                paths = [path for path in self.folder.shard_paths(record) if path.is_file()]
+                for path in paths:
+                    write_shard(restamp(read_shard(path, dims=self.maker['dims']), record), path)
+                self.folder.doubt(paths)
+                write_record(record, self.folder.record_path(scene))
 
     # ---- tiles
 
@@ -159,11 +158,17 @@ class Builder:
                 batch_size=self.batch_size,
                 advance=bar.update,
             )
-            for done in embed(self._claimed([*mine, *others], given_up)):
-                self._keep(done, report, given_up)
+            with ExitStack() as claims, closing(embed(self._claimed([*mine, *others], given_up, claims))) as results:
+                for done in results:
+                    self._keep(done, report, given_up)
 
-    def _claimed(self, units: Sequence[tuple[SceneRecord, int]], given_up: set[str]) -> Iterator[Unit]:
-        """Units that nobody else makes, one after the other; it ends when every shard is there or given up."""
+    def _claimed(
+        self, units: Sequence[tuple[SceneRecord, int]], given_up: set[str], claims: ExitStack
+    ) -> Iterator[Optional[Unit]]:
+        """Units that nobody else makes, one after the other, and None while others make all that are left.
+
+        It ends when every shard is there or given up. What is still claimed when ``claims`` is closed is released.
+        """
         waiting = list(units)
         while waiting:
             held_by_others = []
@@ -171,7 +176,7 @@ class Builder:
                 path = self.folder.shard_path(record, number)
                 if path.is_file() or record.scene in given_up:
                     continue
-                stack = ExitStack()
+                stack = claims.enter_context(ExitStack())
                 if stack.enter_context(self.folder.claim(path)) and not path.is_file():
                     yield Unit(record, number, stack)
                 else:
@@ -180,6 +185,7 @@ class Builder:
             waiting = held_by_others
             if waiting:
                 time.sleep(POLL)
+                yield None
 
     def _keep(self, done: Done, report: BuildReport, given_up: set[str]) -> None:
         """Write the shard of a unit and give up the claim; a scene that cannot be read is given up."""
@@ -209,24 +215,23 @@ class Builder:
             report.pruned = plan.vanished if self.prune else []
             for scene in report.pruned:
                 remove_scene(self.folder, scene)
-            for scene in plan.changed:
-                _remove_old_shards(self.folder, records[scene])
+            for record in records.values():
+                _tidy(self.folder, record)
 
 
 def remove_scene(folder: ArchiveFolder, scene: str) -> None:
     """Remove the files of a scene whose rows the store has no more."""
-    with suppress(FileNotFoundError):
-        folder.record_path(scene).unlink()
     shutil.rmtree(folder.shards / scene, ignore_errors=True)
+    folder.record_path(scene).unlink(missing_ok=True)
 
 
-def _remove_old_shards(folder: ArchiveFolder, record: SceneRecord) -> None:
-    """Remove shards of an older file of a scene, once those of the new one are complete."""
+def _tidy(folder: ArchiveFolder, record: SceneRecord) -> None:
+    """Remove shards of an older file of a scene, and what killed processes left, once all of its shards are there."""
     current = set(folder.shard_paths(record))
     if all(path.is_file() for path in current):
-        for path in (folder.shards / record.scene).glob('*.parquet'):
+        for path in (folder.shards / record.scene).iterdir():
             if path not in current:
-                os.remove(path)
+                path.unlink(missing_ok=True)
 
 
 def _tiles(record: SceneRecord, number: int) -> int:

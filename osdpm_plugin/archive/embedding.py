@@ -6,7 +6,7 @@ import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any, Callable, Iterable, Iterator, NamedTuple, Optional
+from typing import Any, Callable, Generator, Iterable, Iterator, NamedTuple, Optional
 
 import numpy as np
 from mmengine.dataset import default_collate
@@ -92,8 +92,12 @@ class TileEmbedder:
         self.max_nodata, self.batch_size = max_nodata, batch_size
         self.advance = advance
 
-    def __call__(self, units: Iterable[Unit]) -> Iterator[Done]:
-        """Embed units in their order. An error of this process, other than one of a scene's file, ends everything."""
+    def __call__(self, units: Iterable[Optional[Unit]]) -> Generator[Done, None, None]:
+        """Embed units in their order. An error of this process, other than one of a scene's file, ends everything.
+
+        Args:
+            units: what is to be done; None now and then while there is nothing, so that waiting can be ended.
+        """
         waiting: queue.Queue = queue.Queue(maxsize=BATCHES_AHEAD)
         stop = threading.Event()
         thread = threading.Thread(target=self._read, args=(iter(units), waiting, stop), daemon=True)
@@ -135,15 +139,17 @@ class TileEmbedder:
             failure,
         )
 
-    def _read(self, units: Iterator[Unit], waiting: queue.Queue, stop: threading.Event) -> None:
+    def _read(self, units: Iterator[Optional[Unit]], waiting: queue.Queue, stop: threading.Event) -> None:
         """The background thread: tiles -> batches, in order."""
         try:
             with ThreadPoolExecutor(TRANSFORM_THREADS) as pool:
                 for unit in units:
-                    for item in self._batches(unit, pool):
+                    for item in () if unit is None else self._batches(unit, pool):
                         if stop.is_set():
                             return
                         waiting.put(item)
+                    if stop.is_set():
+                        return
             waiting.put(_End(None))
         except BaseException as error:  # raised by the thread that waits
             waiting.put(error)

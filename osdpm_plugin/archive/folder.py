@@ -8,7 +8,7 @@
       scenes/<scene>.json       what is known of a scene
       shards/<scene>/<mark>-<unit>.parquet   rows of one unit of work; the mark is of the file's signature
       store/                    what is searched; made from the shards, and again if it is lost
-      loaded.json               shards that the store holds
+      loaded.json               shards that the store holds; null where this is not sure
       requests.json             which scenes it was asked to hold
       index.json                measured recall of approximate search
 """
@@ -23,7 +23,7 @@ import os
 import socket
 import time
 from pathlib import Path
-from typing import IO, Any, Iterator, Mapping, Optional, Union
+from typing import IO, Any, Iterable, Iterator, Mapping, Optional, Union
 
 from mmengine.config import Config
 
@@ -135,11 +135,13 @@ class ArchiveFolder:
             job: name that these processes share; None: this process builds alone.
 
         Raises:
-            ConfigError: somebody else builds it.
+            ConfigError: somebody else builds it, or it is no folder.
             DataError: the folder holds something that is no archive.
         """
         name = job or f'process {os.getpid()} on {socket.gethostname()}'
-        if not self.exists and self.path.is_dir() and any(path.name != '.builder' for path in self.path.iterdir()):
+        if self.path.exists() and not self.path.is_dir():
+            raise ConfigError(f'{self} is a file; name a folder for the archive')
+        if not self.exists and self.path.is_dir() and not all(map(self._begins, self.path.iterdir())):
             raise DataError(f'{self} is not empty and holds no archive; name a new folder')
         self.path.mkdir(parents=True, exist_ok=True)
         with open(self.path / '.builder', 'a+') as file:
@@ -148,19 +150,36 @@ class ArchiveFolder:
                     file.truncate(0)
                     file.write(name)
                     file.flush()
+                    if job is None:
+                        yield
+                        return
                 file.seek(0)
                 holder = file.read().strip()
-                if holder == name and _lock(file, fcntl.LOCK_SH):
+                if job is not None and holder == name and _lock(file, fcntl.LOCK_SH):
                     yield
                     return
                 time.sleep(_PAUSE)  # another process of this job may be writing its name
         raise ConfigError(f'archive {self} is being built by {holder or "somebody else"}; wait for it, or stop it')
 
+    def _begins(self, path: Path) -> bool:
+        """Whether a file may lie there before archive.json does, since another process begins, or one was killed."""
+        return path == self.config or path.name.startswith('.')
+
     @contextlib.contextmanager
     def claim(self, shard: Path) -> Iterator[bool]:
-        """Whether this process may make a shard: nobody else does. A process that ends gives up its claims."""
-        shard.parent.mkdir(parents=True, exist_ok=True)
-        with open(shard.with_suffix('.claim'), 'a') as file:
+        """Whether this process may make a shard: nobody else does. A process that ends gives up its claims.
+
+        Raises:
+            ConfigError: the operating system refused.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                shard.parent.mkdir(parents=True, exist_ok=True)
+                file = stack.enter_context(open(shard.with_suffix('.claim'), 'a'))
+            except OSError as error:
+                raise ConfigError(
+                    f'archive {self} cannot be written to ({error.strerror}); make room or permit it, and build again'
+                ) from error
             is_ours = _lock(file, fcntl.LOCK_EX)
             yield is_ours
             if is_ours:
@@ -174,9 +193,25 @@ class ArchiveFolder:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def write_loaded(self, loaded: Mapping[str, int]) -> None:
-        """Note which shards the store holds."""
+    def write_loaded(self, loaded: Mapping[str, Optional[int]]) -> None:
+        """Note which shards the store holds, see `read_loaded`."""
         write_json(self.loaded, dict(loaded), 'archive')
+
+    def read_loaded(self) -> Optional[dict[str, Optional[int]]]:
+        """Name of a shard -> number of its rows in the store, None where it may have other ones or lack some.
+
+        None in place of all: the list is lost, and nobody knows what the store holds.
+        """
+        with contextlib.suppress(OSError, ValueError):
+            content = json.loads(self.loaded.read_text('utf-8'))
+            return content if isinstance(content, dict) else None
+        return None
+
+    def doubt(self, shards: Iterable[Path]) -> None:
+        """Note that the store may not hold the rows of shards, so that they are loaded again."""
+        loaded = self.read_loaded()
+        if loaded is not None:
+            self.write_loaded({**loaded, **dict.fromkeys(map(self.shard_name, shards))})
 
     def index_note(self) -> str:
         """What was measured of the index of approximate search, in words."""
@@ -189,13 +224,6 @@ class ArchiveFolder:
     def note_index(self, content: Mapping[str, Any]) -> None:
         """Keep what was measured of the index of approximate search."""
         write_json(self.index, dict(content), 'archive')
-
-    def read_loaded(self) -> dict[str, int]:
-        """Name of a shard -> number of its rows in the store; empty if the list is lost."""
-        with contextlib.suppress(OSError, ValueError):
-            content = json.loads(self.loaded.read_text('utf-8'))
-            return content if isinstance(content, dict) else {}
-        return {}
 
 
 def _lock(file: IO, kind: int) -> bool:

@@ -29,7 +29,8 @@ def load_shards(
     """Make the store hold the rows of all complete scenes, and of nothing else.
 
     A scene is replaced at once when all of its units are there; until then the store keeps its old rows. It may be
-    interrupted at any moment: what has not been noted as loaded is loaded again.
+    interrupted at any moment: a shard is noted before its rows are loaded, as one that is not sure, and again behind
+    them. Without these notes the store is made anew.
 
     Args:
         folder: the archive.
@@ -44,12 +45,15 @@ def load_shards(
         DataError: a shard is damaged.
     """
     dims, fingerprint = maker['dims'], fingerprint_of(maker)
-    loaded = folder.read_loaded()
-    if store.exists():
+    noted = folder.read_loaded()
+    if noted is not None and store.exists():
         store.check(fingerprint)
+        loaded = noted
     else:
+        folder.loaded.unlink(missing_ok=True)
         store.create(schema_of(dims), fingerprint)
         loaded = {}
+        folder.write_loaded(loaded)
     wanted: dict[str, list[str]] = {}  # scene -> names of its shards, if they are complete
     for scene, record in records.items():
         paths = folder.shard_paths(record)
@@ -60,7 +64,7 @@ def load_shards(
         store.delete(Filter(scenes=sorted(stale)))
         loaded = {name: rows for name, rows in loaded.items() if name.split('/')[0] not in stale}
         folder.write_loaded(loaded)
-    missing = [name for names in wanted.values() for name in names if name not in loaded]
+    missing = [name for names in wanted.values() for name in names if loaded.get(name) is None]
     added = 0
     waiting: list[pa.Table] = []
     names: list[str] = []
@@ -69,6 +73,7 @@ def load_shards(
         names.append(name)
         if sum(table.num_rows for table in waiting) >= ROWS_AT_A_TIME or i == len(missing) - 1:
             rows = pa.concat_tables(waiting)
+            folder.write_loaded({**loaded, **dict.fromkeys(names)})
             if rows.num_rows:
                 store.upsert(rows)
             loaded.update({name: table.num_rows for name, table in zip(names, waiting)})

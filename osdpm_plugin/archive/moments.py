@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import datetime, timedelta
 
 from ..errors import ConfigError
+from .filters import as_utc
 
 
 def parse_moment(text: str, *, last: bool = False) -> datetime:
@@ -18,16 +20,18 @@ def parse_moment(text: str, *, last: bool = False) -> datetime:
             begin = datetime.strptime(text, pattern)
         except ValueError:
             continue
-        return _after(begin, pattern) - timedelta(microseconds=1) if last else begin
+        return _last(begin, pattern) if last else begin
     try:
-        return datetime.fromisoformat(text.replace('Z', '+00:00'))
-    except ValueError as error:
+        return as_utc(datetime.fromisoformat(text.replace('Z', '+00:00')))
+    except (ValueError, OverflowError) as error:
         raise ConfigError(f'{text!r} is no date; write e.g. 2024-03-01 or 2024-03-01T10:30') from error
 
 
-def _after(begin: datetime, pattern: str) -> datetime:
-    """The first moment behind a year, month or day."""
+def _last(begin: datetime, pattern: str) -> datetime:
+    """The last moment of a year, month or day."""
+    day = timedelta(days=1) - timedelta(microseconds=1)
     if pattern == '%Y':
-        return begin.replace(year=begin.year + 1)
-    day = begin + timedelta(days=1)
-    return (begin.replace(day=28) + timedelta(days=4)).replace(day=1) if pattern == '%Y-%m' else day
+        begin = begin.replace(month=12, day=31)
+    elif pattern == '%Y-%m':
+        begin = begin.replace(day=monthrange(begin.year, begin.month)[1])
+    return begin + day

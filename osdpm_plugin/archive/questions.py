@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 import numpy as np
 from mmengine.dataset import default_collate
@@ -14,9 +18,10 @@ from ..errors import ConfigError, DataError
 from ..search.encoder import Encoder
 from ..search.inputs import ImageInput
 from ..utils.checks import check_number
+from .raster_file import open_raster
 
 NOT_WEIGHT = 0.5  # ours: a whole one turns away from everything that shares the words' ground
-LARGEST_QUERY = 1 << 28  # pixels
+LARGEST_QUERY = 1 << 27  # pixels
 
 
 @dataclass(frozen=True)
@@ -90,17 +95,23 @@ def _text(encoder: Encoder, text: str) -> np.ndarray:
 
 
 def _image(encoder: Encoder, image: Any) -> np.ndarray:
-    if isinstance(image, (str, Path)):
-        try:
-            with Image.open(image) as opened:
-                width, height = opened.size
-        except (OSError, ValueError, Image.DecompressionBombError):
-            width = height = 0  # no format of PIL: the loader says what is wrong with it
-        if width * height > LARGEST_QUERY:
-            raise DataError(
-                f'image {image} has {width} x {height} pixels, too many for a query; cut out what is to be found'
-            )
+    if isinstance(image, (str, Path)) and _pixels(image) > LARGEST_QUERY:
+        raise DataError(f'image {image} has too many pixels for a query; cut out what is to be found')
     return encoder.images(default_collate([encoder.pipeline(image)]))[0].embedding
+
+
+def _pixels(path: Union[str, Path]) -> float:
+    """Pixels of an image file by its header; 0 if none is understood, since the loader says what is wrong with it."""
+    with contextlib.suppress(OSError, ValueError), warnings.catch_warnings():
+        warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+        try:
+            with Image.open(path) as opened:
+                return opened.width * opened.height
+        except Image.DecompressionBombError:
+            return math.inf
+    with contextlib.suppress(DataError), open_raster(os.path.abspath(path)) as raster:
+        return raster.shape[0] * raster.shape[1]
+    return 0
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

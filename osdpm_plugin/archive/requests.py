@@ -45,7 +45,8 @@ def read_requests(path: Path) -> list[Request]:
 
 
 def add_request(path: Path, request: Request) -> None:
-    """Note a request, unless it is known."""
+    """Note a request behind the others; it replaces one of the same scenes."""
     known = read_requests(path)
-    if request not in known:
-        write_json(path, [asdict(item) for item in (*known, request)], 'archive')
+    others = [item for item in known if item.scenes != request.scenes]
+    if known != [*others, request]:
+        write_json(path, [asdict(item) for item in (*others, request)], 'archive')

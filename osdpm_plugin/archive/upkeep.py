@@ -14,7 +14,7 @@ from ..errors import ConfigError, DataError
 from ..utils.files import atomic_file
 from .building import remove_scene
 from .folder import ArchiveFolder
-from .loading import fingerprint_of, load_shards
+from .loading import load_shards
 from .scene_names import find_scene
 from .schema import VECTOR, schema_of
 from .shards import count_rows, read_shard
@@ -84,13 +84,13 @@ class Faults:
     """What is wrong with an archive.
 
     Attributes:
-        records: damaged records, in sentences.
+        records: damaged records of scenes, with the reason of each.
         shards: damaged shards, with the reason of each.
         missing: shards that are not there.
         store: what is wrong with the store; None if nothing is.
     """
 
-    records: list[str] = field(default_factory=list)
+    records: dict[Path, str] = field(default_factory=dict)
     shards: dict[Path, str] = field(default_factory=dict)
     missing: list[Path] = field(default_factory=list)
     store: Optional[str] = None
@@ -98,7 +98,7 @@ class Faults:
     def sentences(self) -> list[str]:
         """All of them."""
         missing = [f'shard {path} is not there' for path in self.missing]
-        return [*self.records, *self.shards.values(), *missing, *([self.store] if self.store else [])]
+        return [*self.records.values(), *self.shards.values(), *missing, *([self.store] if self.store else [])]
 
     def __bool__(self) -> bool:
         return bool(self.sentences())
@@ -117,7 +117,7 @@ def verify(folder: ArchiveFolder) -> Faults:
         try:
             record = folder.record(path.name[: -len('.json')])
         except DataError as error:
-            faults.records.append(str(error))
+            faults.records[path] = str(error)
             continue
         for shard in folder.shard_paths(record):
             if not shard.is_file():
@@ -136,12 +136,17 @@ def verify(folder: ArchiveFolder) -> Faults:
 
 
 def drop_faults(folder: ArchiveFolder, faults: Faults) -> None:
-    """Remove damaged shards, so that the next build makes them anew."""
-    loaded = folder.read_loaded()
-    for shard in faults.shards:
-        shard.unlink(missing_ok=True)
-        loaded.pop(folder.shard_name(shard), None)
-    folder.write_loaded(loaded)
+    """Remove damaged records and shards, so that the next build makes them anew, and a wrong store too.
+
+    Raises:
+        ConfigError: somebody builds the archive.
+    """
+    with folder.builder():
+        for path in (*faults.records, *faults.shards):
+            path.unlink(missing_ok=True)
+        folder.doubt(faults.shards)
+        if faults.store:
+            folder.loaded.unlink(missing_ok=True)
 
 
 def rebuild_store(folder: ArchiveFolder) -> int:
@@ -153,10 +158,9 @@ def rebuild_store(folder: ArchiveFolder) -> int:
     """
     description = folder.description()
     with folder.builder():
-        folder.write_loaded({})
-        store = build_store(description['store'], folder.store)
-        store.create(schema_of(description['maker']['dims']), fingerprint_of(description['maker']))
-        return load_shards(folder, store, folder.records(), description['maker'])
+        records = folder.records()
+        folder.loaded.unlink(missing_ok=True)
+        return load_shards(folder, build_store(description['store'], folder.store), records, description['maker'])
 
 
 def remove(folder: ArchiveFolder, scenes: Iterable[str]) -> list[str]:
@@ -219,9 +223,13 @@ def index(folder: ArchiveFolder, *, k: int = 10) -> tuple[float, int]:
     Returns:
         Recall, 0 to 1: the share of the k best rows by exact search that the index finds too; and the number of tiles
         that asked.
+
+    Raises:
+        ConfigError: there is no archive, the store is not there or empty, or somebody builds it.
     """
-    description = folder.description()
-    store = build_store(description['store'], folder.store)
+    store = build_store(folder.description()['store'], folder.store)
+    if not store.exists() or not store.count():
+        raise ConfigError(f'the store of archive {folder} holds no tiles; make it: tools/archive/manage.py rebuild')
     with folder.builder():
         store.build_index()
         vectors = sample_vectors(store.scan([VECTOR]), store.count())

@@ -23,7 +23,7 @@ import torch
 import torch.distributed as dist
 
 GRACE_SECONDS = 5.0
-PRELOAD = ('mmpretrain', 'tests.helpers.distributed', 'tests.helpers.short_runs')
+PRELOAD = ('mmpretrain', 'tests.helpers.distributed', 'tests.helpers.short_runs', 'tests.helpers.archives')
 
 
 def copies() -> BaseContext:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import os
-import subprocess
-import sys
-import threading
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ from osdpm_plugin.archive.folder import ArchiveFolder
 from osdpm_plugin.archive.grid import TileGrid
 from osdpm_plugin.archive.shards import read_shard
 from osdpm_plugin.errors import ConfigError, DataError
+from tests.helpers.archive_processes import BuildProcess
 from tests.helpers.archives import DIMS, ColourEncoder, build, builder, patchwork, source, write_scene
 
 
@@ -193,55 +192,34 @@ def test_a_folder_with_other_files(tmp_path, scenes):
 
 
 def test_the_second_builder_is_told(tmp_path, scenes):
-    told = pytest.raises(ConfigError, match='is being built by process [0-9]+ on .*; wait for it, or stop it')
-    with ArchiveFolder(tmp_path / 'archive').builder(), told:
-        other_process(tmp_path, scenes[:1])
-    assert 'archive built' in other_process(tmp_path, scenes[:1])
-
-
-def other_process(tmp_path: Path, scenes: list[Path], **environment: str) -> str:
-    """Build in a process of its own; its error is raised here."""
-    code = (
-        'import sys; from pathlib import Path; from tests.helpers.archives import *; import os\n'
-        'rank, size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))\n'
-        'build(Path(sys.argv[1]), [source(Path(p)) for p in sys.argv[2:]], grid=TileGrid(16, 8), rank=rank,\n'
-        '      world_size=size, job="test" if size > 1 else None)\n'
-        'print("archive built")'
-    )
-    done = subprocess.run(
-        [sys.executable, '-c', code, str(tmp_path / 'archive'), *map(str, scenes)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, 'PYTHONPATH': os.getcwd(), **environment},
-    )
-    if done.returncode:
-        raise ConfigError(done.stderr.strip().splitlines()[-1])
-    return done.stdout
+    """In another process, and in another thread of this one."""
+    words = r'is being built by process [0-9]+ on .*; wait for it, or stop it'
+    with ArchiveFolder(tmp_path / 'archive').builder():
+        assert re.search(words, BuildProcess(tmp_path / 'archive', scenes[:1]).wait())
+        with pytest.raises(ConfigError, match=words):
+            build(tmp_path / 'archive', [source(scenes[0])])
+    assert BuildProcess(tmp_path / 'archive', scenes[:1]).wait() == ''
+    with ArchiveFolder(tmp_path / 'archive').builder('a job'), pytest.raises(ConfigError, match='is being built by a job'):
+        build(tmp_path / 'archive', [source(scenes[0])])
 
 
 @pytest.mark.parametrize('size', [2, 3])
-def test_several_processes_give_the_same_rows(tmp_path, monkeypatch, size):
+def test_several_processes_give_the_same_rows(tmp_path, size):
     """Bit for bit those of one process, each made once, and a store that holds them all."""
     scenes = [
         write_scene(tmp_path / 's' / f'{i}.tif', patchwork((40, 48), dict(red=(0, 8 * i, 16, 8)))) for i in range(7)
     ]
     build(tmp_path / 'one', [source(path) for path in scenes], grid=TileGrid(16, 8))
-    errors: list[Exception] = []
-
-    def run(rank: int) -> None:
-        try:
-            other_process(tmp_path, scenes, RANK=str(rank), WORLD_SIZE=str(size))
-        except ConfigError as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-    assert repr(rows_of(tmp_path / 'archive')) == repr(rows_of(tmp_path / 'one'))
+    options = dict(grid=TileGrid(16, 8), world_size=size, job='test', unit_tiles=10)
+    processes = [BuildProcess(tmp_path / 'archive', scenes, rank=rank, **options) for rank in range(size)]
+    assert [process.wait() for process in processes] == [''] * size
+    assert as_text(rows_of(tmp_path / 'archive')) == as_text(rows_of(tmp_path / 'one'))
     assert Archive.open(tmp_path / 'archive').store.count() == 7 * 4 * 5
+
+
+def as_text(rows: dict[str, dict]) -> str:
+    """Rows in the order of their tiles, to the last bit, but for the names of their shards."""
+    return repr([{**rows[tile], 'shard': None} for tile in sorted(rows)])
 
 
 def test_an_interrupted_build_goes_on(tmp_path, scenes, monkeypatch):

@@ -35,6 +35,7 @@ def find_sources(
     attributes: Union[str, os.PathLike, None] = None,
     date_pattern: Optional[str] = None,
     mask: Optional[str] = None,
+    must_find: bool = True,
 ) -> SourceList:
     """The scenes that a user names.
 
@@ -45,10 +46,11 @@ def find_sources(
         attributes: table of dates and attributes, see `read_table`.
         date_pattern: of dates in names of files, see `DatePattern`.
         mask: names masks after scenes, see `MaskPattern`; masks are no scenes, and each scene must have one.
+        must_find: there must be a scene.
 
     Raises:
         ConfigError: a pattern cannot be used.
-        DataError: the table cannot be used, or there is no scene at all.
+        DataError: the table cannot be used, or there is no scene at all, unless there may be none.
     """
     dates = None if date_pattern is None else DatePattern(date_pattern)
     masks = None if mask is None else MaskPattern(mask)
@@ -64,7 +66,7 @@ def find_sources(
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         sources, unsigned = _partition(pool.map(_signed, named))
     failures += unsigned
-    if not sources:
+    if must_find and not sources:
         first = f'; {failures[0].address}: {failures[0].reason}' if failures else ''
         raise DataError(f'no scene is found in {" ".join(texts) or "nothing"}{first}')
     if attributes is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -63,9 +64,10 @@ class LanceStore(TileStore):
     def create(self, schema: pa.Schema, fingerprint: str) -> None:
         """Begin anew; what was in the folder is removed."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
         schema = schema.with_metadata({**(schema.metadata or {}), _FINGERPRINT: fingerprint.encode()})
-        self._opened = _connect(self.folder).create_table(_TABLE, schema=schema)
+        with self._in_words():
+            self.folder.mkdir(parents=True)
+            self._opened = _connect(self.folder).create_table(_TABLE, schema=schema)
         self._resident = None
 
     def check(self, fingerprint: str) -> None:
@@ -78,18 +80,20 @@ class LanceStore(TileStore):
 
     def upsert(self, rows: pa.Table) -> None:
         """Add rows; those of tiles that are there replace them."""
-        (
-            self._table.merge_insert('tile')
-            .when_matched_update_all()
-            .when_not_matched_insert_all()
-            .execute(rows.replace_schema_metadata(None))
-        )
+        with self._in_words():
+            (
+                self._table.merge_insert('tile')
+                .when_matched_update_all()
+                .when_not_matched_insert_all()
+                .execute(rows.replace_schema_metadata(None))
+            )
 
     def delete(self, condition: Filter) -> None:
         """Remove the rows that pass a filter."""
         if condition.is_empty:
             raise ConfigError('an empty filter would remove every row; name scenes or tiles')
-        self._table.delete(to_sql(condition))
+        with self._in_words():
+            self._table.delete(to_sql(condition))
 
     def count(self, condition: Filter = EVERY) -> int:
         """Rows that pass a filter."""
@@ -100,22 +104,26 @@ class LanceStore(TileStore):
         table = self._table
         query = table.search().select(list(columns or table.schema.names)).limit(max(1, table.count_rows()))
         sql = to_sql(condition)
-        yield from (query if sql is None else query.where(sql)).to_batches()
+        with self._in_words():
+            yield from (query if sql is None else query.where(sql)).to_batches()
 
     def search(self, vectors: np.ndarray, k: int, condition: Filter = EVERY, *, exact: bool = True) -> list[Candidates]:
         """The k best rows for each query."""
         vectors = np.ascontiguousarray(vectors, np.float32)
-        return self._exact(vectors, k, condition) if exact else self._approximate(vectors, k, condition)
+        with self._in_words():
+            return self._exact(vectors, k, condition) if exact else self._approximate(vectors, k, condition)
 
     def optimize(self) -> None:
         """Join small files, bring the indices up to date and remove what is older than an hour."""
-        self._table.optimize(cleanup_older_than=timedelta(hours=1))
+        with self._in_words():
+            self._table.optimize(cleanup_older_than=timedelta(hours=1))
 
     def build_index(self) -> None:
         """Make the index of approximate search."""
         from lancedb.index import HnswSq
 
-        self._table.create_index(VECTOR, config=HnswSq(distance_type='dot'), replace=True)
+        with self._in_words():
+            self._table.create_index(VECTOR, config=HnswSq(distance_type='dot'), replace=True)
 
     @property
     def resident_bytes(self) -> int:
@@ -126,6 +134,18 @@ class LanceStore(TileStore):
     def is_indexed(self) -> bool:
         """Whether there is an index for approximate search."""
         return any(VECTOR in index.columns for index in self._table.list_indices())
+
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """What LanceDB says of a full disk or a damaged file -> ConfigError."""
+        try:
+            yield
+        except (RuntimeError, OSError) as error:
+            words = ' '.join(str(error).split()).split(', /')[0]  # without the line of its source
+            raise ConfigError(
+                f'the store in {self.folder} cannot be used ({words}); make room on its disk, or make it anew: '
+                'tools/archive/manage.py rebuild'
+            ) from error
 
     def _exact(self, vectors: np.ndarray, k: int, condition: Filter) -> list[Candidates]:
         resident = self._load(vectors=True)
@@ -201,4 +221,4 @@ def _text(value: str) -> str:
 
 
 def _moment(value: datetime) -> str:
-    return f"timestamp '{value.strftime('%Y-%m-%dT%H:%M:%S.%f')}+00:00'"
+    return f"timestamp '{value.isoformat(timespec='microseconds')}'"
