@@ -10,7 +10,7 @@ import pytest
 
 from osdpm_plugin.archive.filters import Filter
 from osdpm_plugin.archive.schema import schema_of
-from osdpm_plugin.archive.stores import LanceStore, build_store
+from osdpm_plugin.archive.stores import LanceStore, build_store, lance_store
 from osdpm_plugin.archive.stores.flat import best_rows
 from osdpm_plugin.errors import ConfigError
 from tests.helpers.store_conformance import DIMS, StoreConformance, rows
@@ -30,7 +30,7 @@ def clustered(count: int, centres: int, dims: int = DIMS) -> np.ndarray:
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
 
 
-def test_approximate_search(tmp_path):
+def test_approximate_search(tmp_path, monkeypatch):
     """Without an index one sentence; with one, most of the exact rows in their order, under a filter too."""
     store = LanceStore(folder=tmp_path, probes=8)
     store.create(schema_of(DIMS), 'maker')
@@ -41,7 +41,12 @@ def test_approximate_search(tmp_path):
     with pytest.raises(ConfigError, match='no index for approximate search; make it: tools/archive/manage.py index'):
         store.search(queries, 10, exact=False)
     store.build_index()
-    for condition in (Filter(), Filter(attributes={'number': ['2', '3']})):
+    some = Filter(attributes={'number': ['2', '3']})
+    for exact, narrow in zip(store.search(queries, 10, some), store.search(queries, 10, some, exact=False)):
+        assert narrow.exact  # few rows pass, so all of them were scored
+        assert narrow.rows.column('tile').to_pylist() == exact.rows.column('tile').to_pylist()
+    monkeypatch.setattr(lance_store, 'FEW', 100)
+    for condition in (Filter(), some):
         hits = total = 0
         for exact, quick in zip(
             store.search(queries, 10, condition), store.search(queries, 10, condition, exact=False)

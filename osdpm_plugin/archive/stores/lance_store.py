@@ -19,6 +19,7 @@ from .flat import best_rows
 from .resident import Resident
 from .tile_store import STORES, Candidates, TileStore
 
+FEW = 20_000  # rows that pass a filter, below which all of them are scored whatever the index
 _TABLE = 'tiles'
 _FINGERPRINT = b'osdpm_fingerprint'
 _ROW = '_rowid'
@@ -159,12 +160,15 @@ class LanceStore(TileStore):
         if not self.is_indexed:
             raise ConfigError('the archive has no index for approximate search; make it: tools/archive/manage.py index')
         resident, sql, found = self._load(vectors=False), to_sql(condition), []
+        is_narrow = sql is not None and resident.passing(condition).sum() < FEW
         for vector in vectors:
             query = self._opened.search(vector, vector_column_name=VECTOR).distance_type('dot').limit(k)
-            query = query.nprobes(self.probes).refine_factor(self.refine).select(['_distance']).with_row_id(True)
-            rows = (query if sql is None else query.where(sql, prefilter=True)).to_arrow()
+            query = query if sql is None else query.where(sql, prefilter=True)
+            query = query.bypass_vector_index() if is_narrow else query.nprobes(self.probes).refine_factor(self.refine)
+            rows = query.select(['_distance']).with_row_id(True).to_arrow()
             scores = 1.0 - rows.column('_distance').to_numpy().astype(np.float32)
-            found.append(Candidates(scores, resident.take(resident.places(rows.column(_ROW).to_numpy())), False))
+            places = resident.places(rows.column(_ROW).to_numpy())
+            found.append(Candidates(scores, resident.take(places), is_narrow))
         return found
 
     def _load(self, *, vectors: bool) -> Resident:
