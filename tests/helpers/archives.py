@@ -61,7 +61,7 @@ class ColourPipeline:
     settings = [dict(type='Colours')]
 
     def __call__(self, image: np.ndarray) -> dict:
-        return dict(inputs=torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[:, :8, :8])
+        return dict(inputs=torch.from_numpy(np.array(image)).permute(2, 0, 1)[:, :8, :8])
 
 
 def patchwork(
