@@ -75,6 +75,12 @@ def patchwork(
     return pixels
 
 
+def blocks(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """(3, H, W) uint8: blocks of 8 x 8 pixels of any colours."""
+    colours = np.random.default_rng(seed).integers(0, 256, (3, height // 8, width // 8), dtype=np.uint8)
+    return colours.repeat(8, axis=1).repeat(8, axis=2)
+
+
 def write_scene(
     path: Path,
     pixels: np.ndarray,

@@ -22,7 +22,7 @@ from osdpm_plugin.archive.hits import shared
 from osdpm_plugin.archive.places import parse_crs
 from osdpm_plugin.archive.schema import vectors_of
 from osdpm_plugin.errors import ConfigError, DataError
-from tests.helpers.archives import ColourEncoder, build, patchwork, source, write_scene
+from tests.helpers.archives import ColourEncoder, blocks, build, patchwork, source, write_scene
 
 MAY = dt.datetime(2024, 5, 17, tzinfo=dt.timezone.utc)
 
@@ -30,17 +30,12 @@ MAY = dt.datetime(2024, 5, 17, tzinfo=dt.timezone.utc)
 @pytest.fixture(scope='module')
 def made(tmp_path_factory):
     """Three scenes of noise, tiles of 16 pixels each 8: on land, across the antimeridian, and without georeference."""
-    folder, rng = tmp_path_factory.mktemp('made'), np.random.default_rng(0)
-
-    def noise(height: int, width: int) -> np.ndarray:
-        blocks = rng.integers(0, 256, (3, height // 8, width // 8), dtype=np.uint8)
-        return blocks.repeat(8, axis=1).repeat(8, axis=2)
-
+    folder = tmp_path_factory.mktemp('made')
     across = dict(crs='EPSG:4326', transform=from_origin(179.992, 10, 0.0002, 0.0002))  # 0.016 degrees wide
     paths = [
-        write_scene(folder / 'land.tif', noise(96, 128)),
-        write_scene(folder / 'across.tif', noise(64, 80), **across),
-        write_scene(folder / 'plain.tif', noise(48, 48), transform=None),
+        write_scene(folder / 'land.tif', blocks(96, 128)),
+        write_scene(folder / 'across.tif', blocks(64, 80, seed=1), **across),
+        write_scene(folder / 'plain.tif', blocks(48, 48, seed=2), transform=None),
     ]
     facts = [dict(datetime=MAY, attributes=dict(sensor='GF-2')), dict(attributes=dict(sensor='UAV')), {}]
     build(folder / 'archive', [source(p, **f) for p, f in zip(paths, facts)], grid=TileGrid(16, 8))
