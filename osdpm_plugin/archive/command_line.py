@@ -8,7 +8,7 @@ import os
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence
 
 import shapely
 
@@ -21,6 +21,8 @@ from .folder import ArchiveFolder
 from .hits import Hit
 from .moments import parse_moment
 from .questions import Question
+from .records import SceneRecord
+from .scene_names import find_scene
 from .upkeep import Contents
 
 NAMED = 10  # scenes of a kind that are named
@@ -65,11 +67,14 @@ def _own_gpu() -> Optional[str]:
     return f'cuda:{local % count}' if count else None
 
 
-def print_report(report: BuildReport, out: Path) -> None:
-    """What a build did, and what it left out and why."""
+def print_report(report: BuildReport, out: Path, *, rank: int) -> None:
+    """What a build did, and what it left out and why; of other processes than the first, what they added to it."""
     plan = report.plan
     unchanged = len(plan.records) - len(plan.new) - len(plan.changed) - len(plan.renamed)
     speed = f', {report.tiles / report.seconds:.1f} tiles/s' if report.tiles else ''
+    if rank:
+        print(f'{out}: rank {rank} made {report.tiles} tiles{speed}')
+        return
     print(
         f'{out}: {len(plan.new)} new scenes, {len(plan.changed)} changed, {unchanged} unchanged; '
         f'{report.tiles} tiles in {timedelta(seconds=round(report.seconds))}{speed}'
@@ -145,13 +150,24 @@ def condition_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         '--where', action='append', default=[], metavar='NAME=VALUE', help='attribute; repeated, one of its values'
     )
+    where.add_argument(
+        '--scene',
+        dest='scenes',
+        action='append',
+        metavar='SCENE',
+        help='id, file name or address; repeated, one of them',
+    )
 
 
-def conditions_of(args: argparse.Namespace) -> dict[str, Any]:
+def conditions_of(args: argparse.Namespace, records: Callable[[], Mapping[str, SceneRecord]]) -> dict[str, Any]:
     """Arguments of `Archive.search_many`.
 
+    Args:
+        args: the command line.
+        records: reads the records of the archive, by id.
+
     Raises:
-        ConfigError: a date or an attribute that is none.
+        ConfigError: a date or an attribute that is none, or a scene that the archive has not.
         DataError: the file of polygons cannot be read.
     """
     where: dict[str, list[str]] = {}
@@ -160,12 +176,14 @@ def conditions_of(args: argparse.Namespace) -> dict[str, Any]:
         if not equals or not name:
             raise ConfigError(f'--where {pair!r} is no NAME=VALUE; write e.g. --where sensor=GF-2')
         where.setdefault(name, []).append(value)
+    known = {} if args.scenes is None else records()
     return dict(
         bbox=None if args.bbox is None else tuple(args.bbox),
         within=None if args.within is None else shapely.union_all(read_polygons(args.within)),
         start=_moment(args.start, '--from'),
         end=_moment(args.end, '--to', last=True),
         where=where,
+        scenes=None if args.scenes is None else [find_scene(known, name) for name in args.scenes],
     )
 
 

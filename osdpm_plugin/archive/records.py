@@ -16,7 +16,7 @@ from .scene import Limits
 from .sources import Source
 
 _DATES = ('datetime', 'tagged')
-UNIT_TILES = 2048  # of a unit of work, before those without data are left out
+UNIT_TILES = 2048  # of a unit of work, with those without data; not to be changed, since shards are numbered by it
 
 
 @dataclass(frozen=True)

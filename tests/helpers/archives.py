@@ -61,7 +61,7 @@ class ColourPipeline:
     settings = [dict(type='Colours')]
 
     def __call__(self, image: np.ndarray) -> dict:
-        return dict(inputs=torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[:, :8, :8])
+        return dict(inputs=torch.from_numpy(np.array(image)).permute(2, 0, 1)[:, :8, :8])
 
 
 def patchwork(
@@ -73,6 +73,12 @@ def patchwork(
     for colour, (row, column, height, width) in patches.items():
         pixels[:, row : row + height, column : column + width] = np.array(COLOURS[colour], np.uint8)[:, None, None]
     return pixels
+
+
+def blocks(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """(3, H, W) uint8: blocks of 8 x 8 pixels of any colours."""
+    colours = np.random.default_rng(seed).integers(0, 256, (3, height // 8, width // 8), dtype=np.uint8)
+    return colours.repeat(8, axis=1).repeat(8, axis=2)
 
 
 def write_scene(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -68,8 +69,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Build, and print what was done and what was left out."""
     args = parse_args(argv)
-    args.config, args.work_dir = str(find_config(args.config)), args.out
+    args.config, args.work_dir = str(find_config(args.config)), tempfile.gettempdir()  # of trainings, not used here
     grid = TileGrid(args.tile, args.stride, args.tile_metres, args.stride_metres, args.max_nodata)
+    compute = compute_options(args)
     with redirect_stdout(sys.stderr):
         report = build_archive(
             args.scenes,
@@ -85,9 +87,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             mask=args.mask,
             assume_crs=args.assume_crs,
             prune=args.prune,
-            **compute_options(args),
+            **compute,
         )
-    print_report(report, Path(args.out))
+    print_report(report, Path(args.out), rank=compute['rank'])
 
 
 if __name__ == '__main__':

@@ -79,9 +79,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 def _update(args: argparse.Namespace, *, prune: bool = False) -> None:
+    compute = compute_options(args)
     with redirect_stdout(sys.stderr):
-        report = update_archive(args.archive, checkpoint=args.checkpoint, prune=prune, **compute_options(args))
-    print_report(report, Path(args.archive))
+        report = update_archive(args.archive, checkpoint=args.checkpoint, prune=prune, **compute)
+    print_report(report, Path(args.archive), rank=compute['rank'])
 
 
 def _verify(args: argparse.Namespace, folder: ArchiveFolder) -> None:

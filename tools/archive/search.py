@@ -89,7 +89,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             exact=args.exact,
             overlap=args.overlap,
             by_scene=args.by_scene,
-            **conditions_of(args),
+            **conditions_of(args, archive.records),
         )
     for hits in results:
         print(hits.query)
