@@ -199,15 +199,10 @@ def test_the_second_builder_is_told(tmp_path, scenes):
         with pytest.raises(ConfigError, match=words):
             build(tmp_path / 'archive', [source(scenes[0])])
     assert BuildProcess(tmp_path / 'archive', scenes[:1]).wait() == ''
-<<<<<<< HEAD
-    told = pytest.raises(ConfigError, match='is being built by a job')
-    with ArchiveFolder(tmp_path / 'archive').builder('a job'), told:
-=======
     with (
         ArchiveFolder(tmp_path / 'archive').builder('a job'),
         pytest.raises(ConfigError, match='is being built by a job'),
     ):
->>>>>>> arc_tests
         build(tmp_path / 'archive', [source(scenes[0])])
 
 

@@ -35,13 +35,9 @@ def test_boxes_that_are_none(bounds, words):
 
 def test_intervals():
     early, late = dt.datetime(2024, 1, 1), dt.datetime(2024, 5, 1)
-<<<<<<< HEAD
-    with pytest.raises(ConfigError, match=r'the interval from 2024-05-01T00:00:00\+00:00 ends before it, at 2024'):
-=======
     with pytest.raises(
         ConfigError, match=r'the interval from 2024-05-01T00:00:00\+00:00 ends before it, at 2024-01-01'
     ):
->>>>>>> arc_tests
         Filter(start=late, end=early)
     assert Filter(start=early, end=early).start == early.replace(tzinfo=UTC)
     zone = dt.timezone(dt.timedelta(hours=8))
