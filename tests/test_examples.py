@@ -49,7 +49,27 @@ def a_checkpoint_and_images(folder: Path) -> None:
         Image.fromarray(np.full((64, 64, 3), brightness, np.uint8)).save(folder / 'images' / f'{name}.png')
 
 
-PREPARE = {'osdpm_plugin.search.inferencer': a_checkpoint_and_images}
+def an_archive(folder: Path) -> None:
+    """What the example of `Archive` finds: one scene at 117 east, 36 north; the weights are random."""
+    from osdpm_plugin.archive.api import build_archive
+    from osdpm_plugin.archive.grid import TileGrid
+    from tests.helpers.archives import patchwork, write_scene
+
+    torch.manual_seed(0)
+    torch.save(dict(state_dict=MODELS.build(read_config('osdpm_scenes').model).state_dict()), folder / 'best.pth')
+    scene = write_scene(folder / 'scene.tif', patchwork((64, 64), dict(green=(0, 0, 32, 64))))
+    build_archive(
+        str(scene),
+        folder / 'archive',
+        config='osdpm_scenes',
+        checkpoint=folder / 'best.pth',
+        grid=TileGrid(32),
+        device='cpu',
+        show_progress=False,
+    )
+
+
+PREPARE = {'osdpm_plugin.search.inferencer': a_checkpoint_and_images, 'osdpm_plugin.archive.archive': an_archive}
 
 
 @pytest.mark.parametrize('name', MODULES)

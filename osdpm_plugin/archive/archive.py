@@ -42,9 +42,11 @@ class Archive:
 
     Example:
         >>> archive = Archive.open('archive')
-        >>> hits = archive.search('two planes beside a terminal', bbox=(113, 22, 114, 23), topk=20)
-        >>> hits[0].lon, hits[0].lat, hits[0].score
-        >>> hits.to_geodataframe().to_file('hits.gpkg')
+        >>> hits = archive.search('a river in a forest', bbox=(116, 35, 118, 37), topk=2)
+        >>> [(hit.rank, round(hit.lon), round(hit.lat)) for hit in hits]
+        [(1, 117, 36), (2, 117, 36)]
+        >>> len(hits.to_geodataframe())
+        2
     """
 
     def __init__(

@@ -76,8 +76,8 @@ def test_help_names_the_defaults(benchmark):
     code, said, _ = benchmark('--help')
     said = ' '.join(said.split())
     assert code == 0
-    assert '(default: input 512, extract 32, recall 1093, scoring 100)' in said
-    assert 'step configs/regimes/vitb32_finetune_rsitmd.py' in said and 'scoring 3)' in said
+    assert '(default: input 512, extract 32, recall 1093, scoring 100, archive 200000)' in said
+    assert 'step configs/regimes/vitb32_finetune_rsitmd.py' in said and 'scoring 3, archive 3)' in said
 
 
 def test_wall_time_of_the_quick_start(tmp_path):
