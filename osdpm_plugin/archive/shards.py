@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Optional
+from typing import BinaryIO, Optional
 
 import numpy as np
 import pyarrow as pa
@@ -78,7 +78,11 @@ def write_shard(table: pa.Table, path: Path) -> None:
         ConfigError: the operating system refused, e.g. since the disk is full.
     """
     table = table.replace_schema_metadata({**table.schema.metadata, _DIGEST: _digest(table).encode()})
-    write_atomically(str(path), lambda file: pq.write_table(table, file, compression='zstd'), 'shard')
+    write_atomically(str(path), lambda file: _write(table, file), 'shard')
+
+
+def _write(table: pa.Table, file: BinaryIO) -> None:
+    pq.write_table(table, file, compression='zstd', write_page_checksum=True)
 
 
 def read_shard(path: Path, *, dims: int, check: bool = False) -> pa.Table:
@@ -93,7 +97,7 @@ def read_shard(path: Path, *, dims: int, check: bool = False) -> pa.Table:
         DataError: the file is damaged, or is no shard of this archive.
     """
     try:
-        table = pq.read_table(path, memory_map=False)
+        table = pq.read_table(path, memory_map=False, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
         raise DataError(
             f'shard {path} is damaged ({" ".join(str(error).split())}); verify --repair makes it anew'
