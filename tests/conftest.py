@@ -8,6 +8,7 @@ import gc
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.visualization import Visualizer
 
 from tests.helpers.tools import run_tool_here
@@ -21,6 +22,12 @@ def _few_objects_to_collect():
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _forget_loggers():
+    """The logger that was made last is the one that speaks; that of another module's runner may say errors alone."""
+    MMLogger._instance_dict.clear()
 
 
 @pytest.fixture(autouse=True)

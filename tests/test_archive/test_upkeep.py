@@ -82,9 +82,10 @@ def test_nothing_is_wrong(archive):
 
 
 def damage(path: Path) -> None:
-    """Change one byte in the middle."""
+    """Change some bytes in the middle: a single one may lie where nothing is read."""
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
+    middle = slice(len(content) // 2, len(content) // 2 + 200)
+    content[middle] = bytes(byte ^ 0xFF for byte in content[middle])
     path.write_bytes(content)
 
 

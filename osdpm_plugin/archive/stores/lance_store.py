@@ -14,7 +14,7 @@ import pyarrow as pa
 from ...errors import ConfigError
 from ...utils.checks import check_int
 from ..filters import EVERY, Filter
-from ..schema import VECTOR
+from ..schema import VECTOR, vectors_of
 from .flat import best_rows
 from .resident import Resident
 from .tile_store import STORES, Candidates, TileStore
@@ -160,16 +160,24 @@ class LanceStore(TileStore):
         if not self.is_indexed:
             raise ConfigError('the archive has no index for approximate search; make it: tools/archive/manage.py index')
         resident, sql, found = self._load(vectors=False), to_sql(condition), []
-        is_narrow = sql is not None and resident.passing(condition).sum() < FEW
+        if sql is not None and resident.passing(condition).sum() < FEW:
+            return self._among_few(vectors, k, resident, sql)
         for vector in vectors:
             query = self._opened.search(vector, vector_column_name=VECTOR).distance_type('dot').limit(k)
             query = query if sql is None else query.where(sql, prefilter=True)
-            query = query.bypass_vector_index() if is_narrow else query.nprobes(self.probes).refine_factor(self.refine)
+            query = query.nprobes(self.probes).refine_factor(self.refine)
             rows = query.select(['_distance']).with_row_id(True).to_arrow()
             scores = 1.0 - rows.column('_distance').to_numpy().astype(np.float32)
             places = resident.places(rows.column(_ROW).to_numpy())
-            found.append(Candidates(scores, resident.take(places), is_narrow))
+            found.append(Candidates(scores, resident.take(places), False))
         return found
+
+    def _among_few(self, vectors: np.ndarray, k: int, resident: Resident, sql: str) -> list[Candidates]:
+        """Exact search of the rows that pass, whose vectors alone are read."""
+        rows = _all(self._opened, [VECTOR]).where(sql).to_arrow()
+        places = resident.places(rows.column(_ROW).to_numpy())
+        found = best_rows(vectors_of(rows).astype(np.float32), vectors, k, rank=resident.rank[places])
+        return [Candidates(scores, resident.take(places[best]), True) for best, scores in found]
 
     def _load(self, *, vectors: bool) -> Resident:
         """The rows of the latest version in memory, and their vectors if they are wanted."""
