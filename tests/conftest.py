@@ -27,6 +27,9 @@ def _few_objects_to_collect():
 @pytest.fixture(scope='module', autouse=True)
 def _forget_loggers():
     """The logger that was made last is the one that speaks; that of another module's runner may say errors alone."""
+    for logger in MMLogger._instance_dict.values():
+        for handler in logger.handlers:
+            handler.close()
     MMLogger._instance_dict.clear()
 
 
