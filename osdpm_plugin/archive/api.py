@@ -10,15 +10,12 @@ from mmengine.config import Config
 from ..datasets.config_views import test_pipeline
 from ..datasets.images.band_stretch import Stretch
 from ..errors import ConfigError
-from ..launch import load_model
-from ..search.encoder import Encoder
-from ..search.inputs import check_device
 from ..search.shipped_configs import read_config
 from ..utils.checks import check_int
 from .building import Builder, BuildReport, dims_of
 from .folder import ArchiveFolder
 from .grid import TileGrid
-from .maker import make_maker
+from .maker import load_encoder, make_maker
 from .places import parse_crs
 from .requests import Request, add_request, read_requests
 from .scene import PixelRule
@@ -154,15 +151,14 @@ def run_build(
     check_int('', 'batch_size', batch_size)
     found = [find_sources_of(request, must_find=must_find) for request in requests]
     sources = {source.scene: source for one in found for source in one.sources}  # a later request knows better
-    weights = None if checkpoint is None else os.fspath(checkpoint)
-    encoder = Encoder(load_model(cfg, weights, check_device(device)), cfg)
+    encoder = load_encoder(cfg, checkpoint, device)
     build = Builder(
         folder,
         encoder,
         make_maker(encoder, dims=dims_of(encoder), grid=grid, pixels=rule),
         store=store,
         cfg=cfg,
-        checkpoint=weights,
+        checkpoint=None if checkpoint is None else os.fspath(checkpoint),
         batch_size=batch_size,
         prune=prune,
         rank=rank,

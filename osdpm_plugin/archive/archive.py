@@ -7,22 +7,20 @@ from datetime import datetime
 from typing import Any, Mapping, Optional, Sequence, Union
 
 import numpy as np
-import pyarrow as pa
 import shapely
 from mmengine.config import Config
 from shapely.geometry.base import BaseGeometry
 
 from ..errors import ConfigError, DataError
-from ..launch import load_model
 from ..search.encoder import Encoder
-from ..search.inputs import ImageInput, check_device
+from ..search.inputs import ImageInput
 from ..search.shipped_configs import read_config
 from ..utils.checks import check_int, check_number
 from .filters import Bounds, Filter
 from .folder import ArchiveFolder
 from .hits import Hit, Hits, choose, read_hits
 from .loading import fingerprint_of
-from .maker import model_key
+from .maker import load_encoder, model_key
 from .places import bounds_of_area
 from .questions import Question
 from .records import SceneRecord, read_record
@@ -32,9 +30,7 @@ from .stores import TileStore, build_store
 from .tiles import open_scene
 
 FIRST_LOOK = 8  # rows fetched for each hit that is asked for, since neighbours are suppressed
-OVERLAP = (
-    0.2  # ours: of tiles that lie half a side apart, the four neighbours and the diagonal ones share 0.25 and more
-)
+OVERLAP = 0.2  # ours: tiles that lie half a side apart share 0.5 or 0.25 with each of their eight neighbours
 
 
 class Archive:
@@ -96,12 +92,11 @@ class Archive:
         """
         if self._encoder is None:
             cfg = read_config(self._config)
-            checkpoint = None if self._checkpoint is None else os.fspath(self._checkpoint)
-            encoder = Encoder(load_model(cfg, checkpoint, check_device(self._device)), cfg)
+            encoder = load_encoder(cfg, self._checkpoint, self._device)
             if model_key(encoder) != self.maker['model']:
                 raise ConfigError(
-                    f'archive {self.folder} was made by another model than {checkpoint or cfg.filename}; name its own '
-                    'with --checkpoint, or build anew'
+                    f'archive {self.folder} was made by another model than {self._checkpoint or cfg.filename}; name '
+                    'its own with --checkpoint, or build anew'
                 )
             self._encoder = encoder
         return self._encoder
@@ -240,7 +235,7 @@ class Archive:
     def _tile(self, tile: str) -> np.ndarray:
         for batch in self.store.scan(['embedding'], Filter(tiles=[tile])):
             if batch.num_rows:
-                return vectors_of(pa.Table.from_batches([batch]))[0]
+                return vectors_of(batch)[0]
         raise ConfigError(f'the archive has no tile {tile!r}; take an id that a search has printed')
 
 

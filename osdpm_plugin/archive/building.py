@@ -37,7 +37,7 @@ class BuildReport:
     Attributes:
         plan: new, changed, unreadable and vanished scenes.
         tiles: number that this process embedded.
-        empty: number that it left out for want of data.
+        empty: number that it left out since they hold too little data.
         seconds: that it took.
         rows: number that were added to the store.
         failures: scenes that are left out, found while planning or while reading tiles.

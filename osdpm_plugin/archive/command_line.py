@@ -82,7 +82,7 @@ def print_report(report: BuildReport, out: Path, *, rank: int) -> None:
     if plan.renamed:
         print(f'{len(plan.renamed)} scenes have another date or other attributes than before')
     if report.empty:
-        print(f'{report.empty} tiles were left out for want of data')
+        print(f'{report.empty} tiles were left out since they hold too little data')
     _name('scenes were left out', [f'{failure.address}: {failure.reason}' for failure in report.failures])
     if report.pruned:
         _name('scenes are gone and were removed', report.pruned)

@@ -44,7 +44,7 @@ class Done(NamedTuple):
         windows: (N, 4) int32 of the tiles that were embedded.
         nodata: (N,) float64.
         embedding: (N, D) float16.
-        empty: number of tiles that were left out for want of data.
+        empty: number of tiles that were left out since they hold too little data.
         failure: why the unit could not be read; None if it was.
     """
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
-from typing import Any, Mapping
+from typing import Any, Mapping, Optional, Union
+
+from mmengine.config import Config
 
 from ..errors import ConfigError
+from ..launch import load_model
 from ..search.encoder import Encoder
 from ..search.fingerprint import embedding_key
+from ..search.inputs import check_device
 from .grid import TileGrid
 from .scene import PixelRule
 
@@ -32,6 +37,22 @@ def make_maker(encoder: Encoder, *, dims: int, grid: TileGrid, pixels: PixelRule
         grid=asdict(grid),
         pixels={**asdict(pixels), 'bands': None if pixels.bands is None else list(pixels.bands)},
     )
+
+
+def load_encoder(cfg: Config, checkpoint: Union[str, os.PathLike, None], device: Optional[str]) -> Encoder:
+    """The model of a config with its weights, ready to embed.
+
+    Args:
+        cfg: the whole config.
+        checkpoint: that was trained with it; None where its pretrained weights are all.
+        device: None: a GPU where there is one.
+
+    Raises:
+        CheckpointError: the checkpoint is missing or of another model.
+        ConfigError: the device is not there, or the model is no retriever.
+    """
+    weights = None if checkpoint is None else os.fspath(checkpoint)
+    return Encoder(load_model(cfg, weights, check_device(device)), cfg)
 
 
 def model_key(encoder: Encoder) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field, replace
 from typing import Iterable, Mapping
 
@@ -14,6 +13,7 @@ from .grid import TileGrid
 from .places import ground_sample_distance, to_lonlat
 from .raster_file import open_raster
 from .records import SceneRecord
+from .remote import web_address
 from .scene import PixelRule, find_limits
 from .sources import Failure, Source, scene_id
 
@@ -99,4 +99,4 @@ def _look(source: Source, grid: TileGrid, rule: PixelRule) -> SceneRecord:
 
 
 def _is_gone(address: str) -> bool:
-    return not re.match('https?://', address) and not os.path.exists(address)
+    return not web_address(address) and not os.path.exists(address)

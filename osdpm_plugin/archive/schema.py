@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Sequence
+from typing import Sequence, Union
 
 import numpy as np
 import pyarrow as pa
@@ -58,11 +58,12 @@ def tile_id(scene: str, window: Sequence[int]) -> str:
     return f'{scene}/{row}_{column}_{height}x{width}'
 
 
-def vectors_of(table: pa.Table) -> np.ndarray:
-    """(N, D) float16 embeddings of a table, without a copy where it has one chunk."""
-    column = table.column(VECTOR)
+def vectors_of(rows: Union[pa.Table, pa.RecordBatch]) -> np.ndarray:
+    """(N, D) float16 embeddings of rows, without a copy where they are in one piece."""
+    column = rows.column(VECTOR)
     dims = column.type.list_size
-    parts = [chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, dims) for chunk in column.chunks]
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    parts = [chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, dims) for chunk in chunks]
     if not parts:
         return np.zeros((0, dims), np.float16)
     return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterable, Optional, Union
+from typing import Any, Iterable, Optional, Sequence, Union
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +16,9 @@ from .building import remove_scene
 from .folder import ArchiveFolder
 from .loading import load_shards
 from .scene_names import find_scene
-from .schema import VECTOR, schema_of
+from .schema import VECTOR, schema_of, vectors_of
 from .shards import count_rows, read_shard
-from .stores import build_store
+from .stores import Candidates, build_store
 
 SAMPLE = 200  # tiles that ask for their neighbours when the recall of an index is measured
 
@@ -234,22 +234,24 @@ def index(folder: ArchiveFolder, *, k: int = 10) -> tuple[float, int]:
         store.build_index()
         vectors = sample_vectors(store.scan([VECTOR]), store.count())
         exact, quick = (store.search(vectors, k, exact=choice) for choice in (True, False))
-        found = sum(
-            len({*a.rows.column('tile').to_pylist()} & {*b.rows.column('tile').to_pylist()})
-            for a, b in zip(exact, quick)
-        )
-        recall = found / max(1, sum(len(a.scores) for a in exact))
+        recall = recall_of(exact, quick)
         folder.note_index(dict(recall=recall, k=k, queries=len(vectors), rows=store.count()))
     return recall, len(vectors)
+
+
+def recall_of(exact: Sequence[Candidates], quick: Sequence[Candidates]) -> float:
+    """Share, 0 to 1, of the tiles that exact search names for each query which another search names too."""
+    found = sum(
+        len({*a.rows.column('tile').to_pylist()} & {*b.rows.column('tile').to_pylist()}) for a, b in zip(exact, quick)
+    )
+    return found / max(1, sum(len(a.scores) for a in exact))
 
 
 def sample_vectors(batches: Iterable[pa.RecordBatch], rows: int) -> np.ndarray:
     """(n, D) float32: at most `SAMPLE` vectors, evenly over the rows."""
     step, seen, kept = max(1, rows // SAMPLE), 0, []
     for batch in batches:
-        vectors = batch.column(VECTOR)
-        dims = vectors.type.list_size
-        block = vectors.flatten().to_numpy(zero_copy_only=False).reshape(-1, dims)
+        block = vectors_of(batch)
         kept.append(block[(-seen) % step :: step])
         seen += len(block)
     return np.concatenate(kept)[:SAMPLE].astype(np.float32)

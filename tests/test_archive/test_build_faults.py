@@ -120,7 +120,7 @@ def test_the_disk_is_full_while_the_store_is_written(monkeypatch, folder, scenes
     def fail(store, *args):
         real(store, *args)
         with store._in_words():
-            raise RuntimeError('lance error: LanceError(IO): No space left on device (os error 28), /root/x.rs:1663:50')
+            raise RuntimeError('lance error: LanceError(IO): No space left on device (os error 28), /src/x.rs:1663:50')
 
     monkeypatch.setattr(LanceStore, method, fail)
     words = (

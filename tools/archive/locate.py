@@ -27,13 +27,12 @@ from osdpm_plugin.archive.localisation import locate_in, locate_in_file, make_gr
 from osdpm_plugin.archive.localisation_indicators import indicators
 from osdpm_plugin.archive.localisation_map import SimilarityMap
 from osdpm_plugin.archive.localisation_outputs import draw_map, write_geotiff
+from osdpm_plugin.archive.maker import load_encoder
 from osdpm_plugin.archive.places import parse_crs, to_lonlat
 from osdpm_plugin.archive.regions import read_regions
 from osdpm_plugin.archive.scene import PixelRule
 from osdpm_plugin.errors import ConfigError
-from osdpm_plugin.launch import load_model, run_tool
-from osdpm_plugin.search.encoder import Encoder
-from osdpm_plugin.search.inputs import check_device
+from osdpm_plugin.launch import run_tool
 from osdpm_plugin.search.shipped_configs import read_config
 from osdpm_plugin.utils.checks import check_int
 from osdpm_plugin.visualization.page import save_figure
@@ -90,7 +89,7 @@ def find(args: argparse.Namespace) -> SimilarityMap:
     if args.config is None:
         raise ConfigError(f'{args.place} is no archive; name the model for a scene with --config and --checkpoint')
     cfg = read_config(args.config)
-    encoder = Encoder(load_model(cfg, args.checkpoint, check_device(args.device)), cfg)
+    encoder = load_encoder(cfg, args.checkpoint, args.device)
     rule = PixelRule(None if args.bands is None else tuple(args.bands), args.stretch, args.nodata)
     crs = None if args.assume_crs is None else parse_crs(args.assume_crs)
     return locate_in_file(args.place, args.text, encoder, grids=grids(None), rule=rule, assume_crs=crs, **how)

@@ -20,6 +20,7 @@ from contextlib import redirect_stdout
 from typing import Optional
 
 from osdpm_plugin.archive import Archive
+from osdpm_plugin.archive.archive import OVERLAP
 from osdpm_plugin.archive.command_line import (
     add_model_arguments,
     condition_arguments,
@@ -54,7 +55,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     hits.add_argument(
         '--overlap',
         type=float,
-        default=0.2,
+        default=OVERLAP,
         metavar='SHARE',
         help='of two tiles that share more, one is a hit (default: %(default)s)',
     )

@@ -8,7 +8,7 @@ import shapely
 
 from ...utils.files import write_json
 from ..hits import Hit, Hits
-from .rows import BOX, GEOMETRY, rfc3339, right_handed, table_of
+from .rows import BOX, GEOMETRY, rfc3339, table_of
 
 DIGITS = 7  # of a coordinate in degrees: 1 cm
 
@@ -32,5 +32,5 @@ def place_of(hit: Hit) -> dict[str, Any]:
     """The members ``bbox`` and ``geometry`` of a feature; without georeference the latter alone, which is None."""
     if hit.footprint is None or hit.bounds is None:
         return dict(geometry=None)
-    rounded = shapely.transform(right_handed(hit.footprint), lambda lonlat: lonlat.round(DIGITS))
+    rounded = shapely.transform(shapely.orient_polygons(hit.footprint), lambda lonlat: lonlat.round(DIGITS))
     return dict(bbox=[round(side, DIGITS) for side in hit.bounds], geometry=shapely.geometry.mapping(rounded))

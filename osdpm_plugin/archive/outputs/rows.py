@@ -7,8 +7,6 @@ from typing import Iterable, Optional, Sequence
 
 import pyarrow as pa
 import shapely
-from shapely.geometry.base import BaseGeometry
-from shapely.geometry.polygon import orient
 
 from ..filters import as_utc
 from ..hits import Hit, Hits
@@ -63,13 +61,6 @@ def attribute_columns(names: Iterable[str]) -> dict[str, str]:
     return columns
 
 
-def right_handed(footprint: BaseGeometry) -> BaseGeometry:
-    """A Polygon or MultiPolygon with outer rings counterclockwise and inner ones clockwise."""
-    if isinstance(footprint, shapely.MultiPolygon):
-        return shapely.MultiPolygon([orient(polygon) for polygon in footprint.geoms])
-    return orient(footprint)
-
-
 def rfc3339(moment: Optional[datetime]) -> Optional[str]:
     """A moment as text in UTC, such as 2024-05-01T10:30:00Z."""
     return None if moment is None else as_utc(moment).isoformat().replace('+00:00', 'Z')
@@ -83,5 +74,5 @@ def _row(query: str, hit: Hit, names: dict[str, str]) -> dict:
         'datetime': None if hit.datetime is None else as_utc(hit.datetime),
         **{names[name]: value for name, value in hit.attributes.items()},
         BOX: None if hit.bounds is None else dict(zip(BOUNDS, hit.bounds)),
-        GEOMETRY: None if hit.footprint is None else shapely.to_wkb(right_handed(hit.footprint)),
+        GEOMETRY: None if hit.footprint is None else shapely.to_wkb(shapely.orient_polygons(hit.footprint)),
     }

@@ -51,7 +51,7 @@ class Resident:
     def load_vectors(self, batches: Iterable[pa.RecordBatch], row_id: str) -> None:
         """Take the vectors of the same rows, in any order, batch by batch, so that they are in memory once."""
         for batch in batches:
-            block = vectors_of(pa.Table.from_batches([batch]))
+            block = vectors_of(batch)
             if not self.vectors.size:
                 self.vectors = np.empty((len(self.ids), block.shape[1]), np.float32)
             self.vectors[self.places(batch.column(row_id).to_numpy())] = block

@@ -17,6 +17,7 @@ import torch
 from ...archive.filters import EVERY, Filter
 from ...archive.schema import boxes_of, schema_of
 from ...archive.stores import LanceStore
+from ...archive.upkeep import recall_of
 from ...errors import ConfigError
 from .report import Goal, comparison
 from .timing import Pairs, min_median_max, rounds
@@ -159,18 +160,15 @@ def compare_search(folder: Path, *, repeats: int, count: int = 200_000, width: i
             store.search(query[None], TOPK, exact=False)
 
     quick = rounds((approximate, lambda: ours(EVERY)), repeats=repeats)
-    found = [
-        len({*a.rows.column('tile').to_pylist()} & {*b.rows.column('tile').to_pylist()})
-        for a, b in zip(store.search(queries, TOPK, exact=False), store.search(queries, TOPK))
-    ]
+    recall = recall_of(store.search(queries, TOPK), store.search(queries, TOPK, exact=False))
     rows.append(
         comparison(
-            what=f'approximate search, recall@{TOPK} {sum(found) / (TOPK * QUERIES):.3f}',
+            what=f'approximate search, recall@{TOPK} {recall:.3f}',
             ours='HNSW index',
             theirs='exact search of the archive',
             pairs=Pairs(*quick),
             goal=SPEED_GOAL,
-            details=dict(common, index_s=index_s, recall=sum(found) / (TOPK * QUERIES), recall_goal=RECALL_GOAL),
+            details=dict(common, index_s=index_s, recall=recall, recall_goal=RECALL_GOAL),
         )
     )
     return rows
